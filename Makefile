@@ -1,0 +1,52 @@
+# Everything runs from the project's own .venv, made on first use from Python >= 3.11 and a package index.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SEED ?= 1
+RUNTIME := $(VENV)/.runtime
+DEV := $(VENV)/.dev
+
+.PHONY: demo test check format interop sim bench clean
+.DELETE_ON_ERROR:
+
+$(BIN)/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: Python 3.11 or newer is needed (set PYTHON=...)" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+$(RUNTIME): pyproject.toml | $(BIN)/pip
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(DEV): $(RUNTIME)
+	$(BIN)/python -m pip install --quiet --group dev --group rivals
+	@touch $@
+
+demo: $(RUNTIME)  ## tracker, seeder and leechers on loopback: real files, every byte verified
+	$(BIN)/starling demo
+
+test: $(DEV)  ## unit, contract, simulation and rivals from the package index
+	$(BIN)/python -m pytest tests/architecture tests/unit tests/contract tests/fuzz tests/simulation tests/e2e
+
+check: $(DEV)  ## format, lint, types, borders
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(DEV)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+interop: $(DEV)  ## other clients, in network namespaces where they need one
+	$(BIN)/python -m pytest tests/interop
+
+sim: $(DEV)
+	STARLING_SEED=$(SEED) $(BIN)/python -m pytest tests/simulation
+
+bench: $(DEV)
+	$(BIN)/python benchmarks/hashing.py
+	$(BIN)/python benchmarks/transfer.py
+
+clean:
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist

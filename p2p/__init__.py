@@ -1,0 +1,1 @@
+"""Starling: a BitTorrent stack. The public names are listed in `__all__`."""

@@ -1,0 +1,86 @@
+"""The network port: everything this program asks of a network, in the form production and simulation share.
+
+Streams move vectors of views and copy nothing. They are polled, never awaited: `receive_into` and `send` do what can be
+done now, and the readiness callbacks say when to try again. An encrypted stream or uTP is a stream of the same shape.
+
+Rules every implementation keeps (the contract suite in tests/contract runs on each):
+
+- `receive_into` returns the bytes read, 0 at the end of the stream, None when nothing is there yet.
+- `send` returns the bytes taken, which may be fewer than offered and is 0 when the stream is full.
+- Either raises NetworkError once the connection is broken, closed or aborted; never OSError.
+- A call takes at most MAX_VIEWS views, the kernel's IOV_MAX on every platform in use.
+- `on_readable(callback)` calls back once a loop turn for as long as data (or an end, or an error) waits and the callback
+  is set; None unsets it. `on_writable` likewise while there is room. Callbacks come from the loop, never from inside a
+  stream's method, and never after close or abort.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
+
+from p2p.ids import Address
+
+MAX_VIEWS: Final = 1_024
+
+
+class Stream(Protocol):
+    """A connected byte stream."""
+
+    @property
+    def local(self) -> Address: ...
+
+    @property
+    def remote(self) -> Address: ...
+
+    def receive_into(self, views: Sequence[memoryview]) -> int | None: ...
+
+    def send(self, views: Sequence[bytes | memoryview]) -> int: ...
+
+    def on_readable(self, callback: Callable[[], None] | None) -> None: ...
+
+    def on_writable(self, callback: Callable[[], None] | None) -> None: ...
+
+    def close(self) -> None:
+        """End the stream after what `send` has taken; idempotent."""
+
+    def abort(self) -> None:
+        """End the stream now, dropping what is unsent; idempotent."""
+
+
+class Listener(Protocol):
+    """A listening place; streams arrive at the callback given to `Network.listen`."""
+
+    @property
+    def local(self) -> Address:
+        """Where it listens, with the port that was chosen when 0 was asked."""
+
+    def close(self) -> None: ...
+
+
+class Datagrams(Protocol):
+    """A bound datagram socket."""
+
+    @property
+    def local(self) -> Address: ...
+
+    def send(self, data: bytes, to: Address) -> None:
+        """Send or drop: datagrams carry no promise, and a full buffer or an unreachable host is a lost datagram."""
+
+    def close(self) -> None: ...
+
+
+class Network(Protocol):
+    """A host's door to a network."""
+
+    async def connect(self, remote: Address, *, local: Address | None = None) -> Stream:
+        """Connect, or raise NetworkError. The caller bounds the time. `local` binds the near end."""
+
+    async def listen(self, local: Address, on_stream: Callable[[Stream], None]) -> Listener:
+        """Listen, or raise NetworkError. An IPv6 listener takes IPv6 only, so both families can share a port."""
+
+    async def open_datagrams(self, local: Address, on_datagram: Callable[[bytes, Address], None]) -> Datagrams:
+        """Bind, or raise NetworkError. An IPv6 socket takes IPv6 only."""
+
+    async def resolve(self, host: str, port: int) -> list[Address]:
+        """Addresses of a host name or IP literal, best first; NetworkError if there are none."""
