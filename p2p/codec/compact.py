@@ -1,0 +1,75 @@
+"""Compact peers: an address and a port in 6 bytes (IPv4, BEP 23) or 18 (IPv6, BEP 7), as trackers, PEX and DHT send.
+
+The rule: a list whose length is no multiple of its stride is refused whole, because nothing says where it went wrong.
+Entries keep their order and number, so lists that run beside them (the flags of BEP 11) stay aligned.
+"""
+
+from __future__ import annotations
+
+import struct
+from ipaddress import AddressValueError, IPv4Address, IPv6Address
+from typing import TYPE_CHECKING, Final
+
+from p2p.errors import LocalProtocolError, RemoteProtocolError
+from p2p.ids import Address
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+PEER_SIZE: Final = 6
+PEER6_SIZE: Final = 18
+
+_PEER = struct.Struct("!4BH")
+_PEER6 = struct.Struct("!16sH")
+_MAPPED_PREFIX = bytes(10) + b"\xff\xff"
+
+
+def pack(address: Address) -> bytes:
+    """6 bytes for an IPv4 address, 18 for an IPv6 one. Raises LocalProtocolError for anything else."""
+    host, port = address
+    try:
+        if ":" in host:
+            return _PEER6.pack(IPv6Address(host).packed, port)
+        return IPv4Address(host).packed + port.to_bytes(2, "big")
+    except (AddressValueError, struct.error, OverflowError) as error:
+        raise LocalProtocolError(f"{host!r} port {port} has no compact form") from error
+
+
+def encode_peers(addresses: Iterable[Address]) -> bytes:
+    """IPv4 addresses, 6 bytes each (BEP 23). Raises LocalProtocolError for an address of the other family."""
+    return _encode(addresses, PEER_SIZE)
+
+
+def encode_peers6(addresses: Iterable[Address]) -> bytes:
+    """IPv6 addresses, 18 bytes each (BEP 7). Raises LocalProtocolError for an address of the other family."""
+    return _encode(addresses, PEER6_SIZE)
+
+
+def decode_peers(raw: bytes | memoryview) -> list[Address]:
+    """The addresses of BEP 23's list, 6 bytes each. Raises RemoteProtocolError for a length that is no multiple."""
+    if len(raw) % PEER_SIZE:
+        raise RemoteProtocolError(f"{len(raw)} bytes are no list of 6-byte peers")
+    return [Address(f"{a}.{b}.{c}.{d}", port) for a, b, c, d, port in _PEER.iter_unpack(raw)]
+
+
+def decode_peers6(raw: bytes | memoryview) -> list[Address]:
+    """The addresses of BEP 7's list, 18 bytes each; IPv4 inside IPv6 comes out as IPv4.
+
+    Raises RemoteProtocolError for a length that is no multiple.
+    """
+    if len(raw) % PEER6_SIZE:
+        raise RemoteProtocolError(f"{len(raw)} bytes are no list of 18-byte peers")
+    return [Address(_host6(packed), port) for packed, port in _PEER6.iter_unpack(raw)]
+
+
+def _encode(addresses: Iterable[Address], size: int) -> bytes:
+    entries = [pack(address) for address in addresses]
+    if any(len(entry) != size for entry in entries):
+        raise LocalProtocolError("IPv4 and IPv6 peers cannot share a compact list")
+    return b"".join(entries)
+
+
+def _host6(packed: bytes) -> str:
+    if packed.startswith(_MAPPED_PREFIX):
+        return str(IPv4Address(packed[12:]))
+    return str(IPv6Address(packed))
