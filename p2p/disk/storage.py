@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from p2p.ids import PieceIndex
+if TYPE_CHECKING:
+    from p2p.ids import PieceIndex
 
 PieceCheck = Callable[[Sequence[bytes | memoryview]], bool]
 """Whether a piece's content, given as consecutive views, matches the metainfo. Pure; runs inside a hash job."""
@@ -40,7 +41,8 @@ class Storage(Protocol):
     async def prepare(self, *, allocate: bool) -> None:
         """Make the folders and wanted files that do not exist: sparse, or with their room reserved (`allocate`).
 
-        Zero-length files are made here. Existing files keep their content; one longer than the metainfo says is refused.
+        Zero-length files are made here. Existing files keep their content; one longer than the metainfo says is
+        refused.
         """
 
     async def stat(self) -> list[FileStat | None]:

@@ -1,0 +1,87 @@
+"""The disk port on real files: every method is one job of the hasher, so the event loop never waits for a disk."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from p2p.disk.piece_files import PieceFiles
+from p2p.disk.storage import FileStat, PieceCheck, PieceState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from p2p.disk.hasher import Hasher
+    from p2p.disk.journal import PieceJournal
+    from p2p.disk.open_files import OpenFiles
+    from p2p.ids import PieceIndex
+    from p2p.metainfo.layout import Layout
+
+
+class FileStorage:
+    """The content of `layout` in the folder `target`; see `PieceFiles` for what is on disk when.
+
+    `files` and `hasher` are shared by a session and stay open when this is closed, as does `journal`.
+    """
+
+    def __init__(
+        self,
+        layout: Layout,
+        target: Path,
+        *,
+        hasher: Hasher,
+        files: OpenFiles,
+        wanted: Callable[[int], bool] | None = None,
+        journal: PieceJournal | None = None,
+    ) -> None:
+        self._layout = layout
+        self._hasher = hasher
+        self._journal = journal
+        self._pieces = PieceFiles(layout, target, files, wanted)
+        self._verifying = 0
+        self._buffers: list[bytearray] = []
+
+    async def prepare(self, *, allocate: bool) -> None:
+        await self._hasher.run(lambda: self._pieces.prepare(allocate=allocate))
+
+    async def stat(self) -> list[FileStat | None]:
+        return await self._hasher.run(self._pieces.stat)
+
+    async def read(self, piece: PieceIndex, begin: int, length: int) -> bytes:
+        return await self._hasher.run(lambda: self._pieces.read(piece, begin, length))
+
+    async def verify(self, piece: PieceIndex, check: PieceCheck) -> PieceState:
+        self._verifying += 1
+        try:
+            return await self._hasher.run(lambda: self._verify(piece, check))
+        finally:
+            self._verifying -= 1
+            if not self._verifying:  # buffers serve a run of checks, and are not kept for the next one
+                self._buffers.clear()
+
+    async def store(self, piece: PieceIndex, views: Sequence[bytes | memoryview], check: PieceCheck) -> bool:
+        return await self._hasher.run(lambda: self._store(piece, views, check))
+
+    async def sync(self) -> None:
+        await self._hasher.run(self._pieces.sync)
+
+    async def close(self) -> None:
+        await self._hasher.run(self._pieces.close)
+
+    def _verify(self, piece: PieceIndex, check: PieceCheck) -> PieceState:
+        buffer = self._buffers.pop() if self._buffers else bytearray(self._layout.piece_length)
+        try:
+            view = memoryview(buffer)[: self._layout.piece_size(piece)]
+            if not self._pieces.read_into(piece, view):
+                return PieceState.MISSING
+            return PieceState.GOOD if check([view]) else PieceState.BAD
+        finally:
+            self._buffers.append(buffer)
+
+    def _store(self, piece: PieceIndex, views: Sequence[bytes | memoryview], check: PieceCheck) -> bool:
+        if not check(views):
+            return False
+        if self._journal is not None:
+            self._journal.append(piece)
+        self._pieces.write(piece, views)
+        return True
