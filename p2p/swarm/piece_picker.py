@@ -1,0 +1,502 @@
+"""Which blocks to ask of whom: rarest first, with strict priorities, shared partial pieces and an endgame. No I/O.
+
+What a peer is asked, in this order, and why:
+
+1. The free blocks of pieces it already works on: finished pieces can be verified and traded, and one sender a piece
+   tells who sent bad data.
+2. Whole fresh pieces, if there is room in its queue for at least one and few enough pieces are open.
+3. The free blocks of pieces others began: abandoned ones first, then by priority and least missing. A piece open for
+   STALE_AFTER seconds comes before fresh pieces for every peer, so that a slow peer cannot sit on a rare one.
+4. Fresh pieces: the highest priority, then the fewest peers, equals by chance. The first few pieces are drawn without
+   regard to rarity, because the rarest are the slowest to get and a newcomer has nothing to trade (Cohen 2003).
+5. Endgame, once every wanted block that anybody has is asked for: blocks asked of others, by chance, few at a time.
+
+A piece is in exactly one state: had, open (partial or being verified), or fresh (which includes unwanted). Only fresh
+pieces can be started. Whole-torrent questions are integer operations (see `availability`), single-piece facts are
+array accesses, so no call walks over all pieces in Python.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from p2p.errors import RemoteProtocolError
+from p2p.ids import BLOCK_SIZE, Block, PieceIndex
+from p2p.swarm.availability import Availability
+from p2p.swarm.bitfield import Bitfield
+from p2p.swarm.fresh_pieces import FreshPieces
+from p2p.swarm.partial_piece import PartialPiece, PeerKey
+from p2p.swarm.picker_peer import MOST_DRAWN, PickerPeer
+
+if TYPE_CHECKING:
+    import random
+    from array import array
+    from collections.abc import Callable, Sequence
+
+__all__ = ["Block", "BlockOutcome", "PeerKey", "PickMode", "PieceIndex", "PiecePicker"]
+
+RANDOM_FIRST: Final = 4
+"""Pieces had before rarity counts (Cohen 2003, "random first piece"; four is what clients in use settle on)."""
+
+STALE_AFTER: Final = 20.0
+"""Seconds after which an open piece is everybody's: more than a healthy peer needs for a piece of common size."""
+
+MOST_ASKERS: Final = 3
+"""Peers asked for one block in endgame: each beyond the second mostly adds waste."""
+
+ENDGAME_BATCH: Final = 16
+"""Blocks asked again in one pick: what arrives meanwhile need not be asked twice."""
+
+
+class PickMode(Enum):
+    """The order in which pieces of equal priority are started."""
+
+    RAREST_FIRST = "rarest first"
+    SEQUENTIAL = "sequential"
+
+
+class BlockOutcome(NamedTuple):
+    """What a received block meant."""
+
+    new: bool
+    """The first copy of a block we lacked: keep it."""
+    piece_complete: bool
+    """It was the last one missing; the piece now waits for `on_piece_verified` or `on_piece_failed`."""
+    cancel_at: tuple[PeerKey, ...]
+    """Other peers that were asked for it; their requests are forgotten here."""
+
+
+_OLD: Final = BlockOutcome(new=False, piece_complete=False, cancel_at=())
+_NEW: Final = BlockOutcome(new=True, piece_complete=False, cancel_at=())
+_COMPLETE: Final = BlockOutcome(new=True, piece_complete=True, cancel_at=())
+
+
+class PiecePicker:
+    """Decides for one torrent. `piece_size(i)` is piece i's size in bytes.
+
+    Facts about a peer that never joined, or left, are the caller's bug and raise KeyError, except that blocks may
+    arrive and requests may be dropped late: those are welcome or ignored.
+    """
+
+    def __init__(self, piece_count: int, piece_size: Callable[[int], int], *, rng: random.Random) -> None:
+        self.have = Bitfield(piece_count)
+        """Pieces verified. Live; not to be changed."""
+        self._mode = PickMode.RAREST_FIRST
+        self._size = piece_count
+        self._piece_size = piece_size
+        self._rng = rng
+        self._availability = Availability(piece_count)
+        self._fresh = FreshPieces(piece_count)
+        self._lacking = (1 << piece_count) - 1
+        self._wanted_left = piece_count
+        self._peers: dict[PeerKey, PickerPeer] = {}
+        self._open: dict[int, PartialPiece] = {}
+        # The open pieces that have free blocks, in the order they got some; those of priority 0 among them.
+        self._sharable: dict[int, PartialPiece] = {}
+        self._verifying = 0
+        self._busy_peers = 0
+        # Rises whenever an earlier draw of fresh pieces might no longer be the best one.
+        self._epoch = 0
+
+    # Facts about peers.
+
+    def on_peer_joined(self, peer: PeerKey) -> None:
+        """A peer connected; it has nothing until it says so."""
+        if peer < 0 or peer in self._peers:
+            raise ValueError(f"peer key {peer} is negative or in use")
+        self._peers[peer] = PickerPeer(peer, self._size)
+
+    def on_peer_left(self, peer: PeerKey) -> None:
+        """A peer disconnected; what was asked of it is free again."""
+        gone = self._peers[peer]
+        for partial in list(gone.work.values()):
+            partial.drop_all(peer)
+            self._after_drop(partial)
+        if gone.asked:
+            self._busy_peers -= 1
+        self._uncount(gone)
+        del self._peers[peer]
+
+    def on_peer_bitfield(self, peer: PeerKey, have: Bitfield) -> None:
+        """The peer has exactly these pieces. ValueError if the field is not of this torrent's size."""
+        if have.size != self._size:
+            raise ValueError(f"a bitfield of {have.size} pieces in a torrent of {self._size}")
+        known = self._peers[peer]
+        self._uncount(known)
+        known.replace(have.copy())
+        if known.seed:
+            self._availability.add_seed()
+        else:
+            self._availability.add(known.mask())
+            known.interest = (known.mask() & self._fresh.wanted & self._lacking).bit_count()
+        self._epoch += 1
+
+    def on_peer_have_all(self, peer: PeerKey) -> None:
+        """The peer has every piece (BEP 6)."""
+        everything = Bitfield(self._size)
+        everything.set_all()
+        self.on_peer_bitfield(peer, everything)
+
+    def on_peer_have(self, peer: PeerKey, piece: int) -> None:
+        """The peer has one piece more. RemoteProtocolError if there is no such piece."""
+        if not 0 <= piece < self._size:
+            raise RemoteProtocolError(f"have for piece {piece} of {self._size}")
+        known = self._peers[peer]
+        if known.seed or known.have[piece]:
+            return
+        known.add(piece)
+        self._availability.add(1 << (self._size - 1 - piece))
+        if not self.have[piece] and self._fresh.priorities[piece]:
+            known.interest += 1
+            self._epoch += 1
+        if known.have.complete:
+            self._availability.remove((1 << self._size) - 1)
+            self._availability.add_seed()
+
+    def on_suggested(self, peer: PeerKey, piece: int) -> None:
+        """The peer would like to be asked for this piece (BEP 6). RemoteProtocolError if there is no such piece."""
+        if not 0 <= piece < self._size:
+            raise RemoteProtocolError(f"suggestion of piece {piece} of {self._size}")
+        self._peers[peer].suggest(piece)
+
+    def _uncount(self, known: PickerPeer) -> None:
+        if known.seed:
+            self._availability.remove_seed()
+        else:
+            self._availability.remove(known.mask())
+        self._epoch += 1
+
+    # Facts about pieces.
+
+    def on_piece_verified(self, piece: int) -> None:
+        """We have the piece, from whatever source; requests still out for it are forgotten."""
+        if self.have[piece]:
+            return
+        self._close(piece)
+        self._fresh.discard(piece)
+        self._lacking ^= self._fresh.bit(piece)
+        self.have.add(piece)
+        if self._fresh.priorities[piece]:
+            self._change_wanted_left(piece, -1)
+        if self.have.count == RANDOM_FIRST:
+            self._epoch += 1
+
+    def on_pieces_verified(self, pieces: Bitfield) -> None:
+        """We have all these pieces: the result of a check of the whole content, or of a saved state, in one go."""
+        new = pieces.mask() & self._lacking
+        for piece in [piece for piece in self._open if pieces[piece]]:
+            self._close(piece)
+        self._fresh.discard_all(new)
+        self._lacking ^= new
+        self.have = Bitfield.from_mask(self._lacking ^ ((1 << self._size) - 1), self._size)
+        self._recount()
+
+    def on_piece_failed(self, piece: int) -> None:
+        """The piece's data was bad or could not be kept: all its blocks are wanted anew."""
+        if piece in self._open:
+            self._close(piece)
+            self._fresh.add(piece)
+            self._epoch += 1
+
+    def on_piece_lost(self, piece: int) -> None:
+        """A piece we had is gone or changed on disk."""
+        if not self.have[piece]:
+            return
+        self.have.discard(piece)
+        self._lacking |= self._fresh.bit(piece)
+        self._fresh.add(piece)
+        if self._fresh.priorities[piece]:
+            self._change_wanted_left(piece, 1)
+        self._epoch += 1
+
+    def set_priority(self, piece: int, priority: int) -> None:
+        """0 is unwanted, 1 to 7 is wanted, 4 is where every piece begins. ValueError for any other."""
+        before = self._fresh.priorities[piece]
+        self._fresh.set_priority(piece, priority)
+        if not self.have[piece] and bool(before) != bool(priority):
+            self._change_wanted_left(piece, 1 if priority else -1)
+        self._epoch += 1
+
+    def set_priorities(self, priorities: Sequence[int] | bytes) -> None:
+        """A priority for every piece, as in `set_priority`. ValueError for a wrong number of them."""
+        self._fresh.set_priorities(priorities)
+        self._recount()
+
+    @property
+    def mode(self) -> PickMode:
+        return self._mode
+
+    @mode.setter
+    def mode(self, mode: PickMode) -> None:
+        self._mode = mode
+        self._epoch += 1
+
+    def _change_wanted_left(self, piece: int, by: int) -> None:
+        self._wanted_left += by
+        for known in self._peers.values():
+            if not known.seed and known.have[piece]:
+                known.interest += by
+
+    def _recount(self) -> None:
+        left = self._fresh.wanted & self._lacking
+        self._wanted_left = left.bit_count()
+        for known in self._peers.values():
+            if not known.seed:
+                known.interest = (known.mask() & left).bit_count()
+        self._epoch += 1
+
+    # Facts about blocks.
+
+    def on_block_received(self, peer: PeerKey, block: Block) -> BlockOutcome:
+        """A block came from `peer`, whether it was still asked for or not."""
+        piece = block.piece
+        partial = self._open.get(piece)
+        if partial is None:
+            if not 0 <= piece < self._size or self.have[piece] or not self._fresh.priorities[piece]:
+                return _OLD
+            partial = PartialPiece(piece, self._piece_size(piece), 0.0)
+            if partial.index_of(block) is None:
+                return _OLD
+            self._open_piece(partial)
+        index = partial.index_of(block)
+        askers = None if index is None else partial.receive(index)
+        if askers is None:
+            return _OLD
+        for asker in askers:
+            self._count_answer(asker)
+        if not partial.free:
+            self._sharable.pop(piece, None)
+        if partial.complete:
+            self._verifying += 1
+        if not askers or askers == (peer,):
+            return _COMPLETE if partial.complete else _NEW
+        return BlockOutcome(
+            new=True,
+            piece_complete=partial.complete,
+            cancel_at=tuple(asker for asker in askers if asker != peer),
+        )
+
+    def on_request_dropped(self, peer: PeerKey, block: Block) -> None:
+        """The peer will not send the block: choke, reject, timeout or cancel. Ignored if it is not asked of it."""
+        partial = self._open.get(block.piece)
+        index = None if partial is None else partial.index_of(block)
+        if partial is not None and index is not None and partial.drop(peer, index):
+            self._count_answer(peer)
+            self._after_drop(partial)
+
+    def _count_answer(self, peer: PeerKey) -> None:
+        known = self._peers[peer]
+        known.asked -= 1
+        if not known.asked:
+            self._busy_peers -= 1
+
+    def _after_drop(self, partial: PartialPiece) -> None:
+        piece = partial.piece
+        if partial.untouched:
+            self._close(piece)
+            self._fresh.add(piece)
+            self._epoch += 1
+        elif partial.free:
+            self._sharable[piece] = partial
+
+    def _open_piece(self, partial: PartialPiece) -> None:
+        self._open[partial.piece] = partial
+        self._sharable[partial.piece] = partial
+        self._fresh.discard(partial.piece)
+
+    def _close(self, piece: int) -> None:
+        """Forget the work on a piece, if there is any."""
+        partial = self._open.pop(piece, None)
+        if partial is None:
+            return
+        self._sharable.pop(piece, None)
+        if partial.complete:
+            self._verifying -= 1
+        for key, asked in partial.workers.items():
+            known = self._peers[key]
+            del known.work[piece]
+            if asked:
+                known.asked -= asked
+                if not known.asked:
+                    self._busy_peers -= 1
+
+    # Decisions.
+
+    def pick(self, peer: PeerKey, count: int, *, now: float = 0.0, only: Sequence[int] | None = None) -> list[Block]:
+        """Up to `count` blocks to ask of `peer` now; they count as asked from here on.
+
+        `only` limits the choice to these pieces (the allowed fast set while choked, BEP 6). `now` is in seconds.
+        """
+        known = self._peers[peer]
+        blocks: list[Block] = []
+        if count <= 0 or not self.interesting(peer):
+            return blocks
+        if only is not None:
+            self._pick_only(known, only, blocks, count, now)
+        else:
+            self._pick_own(known, blocks, count)
+            if len(blocks) < count:
+                self._pick_further(known, blocks, count, now)
+        if blocks:
+            if not known.asked:
+                self._busy_peers += 1
+            known.asked += len(blocks)
+        return blocks
+
+    def _take(self, known: PickerPeer, partial: PartialPiece, blocks: list[Block], count: int) -> None:
+        blocks += partial.take(known.key, count - len(blocks))
+        known.work[partial.piece] = partial
+        if not partial.free:
+            del self._sharable[partial.piece]
+
+    def _start(self, known: PickerPeer, piece: int, blocks: list[Block], count: int, now: float) -> None:
+        partial = PartialPiece(piece, self._piece_size(piece), now)
+        self._open_piece(partial)
+        self._take(known, partial, blocks, count)
+
+    def _pick_only(self, known: PickerPeer, only: Sequence[int], blocks: list[Block], count: int, now: float) -> None:
+        for piece in only:
+            if len(blocks) >= count:
+                return
+            if not 0 <= piece < self._size or not known.have[piece] or not self._fresh.priorities[piece]:
+                continue
+            if piece in self._sharable:
+                self._take(known, self._sharable[piece], blocks, count)
+            elif piece in self._fresh:
+                self._start(known, piece, blocks, count, now)
+
+    def _pick_own(self, known: PickerPeer, blocks: list[Block], count: int) -> None:
+        for piece, partial in known.work.items():
+            if partial.free and self._fresh.priorities[piece]:
+                self._take(known, partial, blocks, count)
+                if len(blocks) >= count:
+                    return
+
+    def _pick_further(self, known: PickerPeer, blocks: list[Block], count: int, now: float) -> None:
+        # One and a half times the peers at work: each has its own piece, and every second one is about to end.
+        few_open = 2 * (len(self._open) - self._verifying) < 3 * (self._busy_peers + 1)
+        whole = self._piece_size(0) // BLOCK_SIZE if few_open and self._mode is PickMode.RAREST_FIRST else 0
+        if self._sharable:
+            self._pick_shared(known, blocks, count, now - STALE_AFTER if whole else now)
+        while whole and count - len(blocks) >= whole:
+            piece = self._next_fresh(known)
+            if piece is None:
+                break
+            self._start(known, piece, blocks, count, now)
+        if self._sharable and whole and len(blocks) < count:
+            self._pick_shared(known, blocks, count, now)
+        while len(blocks) < count:
+            piece = self._next_fresh(known)
+            if piece is None:
+                break
+            self._start(known, piece, blocks, count, now)
+        if not blocks and self.endgame:
+            self._pick_again(known, blocks, count)
+
+    def _pick_shared(self, known: PickerPeer, blocks: list[Block], count: int, before: float) -> None:
+        """Free blocks of open pieces that are abandoned or were started no later than `before`."""
+        priorities = self._fresh.priorities
+        have = known.have
+        shared = [
+            partial
+            for piece, partial in self._sharable.items()
+            if (partial.started <= before or partial.idle) and priorities[piece] and have[piece]
+        ]
+        if self._mode is PickMode.SEQUENTIAL:
+            shared.sort(key=lambda partial: (-priorities[partial.piece], partial.piece))
+        else:
+            shared.sort(key=lambda partial: (not partial.idle, -priorities[partial.piece], partial.free))
+        for partial in shared:
+            if len(blocks) >= count:
+                return
+            self._take(known, partial, blocks, count)
+
+    def _next_fresh(self, known: PickerPeer) -> int | None:
+        """The piece to start with this peer, None if it has no fresh one that we want.
+
+        Several pieces are drawn at once. The draw stays true while nothing but starts happened since: they only take
+        pieces out of the set it was made from.
+        """
+        fresh = self._fresh
+        if known.drawn_at == self._epoch:
+            while known.drawn:
+                piece = known.drawn.pop()
+                if piece in fresh:
+                    return piece
+            known.draw_size = min(2 * known.draw_size, MOST_DRAWN)
+        else:
+            known.draw_size = 1
+        known.drawn_at = self._epoch
+        choice = fresh.highest_in(known.mask())
+        if self._mode is PickMode.SEQUENTIAL:
+            known.drawn = fresh.lowest(choice, known.draw_size)[::-1]
+        else:
+            for piece in reversed(known.suggested):
+                if choice & fresh.bit(piece):
+                    known.drawn = [piece]
+                    break
+            else:
+                if self.have.count >= RANDOM_FIRST:
+                    choice = self._availability.rarest(choice)
+                known.drawn = fresh.drawn(choice, known.draw_size, self._rng)
+        return known.drawn.pop() if known.drawn else None
+
+    @property
+    def endgame(self) -> bool:
+        """Every wanted block that a connected peer has is received or asked for, and some are not received yet."""
+        priorities = self._fresh.priorities
+        return (
+            len(self._open) > self._verifying
+            and not any(priorities[piece] for piece in self._sharable)
+            and not self._fresh.any_in(self._availability.anywhere())
+        )
+
+    def _pick_again(self, known: PickerPeer, blocks: list[Block], count: int) -> None:
+        """Blocks asked of others, each as likely as any other of the pieces looked at."""
+        count = min(count, ENDGAME_BATCH)
+        pieces = [
+            partial
+            for piece, partial in self._open.items()
+            if not partial.complete and self._fresh.priorities[piece] and known.have[piece]
+        ]
+        turn = int(self._rng.random() * len(pieces))
+        askable: list[tuple[PartialPiece, int]] = []
+        for partial in pieces[turn:] + pieces[:turn]:
+            askable += [(partial, index) for index in partial.askable_again(known.key, MOST_ASKERS)]
+            if len(askable) >= 4 * count:
+                break
+        for partial, index in self._rng.sample(askable, min(count, len(askable))):
+            blocks.append(partial.ask_again(known.key, index))
+            known.work[partial.piece] = partial
+
+    # Views.
+
+    @property
+    def wanted_left(self) -> int:
+        """Pieces that are wanted and not had."""
+        return self._wanted_left
+
+    def interesting(self, peer: PeerKey) -> bool:
+        """Whether the peer has a piece we want and lack."""
+        known = self._peers[peer]
+        return bool(self._wanted_left if known.seed else known.interest)
+
+    def peer_bitfield(self, peer: PeerKey) -> Bitfield:
+        """What the peer has. Live; not to be changed."""
+        return self._peers[peer].have
+
+    def priority(self, piece: int) -> int:
+        return self._fresh.priorities[piece]
+
+    def availability(self, piece: int) -> int:
+        """Connected peers that have the piece."""
+        return self._availability.of(piece)
+
+    def availability_map(self) -> array[int]:
+        """Connected peers that have each piece."""
+        return self._availability.counts()
+
+    def distributed_copies(self) -> float:
+        """Whole copies among the connected peers and us: the least count, plus the share of pieces above it."""
+        return self._availability.copies(self.have.mask())
