@@ -1,0 +1,67 @@
+"""The outside as the engine sees it, in one value: network, HTTP, hash jobs, chance, secrets, and the wall clock.
+
+Made here for production; the laboratory makes its own. Nothing else in the library reads a clock or the system's chance.
+Time for deciders is the running loop's `time()`; `wall` is only for what is shown or kept.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from p2p.disk.file_storage import FileStorage
+from p2p.disk.hasher import Hasher
+from p2p.disk.journal import PieceJournal
+from p2p.disk.open_files import OpenFiles
+from p2p.disk.storage import Storage
+from p2p.disk.thread_hasher import ThreadHasher
+from p2p.metainfo.layout import Layout
+from p2p.net.aiohttp_client import AiohttpClient
+from p2p.net.asyncio_network import AsyncioNetwork
+from p2p.net.http import HttpClient
+from p2p.net.network import Network
+
+
+class StorageFactory(Protocol):
+    """Makes the storage of one torrent."""
+
+    def __call__(
+        self, layout: Layout, target: Path, wanted: Callable[[int], bool], journal: PieceJournal | None
+    ) -> Storage: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """See the module's head. `secrets(n)` returns n bytes nobody can guess; `wall()` is seconds since the epoch."""
+
+    network: Network
+    http: HttpClient
+    hasher: Hasher
+    storage: StorageFactory
+    rng: random.Random
+    secrets: Callable[[int], bytes]
+    wall: Callable[[], float]
+
+
+def real_environment(*, hash_workers: int | None, open_files: int) -> Environment:
+    """The environment of a process on a real machine. The session that made it closes `http` and `hasher`."""
+    hasher = ThreadHasher(hash_workers if hash_workers is not None else max(2, os.cpu_count() or 2))
+    files = OpenFiles(limit=open_files)
+
+    def storage(layout: Layout, target: Path, wanted: Callable[[int], bool], journal: PieceJournal | None) -> Storage:
+        return FileStorage(layout, target, hasher=hasher, files=files, wanted=wanted, journal=journal)
+
+    return Environment(
+        network=AsyncioNetwork(),
+        http=AiohttpClient(),
+        hasher=hasher,
+        storage=storage,
+        rng=random.Random(os.urandom(32)),  # noqa: TID251 - the one place where chance enters
+        secrets=os.urandom,  # noqa: TID251 - and secrets
+        wall=time.time,  # noqa: TID251 - and the date
+    )

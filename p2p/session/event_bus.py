@@ -1,0 +1,83 @@
+"""What happened, told to whoever listens, in order, without ever blocking the one who tells.
+
+A subscriber that does not keep up loses its oldest events and is told how many; the engine never waits for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+MAX_WAITING: Final = 10_000
+"""Events kept for a slow subscriber: some megabytes at the most."""
+
+
+class EventKind(Enum):
+    ADDED = "added"
+    METADATA = "metadata"
+    CHECKING = "checking"
+    PROGRESS = "progress"
+    COMPLETE = "complete"
+    ERROR = "error"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One fact about one torrent. `time` is seconds since the epoch, `info_hash` the torrent's key in hex."""
+
+    kind: EventKind
+    time: float
+    info_hash: str
+    message: str | None = None
+
+
+class Subscription:
+    """A subscriber's queue."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[Event] = deque()
+        self._wake = asyncio.Event()
+        self.lost = 0
+
+    def put(self, event: Event) -> None:
+        if len(self._waiting) >= MAX_WAITING:
+            self._waiting.popleft()
+            self.lost += 1
+        self._waiting.append(event)
+        self._wake.set()
+
+    async def next(self) -> Event:
+        while not self._waiting:
+            self._wake.clear()
+            await self._wake.wait()
+        return self._waiting.popleft()
+
+    async def __aiter__(self) -> AsyncIterator[Event]:
+        while True:
+            yield await self.next()
+
+
+class EventBus:
+    """Delivers events to subscriptions in order of subscription."""
+
+    def __init__(self) -> None:
+        self._subscriptions: list[Subscription] = []
+
+    @contextmanager
+    def subscribe(self) -> Iterator[Subscription]:
+        subscription = Subscription()
+        self._subscriptions.append(subscription)
+        try:
+            yield subscription
+        finally:
+            self._subscriptions.remove(subscription)
+
+    def publish(self, event: Event) -> None:
+        for subscription in self._subscriptions:
+            subscription.put(event)

@@ -1,0 +1,468 @@
+"""What goes on between us and the peers of one torrent: facts come in from connections, decisions go out to them.
+
+The deciders are pure (`PiecePicker`, `RequestQueue`, `Choker`, `SmartBan`); this module gives them facts and carries out
+what they return. After each input the picker is asked once and a turn's requests leave in one batch. Nothing here waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from p2p.errors import DiskFullError, StorageError
+from p2p.ids import Block, InfoHash, PieceIndex
+from p2p.session.arrivals import Arrival, Arrivals
+from p2p.session.peer_task import EndKind, Peer
+from p2p.session.piece_store import PieceStore
+from p2p.session.scope import Scope
+from p2p.session.uploads import MAX_UPLOAD_QUEUE, QUEUED_BYTES, QUEUED_BYTES_LIMITED, Uploads, rejected
+from p2p.swarm.bans import SmartBan
+from p2p.swarm.bitfield import Bitfield
+from p2p.swarm.choker import Choker, ChokePeer, ChokeRound
+from p2p.swarm.piece_picker import PiecePicker
+from p2p.swarm.rate import RateMeter
+from p2p.swarm.request_queue import BlockMatch
+from p2p.wire import events as wire
+from p2p.wire.allowed_fast import allowed_fast_set
+from p2p.wire.arena import ArenaPool
+from p2p.wire.extension import ExtensionHandshake
+
+OUR_REQUEST_QUEUE: Final = 2_000
+"""`reqq` we tell: requests we queue for a peer. libtorrent trusts no more than this either."""
+
+MAX_UNASKED: Final = 64
+"""Blocks nobody asked for that a peer may send before it goes: a cancel crossing its block is no crime, a flood is."""
+
+STORE_BACKLOG: Final = 32 << 20
+"""Bytes handed to storage and not yet written; beyond it peers are not read, so that a slow disk slows the network."""
+
+ALLOWED_FAST: Final = 5
+"""Pieces a choked newcomer may have (BEP 6), fewer in small torrents so that choking keeps its meaning."""
+
+DISK_FULL_RETRY: Final = 5.0
+"""Seconds between looks at a full disk."""
+
+
+class Exchange:
+    """The swarm of one torrent, as far as we are connected to it."""
+
+    def __init__(
+        self,
+        *,
+        store: PieceStore,
+        arenas: ArenaPool,
+        picker: PiecePicker,
+        choker: Choker,
+        bans: SmartBan,
+        uploads: Uploads,
+        scope: Scope,
+        rng: random.Random,
+        info_hash: InfoHash,
+        extension_handshake: Callable[[Peer], ExtensionHandshake],
+        up_limited: Callable[[], bool],
+        up_limit: Callable[[], float | None],
+        on_piece: Callable[[PieceIndex], None],
+        on_ban: Callable[[str, str], None],
+        on_storage_error: Callable[[StorageError], None],
+    ) -> None:
+        self.store = store
+        self.picker = picker
+        self.choker = choker
+        self.peers: dict[int, Peer] = {}
+        self.rate_down = RateMeter()
+        self.rate_up = RateMeter()
+        self.downloaded = 0
+        self.uploaded = 0
+        self.wasted = 0
+        self.corrupt = 0
+        self.disk_full: str | None = None
+        self.backlog = 0
+        """Bytes of whole pieces that are not written yet."""
+        self._bans = bans
+        self._uploads = uploads
+        self._scope = scope
+        self._rng = rng
+        self._info_hash = info_hash
+        self._extension_handshake = extension_handshake
+        self._up_limited = up_limited
+        self._up_limit = up_limit
+        self._on_piece = on_piece
+        self._on_ban = on_ban
+        self._on_storage_error = on_storage_error
+        self._arrivals = Arrivals(store.piece_size, arenas)
+        self._paused_readers: dict[int, Peer] = {}
+        self._allowed_fast: dict[int, frozenset[int]] = {}
+        self._offered_fast: dict[int, list[int]] = {}
+        self._storing: dict[PieceIndex, Arrival] = {}
+        self._stopped = False
+
+    # -- peers come and go
+
+    @property
+    def seeding(self) -> bool:
+        """Nothing that is wanted is missing."""
+        return self.picker.wanted_left == 0
+
+    def attach(self, peer: Peer) -> None:
+        """Greet a peer whose handshake is done, and begin to read it."""
+        self.peers[peer.key] = peer
+        self.picker.on_peer_joined(peer.key)
+        have = self.picker.have
+        if peer.wire.fast and have.complete:
+            peer.wire.send_have_all()
+        elif peer.wire.fast and have.count == 0:
+            peer.wire.send_have_none()
+        elif have.count:
+            peer.wire.send_bitfield(have.to_bytes())
+        if peer.handshake.extension:
+            peer.wire.send_extension_handshake(self._extension_handshake(peer))
+        if peer.wire.fast and not peer.address.is_ipv6 and have.count:
+            count = min(ALLOWED_FAST, have.size // 50)
+            offered = allowed_fast_set(peer.address.host, self._info_hash, have.size, count) if count else []
+            self._allowed_fast[peer.key] = frozenset(offered)
+            for piece in offered:
+                peer.wire.send_allowed_fast(PieceIndex(piece))
+        peer.start()
+
+    def detach(self, peer: Peer) -> None:
+        """Forget a peer; what it was asked for is asked of others at once."""
+        if self.peers.pop(peer.key, None) is None:
+            return
+        self._paused_readers.pop(peer.key, None)
+        self._allowed_fast.pop(peer.key, None)
+        self._offered_fast.pop(peer.key, None)
+        self._uploads.forget(peer)
+        had_requests = peer.requests.outstanding > 0
+        self.picker.on_peer_left(peer.key)
+        peer.release()
+        if had_requests and not self._stopped:
+            self._ask_everyone(self._now())
+
+    def stop(self) -> None:
+        """End every connection; nothing is asked or served from here on."""
+        self._stopped = True
+        for peer in list(self.peers.values()):
+            peer.end(EndKind.OURS, "stopping")
+
+    async def drain(self) -> None:
+        """Wait until what has arrived whole is on disk, unless the disk is full."""
+        await self.store.drain()
+        while self._storing and self.disk_full is None:
+            await asyncio.sleep(0)  # the tasks that waited for those stores take their results in
+
+    def close(self) -> None:
+        """Give every buffer back. Only once `store` has nothing in hand any more."""
+        self._arrivals.drop_all()
+        for arrival in self._storing.values():
+            arrival.release()
+        self._storing.clear()
+
+    # -- facts from peers
+
+    def on_peer_events(self, peer: Peer, events: Sequence[wire.Event], now: float) -> None:
+        """One input of one peer, then that peer's turn."""
+        for event in events:
+            if type(event) is wire.BlockReceived:
+                self._on_block(peer, event, now)
+            else:
+                self._on_event(peer, event, now)
+            if peer.ended.done():
+                self._release_rest(events, event)
+                return
+        self._take_turn(peer, now)
+
+    def _release_rest(self, events: Sequence[wire.Event], last: wire.Event) -> None:
+        position = next(i for i, event in enumerate(events) if event is last)
+        for event in events[position + 1 :]:
+            if type(event) is wire.BlockReceived:
+                event.arena.unpin()
+
+    def _take_turn(self, peer: Peer, now: float) -> None:
+        self._show_interest(peer)
+        self._ask(peer, now)
+        if peer.wire.pending or peer.uploads:
+            peer.flush()
+
+    def _show_interest(self, peer: Peer) -> None:
+        if self.picker.interesting(peer.key):
+            if not peer.wire.am_interested:
+                peer.wire.send_interested()
+        elif peer.wire.am_interested:
+            peer.wire.send_not_interested()
+
+    def _ask(self, peer: Peer, now: float) -> None:
+        if self.disk_full is not None or self._stopped:
+            return
+        only: list[int] | None = None
+        if peer.wire.peer_choking:
+            only = self._offered_fast.get(peer.key)
+            if not only:
+                return
+        room = peer.requests.room(now)
+        if room <= 0:
+            return
+        blocks = self.picker.pick(peer.key, room, now=now, only=only)
+        if blocks:
+            if not peer.wire.am_interested:
+                peer.wire.send_interested()
+            peer.requests.on_requested(blocks, now)
+            peer.wire.send_requests(blocks)
+
+    def _ask_everyone(self, now: float) -> None:
+        for peer in list(self.peers.values()):
+            if not peer.ended.done():
+                self._show_interest(peer)
+                self._ask(peer, now)
+                peer.flush()
+
+    def _on_block(self, peer: Peer, event: wire.BlockReceived, now: float) -> None:
+        length = len(event.view)
+        block = Block(event.piece, event.begin, length)
+        peer.rate_from.on_bytes(length, now)
+        self.rate_down.on_bytes(length, now)
+        self.downloaded += length
+        match = peer.requests.on_block(block, now)
+        if match is BlockMatch.UNASKED:
+            event.arena.unpin()
+            peer.unasked += 1
+            peer.wasted += length
+            self.wasted += length
+            if peer.unasked > MAX_UNASKED:
+                peer.end(EndKind.MISBEHAVED, "sent blocks that nobody asked for")
+            return
+        outcome = self.picker.on_block_received(peer.key, block)
+        for other in outcome.cancel_at:
+            asked = self.peers.get(other)
+            if asked is not None:
+                asked.requests.cancel(block)
+                asked.wire.send_cancel(block)
+                asked.flush()
+        if not outcome.new:
+            event.arena.unpin()
+            peer.wasted += length
+            self.wasted += length
+            return
+        self._arrivals.add(block, event.view, event.arena, peer)
+        if outcome.piece_complete:
+            self._scope.start(self._store_piece(event.piece), name=f"store {event.piece}")
+
+    def _on_event(self, peer: Peer, event: wire.Event, now: float) -> None:
+        match event:
+            case wire.HaveReceived(piece=piece):
+                self.picker.on_peer_have(peer.key, piece)
+                self._drop_if_pointless(peer)
+            case wire.RequestReceived(block=block):
+                self._on_request(peer, block)
+            case wire.CancelReceived(block=block):
+                if block in peer.uploads:
+                    rejected(peer, [block])
+            case wire.Unchoked():
+                pass  # the turn that follows asks
+            case wire.Choked():
+                for block in peer.requests.on_choked(peer.wire.fast):
+                    self.picker.on_request_dropped(peer.key, block)
+            case wire.Interested():
+                self._apply(self.choker.fill(self._choke_peers(now), now, self._rng), now)
+            case wire.NotInterested():
+                pass  # the next round takes the slot back
+            case wire.BitfieldReceived(data=data):
+                self.picker.on_peer_bitfield(peer.key, Bitfield.from_bytes(data, self.picker.have.size))
+                self._drop_if_pointless(peer)
+            case wire.HaveAll():
+                self.picker.on_peer_have_all(peer.key)
+                self._drop_if_pointless(peer)
+            case wire.HaveNone():
+                pass
+            case wire.RejectReceived(block=block):
+                if peer.requests.on_rejected(block):
+                    self.picker.on_request_dropped(peer.key, block)
+                offered = self._offered_fast.get(peer.key)
+                if offered is not None and block.piece in offered:
+                    offered.remove(block.piece)
+            case wire.AllowedFast(piece=piece):
+                offered = self._offered_fast.setdefault(peer.key, [])
+                if piece not in offered and len(offered) < 2 * ALLOWED_FAST:
+                    offered.append(piece)
+            case wire.Suggested(piece=piece):
+                self.picker.on_suggested(peer.key, piece)
+            case wire.ExtensionHandshakeReceived(handshake=handshake):
+                if handshake.request_queue is not None:
+                    peer.requests.set_limit(handshake.request_queue)
+                self._drop_if_pointless(peer)
+            case _:
+                pass  # DHT ports and hash requests are answered by parts that this torrent has not
+
+    def _on_request(self, peer: Peer, block: Block) -> None:
+        allowed = not peer.wire.am_choking or block.piece in self._allowed_fast.get(peer.key, ())
+        if not allowed or self._stopped or not self.picker.have[block.piece]:
+            rejected(peer, [block])
+        elif len(peer.uploads) >= MAX_UPLOAD_QUEUE:
+            if not peer.wire.fast:
+                peer.end(EndKind.MISBEHAVED, f"asked for more than {MAX_UPLOAD_QUEUE} blocks at once")
+                return
+            rejected(peer, [block])
+        else:
+            peer.uploads[block] = None
+
+    def _drop_if_pointless(self, peer: Peer) -> None:
+        if not self.seeding:
+            return
+        extension = peer.wire.peer_extension
+        if self.picker.peer_bitfield(peer.key).complete or (extension is not None and extension.upload_only):
+            peer.end(EndKind.POINTLESS, "both sides want nothing")
+
+    # -- what peers ask of their exchange
+
+    def refill(self, peer: Peer) -> None:
+        if peer.uploads:
+            self._uploads.refill(peer, QUEUED_BYTES_LIMITED if self._up_limited() else QUEUED_BYTES)
+
+    def may_read(self, peer: Peer) -> bool:
+        if self.backlog <= STORE_BACKLOG:
+            return True
+        self._paused_readers[peer.key] = peer
+        return False
+
+    def on_sent(self, peer: Peer, payload: int, now: float) -> None:  # noqa: ARG002 - the port's shape
+        self.uploaded += payload
+        self.rate_up.on_bytes(payload, now)
+
+    # -- pieces
+
+    async def _store_piece(self, piece: PieceIndex) -> None:
+        arrival = self._arrivals.take(piece)
+        self._storing[piece] = arrival
+        self.backlog += arrival.size
+        try:
+            good = await self._store_when_room(piece, arrival)
+        except StorageError as error:
+            self._on_storage_error(error)
+            return
+        finally:
+            self.backlog -= arrival.size
+            self._resume_readers()
+        if good:
+            proven = self._bans.on_piece_verified(piece, arrival.evidence)
+        else:
+            self.corrupt += arrival.size
+            proven = self._bans.on_piece_failed(piece, arrival.evidence())
+        del self._storing[piece]
+        arrival.release()
+        if good:
+            self._on_verified(piece)
+        else:
+            self.picker.on_piece_failed(piece)
+        for host in proven:
+            self._ban(host, f"sent bad blocks of piece {piece}")
+        if not good:
+            self._ask_everyone(self._now())
+
+    async def _store_when_room(self, piece: PieceIndex, arrival: Arrival) -> bool:
+        """Store a piece; on a full disk keep it, ask for nothing more, and try again until there is room."""
+        views = arrival.views()
+        while True:
+            try:
+                good = await self.store.store(piece, views)
+            except DiskFullError as error:
+                self.disk_full = str(error)
+                self._on_storage_error(error)
+                await asyncio.sleep(DISK_FULL_RETRY)
+            else:
+                self.disk_full = None
+                return good
+
+    def _ban(self, host: str, reason: str) -> None:
+        self._on_ban(host, reason)
+        for peer in list(self.peers.values()):
+            if peer.address.host == host:
+                peer.end(EndKind.BANNED, reason)
+
+    def _on_verified(self, piece: PieceIndex) -> None:
+        self.picker.on_piece_verified(piece)
+        seeding = self.seeding
+        for peer in list(self.peers.values()):
+            if peer.ended.done():
+                continue
+            peer.wire.send_have(piece)
+            if peer.wire.am_interested and not self.picker.interesting(peer.key):
+                peer.wire.send_not_interested()
+            if seeding:
+                self._drop_if_pointless(peer)
+            peer.flush()
+        self._on_piece(piece)
+
+    def _resume_readers(self) -> None:
+        if self._paused_readers and self.backlog <= STORE_BACKLOG // 2:
+            paused = list(self._paused_readers.values())
+            self._paused_readers.clear()
+            for peer in paused:
+                peer.resume_reading()
+
+    # -- time
+
+    def on_tick(self, now: float) -> None:
+        """About once a second while there are peers: timeouts, keep-alives, the choking round, a second chance to ask."""
+        for peer in list(self.peers.values()):
+            if peer.ended.done():
+                continue
+            if peer.wire.timed_out(now):
+                peer.end(EndKind.BROKEN, "silent for too long")
+                continue
+            for block in peer.requests.on_timer(now):
+                self.picker.on_request_dropped(peer.key, block)
+            if peer.wire.keep_alive_due(now):
+                peer.wire.send_keep_alive()
+        if now >= self.choker.next_round(now):
+            up_limit = self._up_limit()
+            self._apply(
+                self.choker.round(
+                    self._choke_peers(now),
+                    now,
+                    self._rng,
+                    seeding=self.seeding,
+                    upload_rate=self.rate_up.rate(now),
+                    upload_limit=up_limit,
+                ),
+                now,
+            )
+        self._ask_everyone(now)
+
+    def _choke_peers(self, now: float) -> list[ChokePeer]:
+        return [
+            ChokePeer(
+                key=peer.key,
+                interested=peer.wire.peer_interested,
+                choked=peer.wire.am_choking,
+                snubbed=peer.requests.snubbed,
+                rate_from=peer.rate_from.rate(now),
+                rate_to=peer.rate_to.rate(now),
+                joined=peer.connected_at,
+                unchoked_at=peer.last_unchoked,
+                sent_since_unchoke=peer.sent_since_unchoke,
+            )
+            for peer in self.peers.values()
+            if not peer.ended.done()
+        ]
+
+    def _apply(self, decision: ChokeRound, now: float) -> None:
+        for key in decision.choke:
+            peer = self.peers.get(key)
+            if peer is None or peer.ended.done() or peer.wire.am_choking:
+                continue
+            peer.wire.send_choke()
+            allowed = self._allowed_fast.get(key, frozenset())
+            rejected(peer, [block for block in peer.uploads if block.piece not in allowed])
+            peer.flush()
+        for key in decision.unchoke:
+            peer = self.peers.get(key)
+            if peer is None or peer.ended.done() or not peer.wire.am_choking:
+                continue
+            peer.wire.send_unchoke()
+            peer.last_unchoked = now
+            peer.sent_since_unchoke = 0
+            peer.flush()
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()

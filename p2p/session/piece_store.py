@@ -1,0 +1,288 @@
+"""The pieces of one torrent on disk: what is there, what a crash left uncertain, and what is put on record when.
+
+Rules: a piece counts as had once it is verified; it goes on record only after a sync that began later; what was written
+since the last record is in the journal, and after a crash that, and nothing else, is hashed again. Content that was on
+record and is gone is an error, never an empty start, and files that hold something else are never written over unasked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from p2p.disk.resume import ResumeState, uncertain_pieces
+from p2p.disk.storage import FileStat, PieceState
+from p2p.errors import MissingContentError, StarlingError, StorageError
+from p2p.ids import Address, PieceIndex
+from p2p.metainfo.metainfo import Metainfo
+from p2p.session.scope import Scope
+from p2p.session.services import Services
+from p2p.session.settings import TorrentOptions
+from p2p.swarm.bitfield import Bitfield
+
+if TYPE_CHECKING:
+    from p2p.disk.journal import PieceJournal
+    from p2p.disk.resume_store import ResumeLock
+
+log = logging.getLogger(__name__)
+
+CHECKS_AT_ONCE: Final = 8
+"""Pieces in the hands of the hash workers while a torrent is checked: enough to keep each busy, little memory."""
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What a run adds to the record. Bytes."""
+
+    uploaded: int = 0
+    downloaded: int = 0
+    peers: tuple[Address, ...] = ()
+
+
+class PieceStore:
+    """See the module's head. `wanted` tells whether a file of the layout is to be downloaded."""
+
+    def __init__(
+        self,
+        metainfo: Metainfo,
+        target: Path,
+        *,
+        services: Services,
+        wanted: Callable[[int], bool],
+        options: TorrentOptions,
+    ) -> None:
+        self._metainfo = metainfo
+        self._layout = metainfo.layout
+        self._target = target
+        self._services = services
+        self._wanted = wanted
+        self._options = options
+        self._journal: PieceJournal | None = None
+        self._key: str | None = None
+        self._lock: ResumeLock | None = None
+        if services.resume is not None:
+            self._key = services.resume.key(metainfo.wire_info_hashes()[0], target)
+            self._journal = services.resume.journal(self._key)
+        self._storage = services.environment.storage(self._layout, target, wanted, self._journal)
+        self._opened = False
+        self._recorded_totals = Totals()
+        self._dirty = False
+        self._jobs: dict[asyncio.Future[bool], None] = {}
+        self.have = Bitfield(self._layout.piece_count)
+        self.left = sum(self._layout.piece_size(piece) for piece in range(self._layout.piece_count))
+        """Bytes of pieces that are not had, wanted or not."""
+        self.uploaded_before = 0
+        self.downloaded_before = 0
+        self.added_time = services.environment.wall()
+        self.completed_time: float | None = None
+        self.known_peers: tuple[Address, ...] = ()
+        self.piece_size = self._layout.piece_size
+
+    # -- from what is there to what is had
+
+    async def open(self, progress: Progress, stopping: Callable[[], bool]) -> None:
+        """Find out which pieces are there, hashing no more than is uncertain, and get ready to store.
+
+        `progress(done, total)` counts bytes hashed. Raises StateLockedError, MissingContentError, StorageError.
+        """
+        state = await self._load()
+        stats = await self._storage.stat()
+        if state is None or self._options.recheck:
+            trusted, recheck = Bitfield(self._layout.piece_count), self._present_pieces(stats)
+        else:
+            verdict = uncertain_pieces(state, self._journal.load() if self._journal else (), stats, self._layout)
+            if verdict.missing:
+                path = "/".join((*self._layout.root, *self._layout.files[verdict.missing[0]].parts))
+                others = f" and {len(verdict.missing) - 1} more" if len(verdict.missing) > 1 else ""
+                raise MissingContentError(
+                    f"{self._target / path}{others} was here and is gone; put it back, or recheck to start over"
+                )
+            trusted, recheck = Bitfield.from_bytes(verdict.trusted, self._layout.piece_count), list(verdict.recheck)
+        for piece in trusted:
+            self._add(PieceIndex(piece))
+        states = await self._check(recheck, progress, stopping)
+        if self._options.expect_complete:
+            self._require_complete()
+        elif state is None and not self._options.overwrite:
+            self._refuse_foreign(stats, states)
+        if not self._is_all_there(stats):
+            await self._storage.prepare(allocate=self._services.settings.allocate)
+        self._opened = True
+        await self._save(self.have.to_bytes(), self._recorded_totals, clean=False)
+
+    async def _load(self) -> ResumeState | None:
+        resume = self._services.resume
+        if resume is None or self._key is None:
+            return None
+        self._lock = resume.lock(self._key)
+        state = await resume.load(self._key)
+        if state is not None:
+            if state.warning is not None:
+                log.warning("%s: %s", self._metainfo.name, state.warning)
+            self.uploaded_before = state.uploaded
+            self.downloaded_before = state.downloaded
+            self.added_time = state.added_time
+            self.completed_time = state.completed_time
+            self.known_peers = state.peers
+        return state
+
+    def _present_pieces(self, stats: Sequence[FileStat | None]) -> list[int]:
+        present: dict[int, None] = {}
+        for index, stat in enumerate(stats):
+            file = self._layout.files[index]
+            if stat is not None and stat.size and file.stored:
+                for piece in self._layout.pieces_of_file(index):
+                    present[piece] = None
+        return sorted(present)
+
+    async def _check(
+        self, pieces: Sequence[int], progress: Progress, stopping: Callable[[], bool]
+    ) -> dict[int, PieceState]:
+        size = self.piece_size
+        total = sum(size(piece) for piece in pieces)
+        states: dict[int, PieceState] = {}
+        done = 0
+        progress(0, total)
+        for start in range(0, len(pieces), CHECKS_AT_ONCE):
+            if stopping():
+                raise StarlingError("stopped while the content was checked")
+            batch = pieces[start : start + CHECKS_AT_ONCE]
+            async with Scope() as scope:
+                checks = [scope.start(self._verify(PieceIndex(piece)), name=f"check {piece}") for piece in batch]
+                results = [await check for check in checks]
+            for piece, result in zip(batch, results, strict=True):
+                states[piece] = result
+                done += size(piece)
+                if result is PieceState.GOOD:
+                    self._add(PieceIndex(piece))
+            progress(done, total)
+        return states
+
+    async def _verify(self, piece: PieceIndex) -> PieceState:
+        return await self._storage.verify(piece, self._metainfo.piece_check(piece))
+
+    def _require_complete(self) -> None:
+        if self.have.complete:
+            return
+        bad = next(piece for piece in range(self._layout.piece_count) if not self.have[piece])
+        file = self._layout.files[self._layout.file_at(bad)]
+        path = self._target / "/".join((*self._layout.root, *file.parts))
+        count = self._layout.piece_count - self.have.count
+        raise StorageError(f"{count} of {self._layout.piece_count} pieces do not match the torrent, first in {path}")
+
+    def _refuse_foreign(self, stats: Sequence[FileStat | None], states: dict[int, PieceState]) -> None:
+        """A file that is there, full, and of which nothing fits is somebody's: not ours to write over."""
+        for index, stat in enumerate(stats):
+            file = self._layout.files[index]
+            if stat is None or not stat.size or not file.stored or not self._wanted(index):
+                continue
+            found = [states.get(piece) for piece in self._layout.pieces_of_file(index)]
+            if PieceState.GOOD in found or PieceState.BAD not in found:
+                if stat.size > file.length:
+                    raise StorageError(f"{self._path(index)} is longer than the torrent says")
+                continue
+            raise StorageError(f"{self._path(index)} holds other content; move it away, or allow it to be overwritten")
+
+    def _path(self, index: int) -> Path:
+        return self._target.joinpath(*self._layout.root, *self._layout.files[index].parts)
+
+    def _is_all_there(self, stats: Sequence[FileStat | None]) -> bool:
+        return self.have.complete and all(
+            stat is not None or not file.stored for stat, file in zip(stats, self._layout.files, strict=True)
+        )
+
+    # -- pieces in and out
+
+    def _add(self, piece: PieceIndex) -> None:
+        if not self.have[piece]:
+            self.have.add(piece)
+            self.left -= self.piece_size(piece)
+
+    async def store(self, piece: PieceIndex, views: Sequence[bytes | memoryview]) -> bool:
+        """Verify and write a piece. False: it does not match. The views stay in use until `drain` if this is cancelled.
+
+        Raises DiskFullError, StorageError.
+        """
+        job = asyncio.ensure_future(self._storage.store(piece, views, self._metainfo.piece_check(piece)))
+        self._jobs[job] = None
+        try:
+            good = await asyncio.shield(job)
+        finally:
+            if job.done():
+                self._jobs.pop(job, None)
+        if good:
+            self._add(piece)
+            self._dirty = True
+        return good
+
+    async def read(self, piece: PieceIndex, begin: int, length: int) -> bytes:
+        """Bytes of a piece that is had."""
+        return await self._storage.read(piece, begin, length)
+
+    async def drain(self) -> None:
+        """Wait for the stores that have begun."""
+        while self._jobs:
+            job = next(iter(self._jobs))
+            await asyncio.wait([job])
+            self._jobs.pop(job, None)
+
+    # -- the record
+
+    async def checkpoint(self, totals: Totals, *, clean: bool = False) -> None:
+        """Sync what was stored and put it on record, with the totals of this run; nothing if nothing has changed."""
+        if not self._opened or (not clean and not self._dirty and totals == self._recorded_totals):
+            return
+        recorded = self.have.to_bytes()
+        if self._dirty:
+            self._dirty = False
+            try:
+                await self._storage.sync()
+            except StorageError:
+                self._dirty = True
+                raise
+        await self._save(recorded, totals, clean=clean)
+
+    async def _save(self, recorded: bytes, totals: Totals, *, clean: bool) -> None:
+        resume = self._services.resume
+        if resume is None or self._key is None:
+            return
+        now = self._services.environment.wall()
+        if self.left == 0 and self.completed_time is None:
+            self.completed_time = now
+        state = ResumeState(
+            info_hash_v1=self._metainfo.info_hash_v1,
+            info_hash_v2=self._metainfo.info_hash_v2,
+            target=str(self._target),
+            pieces=recorded,
+            files=tuple(await self._storage.stat()),
+            uploaded=self.uploaded_before + totals.uploaded,
+            downloaded=self.downloaded_before + totals.downloaded,
+            completed=self.left == 0,
+            added_time=self.added_time,
+            completed_time=self.completed_time,
+            clean=clean,
+            peers=totals.peers or self.known_peers,
+        )
+        await resume.save(self._key, state)
+        self._recorded_totals = totals
+        if self._journal is not None:
+            self._journal.reset(recorded)
+
+    async def close(self, totals: Totals) -> None:
+        """Finish what was begun, record it as an orderly stop, and let go of the files and the lock."""
+        try:
+            await self.drain()
+            await self.checkpoint(totals, clean=True)
+        finally:
+            await self._storage.close()
+            if self._journal is not None:
+                self._journal.close()
+            if self._lock is not None:
+                self._lock.release()
+                self._lock = None

@@ -1,0 +1,53 @@
+"""What the torrents of a session share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from p2p.disk.piece_cache import PieceCache
+from p2p.disk.resume import ResumeStore
+from p2p.ids import Address
+from p2p.session.announcer import HostGates
+from p2p.session.environment import Environment
+from p2p.session.event_bus import Event, EventBus, EventKind
+from p2p.session.settings import Settings
+from p2p.session.slots import Slots
+from p2p.session.udp_trackers import UdpTrackers
+from p2p.swarm.rate import RateLimiter
+from p2p.wire.arena import ArenaPool
+
+
+@dataclass(slots=True)
+class Services:
+    """Made by the session; torrents use it and own none of it."""
+
+    settings: Settings
+    environment: Environment
+    limit_down: RateLimiter
+    limit_up: RateLimiter
+    arenas: ArenaPool
+    cache: PieceCache
+    slots: Slots
+    udp: UdpTrackers
+    gates: HostGates
+    resume: ResumeStore | None
+    events: EventBus = field(default_factory=EventBus)
+    port: int = 0
+    """Where peers reach us, once the session listens."""
+
+    external: dict[bool, str] = field(default_factory=dict)
+    """Our address as trackers see it (BEP 24), by whether it is IPv6."""
+
+    def publish(self, kind: EventKind, info_hash: str, message: str | None = None) -> None:
+        self.events.publish(Event(kind, self.environment.wall(), info_hash, message))
+
+    def bind(self, remote: Address) -> Address | None:
+        """The local address to connect to `remote` from; None leaves it to the system."""
+        for host in self.settings.bind:
+            if (":" in host) == remote.is_ipv6 and host not in ("0.0.0.0", "::"):  # noqa: S104 - a comparison
+                return Address(host, 0)
+        return None
+
+    def own_address(self, *, ipv6: bool) -> Address | None:
+        host = self.external.get(ipv6)
+        return None if host is None else Address(host, self.port)

@@ -1,0 +1,102 @@
+"""What a user may set, with the defaults and their reasons. Plain data; units in names where they are not bytes or seconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from p2p.ids import Address
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Settings of a session. Rates are bytes a second, None for unlimited."""
+
+    download_dir: str | Path = "."
+    """The folder that content goes in, at `download_dir/NAME`."""
+
+    state_dir: str | Path | None = None
+    """Where resume state lives; None keeps none."""
+
+    port: int = 0
+    """Where peers reach us, over IPv4 and IPv6; 0 takes any free port."""
+
+    bind: tuple[str, ...] = ("0.0.0.0", "::")  # noqa: S104 - a peer that nobody can reach is no peer
+    """IP addresses to listen on and to connect from. Unspecified ones leave the choice to the system."""
+
+    limit_down: float | None = None
+    limit_up: float | None = None
+
+    max_connections: int = 500
+    """Peers of the session in all: more cost memory and give little."""
+
+    max_connections_per_torrent: int = 100
+
+    max_connecting: int = 30
+    """Connections under way at once: home routers lose track beyond some tens."""
+
+    upload_slots: int | None = None
+    """Unchoke slots a torrent; None lets them follow the upload capacity."""
+
+    trackers: bool = True
+    """Whether to announce at all."""
+
+    allocate: bool = False
+    """Reserve the room of the content on disk before the first byte (sparse files otherwise)."""
+
+    hash_workers: int | None = None
+    """Threads for hashing and disk work; None takes one a core, at least two."""
+
+    read_cache: int = 64 * 2**20
+    """Bytes of content kept for uploads."""
+
+    receive_memory: int = 64 * 2**20
+    """Bytes of unverified blocks that may stay where the network put them; beyond it they are copied together."""
+
+    open_files: int = 256
+    """Files held open at once."""
+
+    checkpoint_interval: float = 30.0
+    """Seconds between syncs of what was downloaded; what lies between is re-checked after a crash."""
+
+
+@dataclass(frozen=True, slots=True)
+class TorrentOptions:
+    """How one torrent is to be handled."""
+
+    download_dir: str | Path | None = None
+    """Overrides `Settings.download_dir`."""
+
+    select: tuple[str, ...] = ()
+    """Patterns of files to download (`fnmatch` on the path below the top folder, or the whole of it); none means all."""
+
+    select_indices: tuple[int, ...] = ()
+    """Files to download by index (BEP 53); none means all."""
+
+    sequential: bool = False
+    first_and_last: bool = False
+    limit_down: float | None = None
+    limit_up: float | None = None
+    peers: tuple[Address, ...] = ()
+    """Peers to try beside those that are found."""
+
+    trackers: tuple[tuple[str, ...], ...] | None = None
+    """Tiers that replace the torrent's own."""
+
+    seed_ratio: float | None = None
+    """Stop once uploaded / size reaches this."""
+
+    seed_time: float | None = None
+    """Stop after so many seconds of seeding."""
+
+    recheck: bool = False
+    """Trust nothing on record; hash what is there."""
+
+    overwrite: bool = False
+    """Write over files of the right names that hold other content."""
+
+    expect_complete: bool = False
+    """The content is said to be there already: what fails the check is an error, and nothing is downloaded over it."""
+
+    priorities: dict[int, int] = field(default_factory=dict)
+    """File index to priority: 0 unwanted, 1 to 7, 4 normal."""

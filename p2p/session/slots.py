@@ -1,0 +1,49 @@
+"""Connections of a session, counted: so many in all, so many under way, and a queue of torrents that wait for one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+
+class Slots:
+    """Shared by the torrents of a session."""
+
+    def __init__(self, *, connections: int, connecting: int) -> None:
+        self._max_connections = connections
+        self._max_connecting = connecting
+        self.connections = 0
+        self.connecting = 0
+        self._waiting: dict[int, Callable[[], None]] = {}
+
+    @property
+    def may_connect(self) -> bool:
+        return self.connecting < self._max_connecting and self.connections + self.connecting < self._max_connections
+
+    @property
+    def may_accept(self) -> bool:
+        return self.connections < self._max_connections
+
+    def wait(self, key: int, wake: Callable[[], None]) -> None:
+        """Call `wake` once when a slot may be free."""
+        self._waiting.setdefault(key, wake)
+
+    def forget(self, key: int) -> None:
+        self._waiting.pop(key, None)
+
+    def on_connecting(self) -> None:
+        self.connecting += 1
+
+    def on_connecting_done(self) -> None:
+        self.connecting -= 1
+        self._wake_next()
+
+    def on_connected(self) -> None:
+        self.connections += 1
+
+    def on_disconnected(self) -> None:
+        self.connections -= 1
+        self._wake_next()
+
+    def _wake_next(self) -> None:
+        if self._waiting:
+            self._waiting.pop(next(iter(self._waiting)))()

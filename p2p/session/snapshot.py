@@ -1,0 +1,92 @@
+"""What there is to see of a session, copied out between inputs: always consistent, never waiting for anything.
+
+Sizes are bytes, rates bytes a second, times seconds since the epoch, durations seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from p2p.swarm.announce import TrackerSnapshot
+
+
+class TorrentState(Enum):
+    QUEUED = "queued"
+    CHECKING = "checking"
+    DOWNLOADING = "downloading"
+    SEEDING = "seeding"
+    DISK_FULL = "disk full"
+    STOPPED = "stopped"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class PeerSnapshot:
+    address: str
+    client: str
+    incoming: bool
+    source: str
+    progress: float
+    seeder: bool
+    am_choking: bool
+    am_interested: bool
+    peer_choking: bool
+    peer_interested: bool
+    snubbed: bool
+    optimistic: bool
+    rate_down: float
+    rate_up: float
+    downloaded: int
+    uploaded: int
+    requests_out: int
+    requests_in: int
+
+
+@dataclass(frozen=True, slots=True)
+class TorrentSnapshot:
+    info_hash: str
+    name: str
+    state: TorrentState
+    message: str | None
+    """What is wrong, or why it stopped."""
+
+    total_size: int
+    wanted_size: int
+    done_size: int
+    """Verified bytes of the wanted pieces."""
+
+    check_progress: float
+    rate_down: float
+    rate_up: float
+    downloaded: int
+    """Over all runs, with `uploaded`."""
+
+    uploaded: int
+    session_downloaded: int
+    session_uploaded: int
+    wasted: int
+    corrupt: int
+    ratio: float
+    eta: float | None
+    peers: tuple[PeerSnapshot, ...]
+    connected_seeders: int
+    connected_leechers: int
+    swarm_seeders: int | None
+    """What trackers say; None where none has said."""
+
+    swarm_leechers: int | None
+    known_peers: int
+    trackers: tuple[TrackerSnapshot, ...]
+    piece_count: int
+    pieces_had: int
+    pieces: bytes
+    """Bitfield of verified pieces, first piece in the high bit."""
+
+    @property
+    def progress(self) -> float:
+        return 1.0 if self.wanted_size == 0 else self.done_size / self.wanted_size
+
+    @property
+    def complete(self) -> bool:
+        return self.done_size >= self.wanted_size and self.state not in (TorrentState.QUEUED, TorrentState.CHECKING)

@@ -1,0 +1,95 @@
+"""Copies out what there is to see of a torrent. Reads, decides nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from p2p.session.snapshot import PeerSnapshot, TorrentSnapshot, TorrentState
+from p2p.wire.peer_id import client_name
+
+if TYPE_CHECKING:
+    from p2p.session.exchange import Exchange
+    from p2p.session.peer_task import Peer
+    from p2p.session.torrent import Torrent
+
+
+def torrent_snapshot(torrent: Torrent, now: float) -> TorrentSnapshot:
+    """See `TorrentSnapshot`."""
+    metainfo, store, exchange = torrent.metainfo, torrent.store, torrent.exchange
+    layout = metainfo.layout
+    size = layout.piece_size
+    if exchange is None:
+        wanted = metainfo.total_size
+        done = 0
+    else:
+        wanted = done = 0
+        for piece in range(layout.piece_count):
+            if exchange.picker.priority(piece):
+                wanted += size(piece)
+                if store.have[piece]:
+                    done += size(piece)
+    uploaded = 0 if exchange is None else exchange.uploaded
+    downloaded = 0 if exchange is None else exchange.downloaded
+    rate_down = 0.0 if exchange is None else exchange.rate_down.rate(now)
+    rate_up = 0.0 if exchange is None else exchange.rate_up.rate(now)
+    peers = () if exchange is None else tuple(_peer(exchange, peer, now) for peer in exchange.peers.values())
+    trackers = torrent.schedule.snapshot()
+    left = wanted - done
+    downloading = torrent.state is TorrentState.DOWNLOADING
+    total_up = store.uploaded_before + uploaded
+    return TorrentSnapshot(
+        info_hash=torrent.info_hash,
+        name=metainfo.name,
+        state=torrent.state,
+        message=torrent.message,
+        total_size=metainfo.total_size,
+        wanted_size=wanted,
+        done_size=done,
+        check_progress=torrent.check_progress,
+        rate_down=rate_down,
+        rate_up=rate_up,
+        downloaded=store.downloaded_before + downloaded,
+        uploaded=total_up,
+        session_downloaded=downloaded,
+        session_uploaded=uploaded,
+        wasted=0 if exchange is None else exchange.wasted,
+        corrupt=0 if exchange is None else exchange.corrupt,
+        ratio=total_up / metainfo.total_size if metainfo.total_size else 0.0,
+        eta=left / rate_down if downloading and rate_down >= 1 and left else None,
+        peers=peers,
+        connected_seeders=sum(peer.seeder for peer in peers),
+        connected_leechers=sum(not peer.seeder for peer in peers),
+        swarm_seeders=max((t.seeders for t in trackers if t.seeders is not None), default=None),
+        swarm_leechers=max((t.leechers for t in trackers if t.leechers is not None), default=None),
+        known_peers=len(torrent.peer_list),
+        trackers=trackers,
+        piece_count=layout.piece_count,
+        pieces_had=store.have.count,
+        pieces=store.have.to_bytes(),
+    )
+
+
+def _peer(exchange: Exchange, peer: Peer, now: float) -> PeerSnapshot:
+    wire = peer.wire
+    has = exchange.picker.peer_bitfield(peer.key)
+    extension = wire.peer_extension
+    return PeerSnapshot(
+        address=str(peer.address),
+        client=(extension.client if extension is not None else None) or client_name(peer.handshake.peer_id),
+        incoming=peer.incoming,
+        source=peer.source.value,
+        progress=has.count / has.size if has.size else 1.0,
+        seeder=has.complete,
+        am_choking=wire.am_choking,
+        am_interested=wire.am_interested,
+        peer_choking=wire.peer_choking,
+        peer_interested=wire.peer_interested,
+        snubbed=peer.requests.snubbed,
+        optimistic=exchange.choker.snapshot().optimistic == peer.key,
+        rate_down=peer.rate_from.rate(now),
+        rate_up=peer.rate_to.rate(now),
+        downloaded=wire.payload_received,
+        uploaded=wire.payload_sent,
+        requests_out=peer.requests.outstanding,
+        requests_in=len(peer.uploads),
+    )
