@@ -1,8 +1,8 @@
 """A piece at work: which of its blocks are free, asked of whom, or received.
 
 Every block is in exactly one of three states: free, asked (of one peer, or of several in endgame), received. A peer
-that ever worked on the piece stays among its workers, with 0 blocks asked, until the piece is closed, so that it goes on
-with what it began.
+that ever worked on the piece stays among its workers, with 0 blocks asked, until the piece is closed, so that it goes
+on with what it began.
 """
 
 from __future__ import annotations
