@@ -85,11 +85,11 @@ class ChokeRound:
 
 @dataclass(frozen=True, slots=True)
 class ChokerSnapshot:
-    """The choker's state for a user's eyes. Times are seconds on the caller's clock, None where nothing is due."""
+    """The choker's state for a user's eyes. Times are seconds on the caller's clock; None where nothing is due."""
 
     slots: int
     optimistic: int | None
-    next_round: float | None
+    next_round: float
     next_optimistic: float | None
 
 
@@ -140,7 +140,7 @@ class Choker:
         """`slots` fixes the number of regular slots; None lets it follow the upload."""
         self._fixed = slots
         self._count = _SlotCount()
-        self._next_round: float | None = None
+        self._next_round = -math.inf
         self._granted: dict[int, float] = {}  # optimistic slots: key -> since when; insertion is the order of grants
         self._drawn: dict[int, None] = {}  # whom the urn has let out since it was last full
         self._served: dict[int, int] = {}  # number of the last turn each got as we seeded
@@ -155,9 +155,10 @@ class Choker:
         """Fix the number of regular slots, or let it follow the upload again; takes effect with the next round."""
         self._fixed = slots
 
-    def next_round(self, now: float) -> float:
-        """When the next round is due; `now` if there has been none."""
-        return now if self._next_round is None else self._next_round
+    @property
+    def next_round(self) -> float:
+        """When the next round is due; minus infinity if there has been none."""
+        return self._next_round
 
     def round(
         self,
