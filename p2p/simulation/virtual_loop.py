@@ -22,7 +22,7 @@ T = TypeVar("T")
 Arguments = TypeVarTuple("Arguments")
 
 IDLE_TURNS: Final = 1_000_000
-"""Loop turns without any virtual time passing before the run counts as stuck. The busiest instant of a large swarm, when
+"""Loop turns without virtual time passing before the run counts as stuck. The busiest instant of a large swarm, when
 every session starts, takes some thousands."""
 
 TEARDOWN: Final = 3_600.0
@@ -36,7 +36,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
     """An event loop whose clock starts at `epoch` seconds and moves only when every task waits.
 
     `until` bounds the clock: a run that would pass it raises TimeLimitError. A deadlock raises DeadlockError, a
-    program that never lets time pass LivelockError.
+    program that never lets time pass LivelockError. What escapes a callback ends the run.
     """
 
     _scheduled: list[asyncio.TimerHandle]
@@ -51,7 +51,9 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._selector = _VirtualSelector(self)
         # Timers fire within one resolution of their time; it must not vanish beside the clock's magnitude.
         self._clock_resolution = max(1e-7, 4 * math.ulp(epoch))
+        self._failure: BaseException | None = None
         self.set_task_factory(self._make_task)
+        self.set_exception_handler(self._on_failure)
 
     def time(self) -> float:
         return self._now
@@ -75,6 +77,9 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     def advance(self, timeout: float | None) -> None:
         """Pass the time until the next timer; the loop calls this where another would sleep for `timeout` seconds."""
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            raise failure
         if timeout is None:
             raise DeadlockError(f"nothing can wake up at {self._now:.6f} s: {self._describe_tasks()}")
         if timeout <= 0:
@@ -117,6 +122,11 @@ class VirtualLoop(asyncio.BaseEventLoop):
             self._tasks[task] = None
             task.add_done_callback(self._forget)
         return task
+
+    def _on_failure(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """What escaped a callback or a forgotten task; a real loop would log it and a test would not see it."""
+        if self._failure is None:
+            self._failure = context.get("exception") or SimulationError(context["message"])
 
     def _forget(self, task: asyncio.Task[Any]) -> None:
         del self._tasks[task]
