@@ -1,0 +1,29 @@
+"""Room is measured where the target is or will be."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from p2p.disk.free_space import free_bytes
+from p2p.errors import StorageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_a_target_that_does_not_exist_yet_has_the_room_of_its_parent(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    for place in (tmp_path, tmp_path / "not" / "yet", tmp_path / "file" / "below"):
+        assert free_bytes(place) > 0
+
+
+def test_a_refusal_is_a_storage_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: object) -> None:
+        raise PermissionError(13, "no")
+
+    monkeypatch.setattr(os, "statvfs", refuse)
+    with pytest.raises(StorageError):
+        free_bytes(tmp_path)
