@@ -118,7 +118,7 @@ class Connection:
         self.bytes_received = 0
         self.bytes_sent = 0
         self.unanswered: dict[Block, None] = {}
-        """The peer's requests without an answer, oldest first. Read it; `send_block` and `send_reject` answer."""
+        """The peer's requests without an answer, oldest first. `send_block`, `send_reject`, `drop_request` answer."""
         self._piece_count = piece_count
         self._piece_size = piece_size
         self._max_requests = max_requests
@@ -138,7 +138,10 @@ class Connection:
     # In
 
     def receive_buffer(self) -> memoryview:
-        """Room for the next bytes of the stream, at least 32 KiB. Fill its beginning, then call `receive_data`."""
+        """Room for the next bytes of the stream, at least 32 KiB. Fill its beginning, then call `receive_data`.
+
+        It holds an arena: where the stream had nothing after all, `receive_data(0, now)` lets go of it.
+        """
         return self._inbox.receive_buffer()
 
     def receive_data(self, n: int, now: float) -> list[Event]:
@@ -228,16 +231,18 @@ class Connection:
         )
 
     def _on_request(self, block: Block) -> Event | None:
-        if block in self.unanswered:  # one answer serves both
-            return None
-        if len(self.unanswered) < self._max_requests:
-            self.unanswered[block] = None
-            return RequestReceived(block)
         if self.fast:
-            if self._outbox.pending > MAX_UNREAD:
-                raise RemoteProtocolError("the peer asks for more than it reads")
-            self._outbox.add_control(wire.encode_span(wire.REJECT, block))
-        return None
+            if block in self.unanswered:  # one answer serves both
+                return None
+            if len(self.unanswered) >= self._max_requests:
+                if self._outbox.pending > MAX_UNREAD:
+                    raise RemoteProtocolError("the peer asks for more than it reads")
+                self._outbox.add_control(wire.encode_span(wire.REJECT, block))
+                return None
+        elif self.am_choking or len(self.unanswered) >= self._max_requests:
+            return None  # dropped: there is no message that says no (BEP 3)
+        self.unanswered[block] = None
+        return RequestReceived(block)
 
     def _on_cancel(self, block: Block) -> Event | None:
         if block not in self.unanswered:  # the answer and the cancel crossed
@@ -319,6 +324,12 @@ class Connection:
         self._answer(block)
         self._begin()
         self._outbox.add_block(wire.encode_block_header(block), view)
+
+    def drop_request(self, block: Block) -> None:
+        """Refuse a request of a peer without the fast extension: silently, there is no message for it."""
+        if self.fast:
+            raise LocalProtocolError("with the fast extension a refusal must be sent")
+        self.unanswered.pop(block, None)
 
     def send_reject(self, block: Block) -> None:
         """Answer a request with a refusal (BEP 6)."""
