@@ -22,8 +22,11 @@ from p2p.net.network import MAX_VIEWS, Datagrams, Listener, Stream
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-BACKLOG: Final = 128
-"""Connections the kernel holds for us, and the most taken in one loop turn, so that a flood cannot starve the rest."""
+BACKLOG: Final = 1_024
+"""Connections the kernel holds for us (and caps by its own limit): who finds it full tries again a second later."""
+
+ACCEPTS_A_TURN: Final = 64
+"""Connections taken for one readiness, so that a flood cannot starve the rest."""
 
 ACCEPT_PAUSE: Final = 1.0
 """Seconds without accepting after the process ran out of descriptors or memory: retrying at once would only spin."""
@@ -236,7 +239,7 @@ class _AsyncioListener:
             self._loop.remove_reader(self._sock.fileno())
 
     def _accept(self) -> None:
-        for _ in range(BACKLOG):
+        for _ in range(ACCEPTS_A_TURN):
             if self._sock.fileno() < 0:  # closed by the callback
                 return
             try:

@@ -18,4 +18,4 @@ class TimeLimitError(SimulationError):
 
 
 class LivelockError(SimulationError):
-    """The program keeps the loop busy without letting virtual time pass."""
+    """The program keeps the loop busy and never waits."""

@@ -21,9 +21,15 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Arguments = TypeVarTuple("Arguments")
 
-IDLE_TURNS: Final = 1_000_000
-"""Loop turns without virtual time passing before the run counts as stuck. The busiest instant of a large swarm, when
-every session starts, takes some thousands."""
+FREE_TURNS: Final = 1_000
+"""Loop turns in one instant that cost no time. What a swarm does at once stays at once; a program that polls must see
+time pass, as it would on a real machine."""
+
+TURN_COST: Final = 1e-5
+"""Seconds that each further turn takes."""
+
+BUSY_TURNS: Final = 1_000_000
+"""Loop turns without a single wait before the run counts as stuck: ten seconds of nothing but polling."""
 
 TEARDOWN: Final = 3_600.0
 """Seconds past the bound for cancelled tasks to say their goodbyes in, once the bound has been reported."""
@@ -36,7 +42,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
     """An event loop whose clock starts at `epoch` seconds and moves only when every task waits.
 
     `until` bounds the clock: a run that would pass it raises TimeLimitError. A deadlock raises DeadlockError, a
-    program that never lets time pass LivelockError. What escapes a callback ends the run.
+    program that never waits LivelockError. What escapes a callback ends the run.
     """
 
     _scheduled: list[asyncio.TimerHandle]
@@ -45,7 +51,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         super().__init__()
         self._now = epoch
         self._until = math.inf if until is None else until
-        self._idle_turns = 0
+        self._busy_turns = 0
         # Dicts keep the order of creation, which the loop's own weak set of tasks does not.
         self._tasks: dict[asyncio.Task[Any], None] = {}
         self._selector = _VirtualSelector(self)
@@ -82,14 +88,21 @@ class VirtualLoop(asyncio.BaseEventLoop):
             raise failure
         if timeout is None:
             raise DeadlockError(f"nothing can wake up at {self._now:.6f} s: {self._describe_tasks()}")
-        if timeout <= 0:
-            self._idle_turns += 1
-            if self._idle_turns > IDLE_TURNS:
-                self._idle_turns = 0
-                raise LivelockError(f"time stands still at {self._now:.6f} s: {self._describe_tasks()}")
+        if timeout > 0:
+            self._busy_turns = 0
+            self._pass_until(self._scheduled[0].when())
             return
-        self._idle_turns = 0
-        when = self._scheduled[0].when()
+        self._busy_turns += 1
+        if self._busy_turns > BUSY_TURNS:
+            self._busy_turns = 0
+            raise LivelockError(f"never waits, at {self._now:.6f} s: {self._describe_tasks()}")
+        if self._busy_turns > FREE_TURNS:
+            when = self._now + TURN_COST
+            if self._scheduled:
+                when = max(min(when, self._scheduled[0].when()), self._now)
+            self._pass_until(when)
+
+    def _pass_until(self, when: float) -> None:
         if when > self._until:
             bound, self._until = self._until, self._until + TEARDOWN
             raise TimeLimitError(f"still running at {bound:.6f} s: {self._describe_tasks()}")
