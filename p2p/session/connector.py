@@ -154,7 +154,7 @@ class Connector:
         if existing is not None and not self._replaces(existing, theirs.peer_id, incoming=source is not None):
             stream.abort()
             if source is None:
-                self._peer_list.on_disconnected(address, loop.time(), useful=True)
+                self._peer_list.on_duplicate(address, loop.time())
             return
         if existing is not None:
             existing.end(EndKind.DUPLICATE, "connected twice")

@@ -95,6 +95,13 @@ class Exchange:
         self._paused_readers: dict[int, Peer] = {}
         self._allowed_fast: dict[int, frozenset[int]] = {}
         self._offered_fast: dict[int, list[int]] = {}
+        self.wanted_size = 0
+        self.done_size = 0
+        """Bytes of the wanted pieces, and of those that are had."""
+        for piece in range(picker.have.size):
+            if picker.priority(piece):
+                self.wanted_size += store.piece_size(piece)
+                self.done_size += store.piece_size(piece) if picker.have[piece] else 0
         self._storing: dict[PieceIndex, Arrival] = {}
         self._stopped = False
 
@@ -381,6 +388,8 @@ class Exchange:
 
     def _on_verified(self, piece: PieceIndex) -> None:
         self.picker.on_piece_verified(piece)
+        if self.picker.priority(piece):
+            self.done_size += self.store.piece_size(piece)
         seeding = self.seeding
         for peer in list(self.peers.values()):
             if peer.ended.done():
@@ -414,7 +423,7 @@ class Exchange:
                 self.picker.on_request_dropped(peer.key, block)
             if peer.wire.keep_alive_due(now):
                 peer.wire.send_keep_alive()
-        if now >= self.choker.next_round(now):
+        if now >= self.choker.next_round:
             up_limit = self._up_limit()
             self._apply(
                 self.choker.round(

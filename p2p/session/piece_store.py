@@ -12,9 +12,10 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from p2p.disk.resume import ResumeState, uncertain_pieces
+from p2p.disk.journal import PieceJournal
+from p2p.disk.resume import ResumeState, StateLock, uncertain_pieces
 from p2p.disk.storage import FileStat, PieceState
 from p2p.errors import MissingContentError, StarlingError, StorageError
 from p2p.ids import Address, PieceIndex
@@ -23,10 +24,6 @@ from p2p.session.scope import Scope
 from p2p.session.services import Services
 from p2p.session.settings import TorrentOptions
 from p2p.swarm.bitfield import Bitfield
-
-if TYPE_CHECKING:
-    from p2p.disk.journal import PieceJournal
-    from p2p.disk.resume_store import ResumeLock
 
 log = logging.getLogger(__name__)
 
@@ -65,10 +62,10 @@ class PieceStore:
         self._options = options
         self._journal: PieceJournal | None = None
         self._key: str | None = None
-        self._lock: ResumeLock | None = None
+        self._lock: StateLock | None = None
         if services.resume is not None:
             self._key = services.resume.key(metainfo.wire_info_hashes()[0], target)
-            self._journal = services.resume.journal(self._key)
+            self._journal = PieceJournal(services.resume.journal_path(self._key))
         self._storage = services.environment.storage(self._layout, target, wanted, self._journal)
         self._opened = False
         self._recorded_totals = Totals()
@@ -93,7 +90,11 @@ class PieceStore:
         """
         state = await self._load()
         stats = await self._storage.stat()
-        if state is None or self._options.recheck:
+        if self._options.trust:
+            self._require_sizes(stats)
+            trusted, recheck = Bitfield(self._layout.piece_count), []
+            trusted.set_all()
+        elif state is None or self._options.recheck:
             trusted, recheck = Bitfield(self._layout.piece_count), self._present_pieces(stats)
         else:
             verdict = uncertain_pieces(state, self._journal.load() if self._journal else (), stats, self._layout)
@@ -166,6 +167,11 @@ class PieceStore:
 
     async def _verify(self, piece: PieceIndex) -> PieceState:
         return await self._storage.verify(piece, self._metainfo.piece_check(piece))
+
+    def _require_sizes(self, stats: Sequence[FileStat | None]) -> None:
+        for index, (stat, file) in enumerate(zip(stats, self._layout.files, strict=True)):
+            if file.stored and (stat is None or stat.size != file.length):
+                raise StorageError(f"{self._path(index)} changed since the torrent was made")
 
     def _require_complete(self) -> None:
         if self.have.complete:

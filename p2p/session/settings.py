@@ -95,6 +95,9 @@ class TorrentOptions:
     overwrite: bool = False
     """Write over files of the right names that hold other content."""
 
+    trust: bool = False
+    """The torrent was made from this very content a moment ago: nothing has to be hashed again."""
+
     expect_complete: bool = False
     """The content is said to be there already: what fails the check is an error, and nothing is downloaded over it."""
 

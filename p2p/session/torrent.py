@@ -46,6 +46,9 @@ from p2p.wire.peer_id import make_peer_id
 
 log = logging.getLogger(__name__)
 
+KEPT_PEERS: Final = 200
+"""Peers put on record: a start needs some that answer, not all that were ever heard of."""
+
 STOP_TIMEOUT: Final = 5.0
 """Seconds that trackers get to hear that we stop."""
 
@@ -66,7 +69,7 @@ class Torrent:
         self.message: str | None = None
         self.check_progress = 0.0
         self.file_priorities = file_priorities(metainfo, options)
-        self.target = Path(options.download_dir if options.download_dir is not None else services.settings.download_dir)
+        self.target = Path(options.download_dir or services.settings.download_dir).absolute()
         self.exchange: Exchange | None = None
         self.announcer: Announcer | None = None
         self.schedule = AnnounceSchedule(
@@ -76,7 +79,10 @@ class Torrent:
             private=metainfo.private,
             rng=environment.rng,
         )
-        self.peer_list = PeerList()
+        # BEP 27: of a private torrent only the peers its tracker named; those that reach us had our address from there.
+        self.peer_list = (
+            PeerList(sources=(PeerSource.TRACKER, PeerSource.INCOMING)) if metainfo.private else PeerList()
+        )
         self.limit_down = RateLimiter(options.limit_down, now)
         self.limit_up = RateLimiter(options.limit_up, now)
         self.store = PieceStore(
@@ -232,7 +238,7 @@ class Torrent:
                 wire,
                 address=address,
                 incoming=source is PeerSource.INCOMING,
-                source=source or PeerSource.TRACKER,
+                source=source or self.peer_list.source_of(address) or PeerSource.TRACKER,
                 owner=exchange,
                 down=down,
                 up=up,
@@ -269,6 +275,7 @@ class Torrent:
         else:
             self.state = TorrentState.DOWNLOADING
         self.peer_list.add(self.options.peers, PeerSource.MANUAL, now)
+        self.peer_list.add(self.store.known_peers, PeerSource.RESUME, now)
         scope.start(self._connector.run(), name="connector")
         scope.start(self.announcer.run(), name="announcer")
         scope.start(self._keep_on_record(), name="checkpoint")
@@ -293,7 +300,7 @@ class Torrent:
         return Totals(
             uploaded=0 if exchange is None else exchange.uploaded,
             downloaded=0 if exchange is None else exchange.downloaded,
-            peers=self.peer_list.reachable(),
+            peers=tuple(self.peer_list.worth_keeping(KEPT_PEERS)),
         )
 
     async def _keep_on_record(self) -> None:
@@ -301,13 +308,12 @@ class Torrent:
             await asyncio.sleep(self._services.settings.checkpoint_interval)
             await self.store.checkpoint(self._totals())
 
-    async def accept(self, stream: Stream, theirs: Handshake) -> None:
-        """A peer reached the session and asked for this torrent. Runs it to its end."""
+    def accept(self, stream: Stream, theirs: Handshake) -> None:
+        """A peer reached the session and asked for this torrent; it is run to its end."""
         if self._connector is None or self._stop.is_set() or self._scope is None or self._scope.closing:
             stream.abort()
             return
-        task = self._scope.start(self._connector.accept(stream, theirs), name=f"peer {stream.remote}")
-        await asyncio.wait([task])
+        self._scope.start(self._connector.accept(stream, theirs), name=f"peer {stream.remote}")
 
     # -- facts
 

@@ -16,18 +16,8 @@ if TYPE_CHECKING:
 def torrent_snapshot(torrent: Torrent, now: float) -> TorrentSnapshot:
     """See `TorrentSnapshot`."""
     metainfo, store, exchange = torrent.metainfo, torrent.store, torrent.exchange
-    layout = metainfo.layout
-    size = layout.piece_size
-    if exchange is None:
-        wanted = metainfo.total_size
-        done = 0
-    else:
-        wanted = done = 0
-        for piece in range(layout.piece_count):
-            if exchange.picker.priority(piece):
-                wanted += size(piece)
-                if store.have[piece]:
-                    done += size(piece)
+    wanted = metainfo.total_size if exchange is None else exchange.wanted_size
+    done = 0 if exchange is None else exchange.done_size
     uploaded = 0 if exchange is None else exchange.uploaded
     downloaded = 0 if exchange is None else exchange.downloaded
     rate_down = 0.0 if exchange is None else exchange.rate_down.rate(now)
@@ -63,7 +53,7 @@ def torrent_snapshot(torrent: Torrent, now: float) -> TorrentSnapshot:
         swarm_leechers=max((t.leechers for t in trackers if t.leechers is not None), default=None),
         known_peers=len(torrent.peer_list),
         trackers=trackers,
-        piece_count=layout.piece_count,
+        piece_count=metainfo.piece_count,
         pieces_had=store.have.count,
         pieces=store.have.to_bytes(),
     )

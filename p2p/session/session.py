@@ -1,0 +1,265 @@
+"""A session: one place that listens, shares limits and slots among its torrents, and stops them in good order.
+
+    async with Session(Settings(download_dir="downloads")) as session:
+        torrent = await session.add("file.torrent")
+        await torrent.completed()
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+
+from p2p.codec.bencode import MAX_SIZE
+from p2p.disk.paths import printable
+from p2p.disk.piece_cache import PieceCache
+from p2p.disk.resume import ResumeStore
+from p2p.disk.whole_files import read_whole
+from p2p.errors import MagnetError, MetainfoError, NetworkError, RemoteProtocolError, StarlingError
+from p2p.ids import Address, InfoHash
+from p2p.metainfo.magnet import Magnet
+from p2p.metainfo.metainfo import Metainfo
+from p2p.net.network import Listener, Stream
+from p2p.session.announcer import HostGates
+from p2p.session.environment import Environment, real_environment
+from p2p.session.event_bus import EventBus, EventKind
+from p2p.session.scope import Scope
+from p2p.session.services import Services
+from p2p.session.settings import Settings, TorrentOptions
+from p2p.session.slots import Slots
+from p2p.session.stream_io import read_exactly
+from p2p.session.torrent import Torrent
+from p2p.session.udp_trackers import UdpTrackers
+from p2p.swarm.rate import RateLimiter
+from p2p.wire.arena import ArenaPool
+from p2p.wire.handshake import HANDSHAKE_SIZE, Handshake
+
+log = logging.getLogger(__name__)
+
+TICK: Final = 1.0
+"""Seconds between looks at timeouts and rounds; the shortest of those is ten."""
+
+HANDSHAKE_TIMEOUT: Final = 10.0
+MAX_SHAKING: Final = 200
+"""Strangers that may be silent at once: each holds a socket and nothing else."""
+
+PORT_TRIES: Final = 20
+"""Ports tried for one that is free in both families."""
+
+
+class Session:
+    """See the module's head. Rates are bytes a second.
+
+    Entering raises NetworkError when it cannot listen. Torrents are stopped when it is left, whatever ends it.
+    """
+
+    def __init__(self, settings: Settings | None = None, *, environment: Environment | None = None) -> None:
+        self.settings = settings or Settings()
+        self._given_environment = environment
+        self._services: Services | None = None
+        self._scope = Scope()
+        self._listeners: list[Listener] = []
+        self._torrents: dict[InfoHash, Torrent] = {}
+        self._keys = itertools.count(1)
+        self._shaking = 0
+
+    async def __aenter__(self) -> Session:
+        settings = self.settings
+        environment = self._given_environment or real_environment(
+            hash_workers=settings.hash_workers, open_files=settings.open_files
+        )
+        now = asyncio.get_running_loop().time()
+        self._services = Services(
+            settings=settings,
+            environment=environment,
+            limit_down=RateLimiter(settings.limit_down, now),
+            limit_up=RateLimiter(settings.limit_up, now),
+            arenas=ArenaPool(limit=settings.receive_memory),
+            cache=PieceCache(settings.read_cache),
+            slots=Slots(connections=settings.max_connections, connecting=settings.max_connecting),
+            udp=UdpTrackers(environment.network, rng=environment.rng),
+            gates=HostGates(),
+            resume=None if settings.state_dir is None else ResumeStore(Path(settings.state_dir) / "resume"),
+        )
+        await self._scope.__aenter__()
+        try:
+            await self._listen()
+        except BaseException:
+            await self._release()
+            raise
+        self._scope.start(self._tick(), name="tick")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            torrents = list(dict.fromkeys(self._torrents.values()))
+            for torrent in torrents:
+                torrent.request_stop()
+            for torrent in torrents:
+                await torrent.stopped()
+        finally:
+            for listener in self._listeners:
+                listener.close()
+            self._listeners.clear()
+            try:
+                await self._scope.__aexit__(kind, error, trace)
+            finally:
+                await self._release()
+
+    async def _release(self) -> None:
+        services = self._open
+        services.udp.close()
+        for listener in self._listeners:
+            listener.close()
+        self._listeners.clear()
+        if self._given_environment is None:
+            await services.environment.http.close()
+            await services.environment.hasher.close()
+
+    @property
+    def _open(self) -> Services:
+        if self._services is None:
+            raise RuntimeError("the session is not entered yet")
+        return self._services
+
+    # -- what users of the library call
+
+    @property
+    def events(self) -> EventBus:
+        """What happens to torrents, as it happens."""
+        return self._open.events
+
+    @property
+    def port(self) -> int:
+        """Where peers reach us."""
+        return self._open.port
+
+    @property
+    def torrents(self) -> list[Torrent]:
+        """In the order in which they were added."""
+        return list(dict.fromkeys(self._torrents.values()))
+
+    async def add(
+        self, source: str | Path | bytes | Metainfo | Magnet, options: TorrentOptions | None = None
+    ) -> Torrent:
+        """Add a torrent and start it. `source` is a path, the bytes of a torrent file, a Metainfo, or a magnet link.
+
+        Raises MetainfoError, MagnetError, StorageError; StarlingError when the torrent is there already.
+        """
+        services = self._open
+        metainfo = await load(source)
+        for info_hash in metainfo.wire_info_hashes():
+            if info_hash in self._torrents:
+                raise StarlingError(f"{metainfo.name} is in this session already")
+        torrent = Torrent(
+            next(self._keys), metainfo, options or TorrentOptions(), services, asyncio.get_running_loop().time()
+        )
+        for info_hash in torrent.info_hashes:
+            self._torrents[info_hash] = torrent
+        services.publish(EventKind.ADDED, torrent.info_hash)
+        self._scope.start(self._run(torrent), name=f"torrent {torrent.info_hash[:8]}")
+        return torrent
+
+    async def remove(self, torrent: Torrent) -> None:
+        """Stop a torrent and forget it; its content and its record stay."""
+        await torrent.stop()
+        for info_hash in torrent.info_hashes:
+            self._torrents.pop(info_hash, None)
+
+    def set_limits(self, *, down: float | None, up: float | None) -> None:
+        """Change the session's rates; None is unlimited."""
+        now = asyncio.get_running_loop().time()
+        self._open.limit_down.set_limit(down, now)
+        self._open.limit_up.set_limit(up, now)
+
+    # -- life
+
+    async def _run(self, torrent: Torrent) -> None:
+        try:
+            await torrent.run()
+        except Exception as error:  # a bug of ours in one torrent must not take the others down, and must be seen
+            log.exception("torrent %s ended by a bug", torrent.info_hash)
+            torrent.message = f"internal error: {error}"
+
+    async def _tick(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(TICK)
+            for torrent in self.torrents:
+                torrent.on_tick(loop.time())
+
+    # -- peers that reach us
+
+    async def _listen(self) -> None:
+        """Listen on the same port in every family. With port 0 the system chooses, and the others must follow."""
+        services = self._open
+        network = services.environment.network
+        tries = PORT_TRIES if self.settings.port == 0 else 1
+        for attempt in range(1, tries + 1):
+            port = self.settings.port
+            refusals: list[str] = []
+            for host in self.settings.bind:
+                try:
+                    listener = await network.listen(Address(host, port), self._on_stream)
+                except NetworkError as error:
+                    refusals.append(f"cannot listen on {Address(host, port)}: {error}")
+                else:
+                    self._listeners.append(listener)
+                    port = listener.local.port
+            # A machine without IPv6 refuses that family on every port: then one family has to do.
+            if self._listeners and (not refusals or attempt == tries):
+                services.port = port
+                return
+            if attempt == tries:
+                raise NetworkError("; ".join(refusals))
+            for listener in self._listeners:
+                listener.close()
+            self._listeners.clear()
+
+    def _on_stream(self, stream: Stream) -> None:
+        if self._shaking >= MAX_SHAKING or self._scope.closing or not self._open.slots.may_accept:
+            stream.abort()
+            return
+        self._shaking += 1
+        self._scope.start(self._receive(stream), name=f"stranger {stream.remote}")
+
+    async def _receive(self, stream: Stream) -> None:
+        try:
+            try:
+                async with asyncio.timeout(HANDSHAKE_TIMEOUT):
+                    theirs = Handshake.parse(await read_exactly(stream, HANDSHAKE_SIZE))
+            finally:
+                self._shaking -= 1
+            torrent = self._torrents.get(theirs.info_hash)
+            if torrent is None:
+                stream.abort()
+                return
+            torrent.accept(stream, theirs)
+        except (NetworkError, RemoteProtocolError, TimeoutError) as error:
+            log.debug("a stranger at %s went: %s", stream.remote, error)
+            stream.abort()
+        except asyncio.CancelledError:
+            stream.abort()
+            raise
+
+
+async def load(source: str | Path | bytes | Metainfo | Magnet) -> Metainfo:
+    """The metainfo that `source` names. Raises MetainfoError for a file that is none, MagnetError for a magnet link."""
+    if isinstance(source, Metainfo):
+        return source
+    if isinstance(source, bytes):
+        return Metainfo.from_bytes(source)
+    if isinstance(source, Magnet) or str(source).startswith("magnet:"):
+        magnet = source if isinstance(source, Magnet) else Magnet.parse(str(source))
+        name = magnet.name or "this magnet link"
+        raise MagnetError(f"{name} brings no metadata, and fetching it from peers is not possible yet")
+    try:
+        return Metainfo.from_bytes(await read_whole(Path(source), MAX_SIZE + 1))
+    except MetainfoError as error:
+        raise MetainfoError(f"{printable(source)}: {error}") from error
