@@ -24,14 +24,15 @@ _FEW: Final = 32
 class Bitfield:
     """A set of piece indices below `size`. Indices outside 0..size-1 raise IndexError."""
 
-    __slots__ = ("_bits", "_count", "_size")
+    __slots__ = ("_count", "_size", "bits")
 
     def __init__(self, count: int, bits: bytearray | None = None) -> None:
         """An empty field over `count` pieces, or one that takes over `bits`, known to be well formed."""
         if count < 0:
             raise ValueError("a bitfield cannot have a negative size")
         self._size = count
-        self._bits = bytearray((count + 7) >> 3) if bits is None else bits
+        self.bits = bytearray((count + 7) >> 3) if bits is None else bits
+        """The bytes of the `bitfield` message, for loops that cannot pay a call a piece. Not to be changed."""
         self._count = 0 if bits is None else int.from_bytes(bits, "big").bit_count()
 
     @classmethod
@@ -77,7 +78,7 @@ class Bitfield:
     def __getitem__(self, index: int) -> bool:
         if not 0 <= index < self._size:
             raise IndexError(f"piece {index} is outside 0..{self._size - 1}")
-        return bool(self._bits[index >> 3] & (0x80 >> (index & 7)))
+        return bool(self.bits[index >> 3] & (0x80 >> (index & 7)))
 
     def __contains__(self, index: object) -> bool:
         return isinstance(index, int) and 0 <= index < self._size and self[index]
@@ -89,7 +90,7 @@ class Bitfield:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Bitfield):
             return NotImplemented
-        return self._size == other._size and self._bits == other._bits
+        return self._size == other._size and self.bits == other.bits
 
     __hash__ = None  # type: ignore[assignment]  # mutable, as a list is
 
@@ -98,28 +99,28 @@ class Bitfield:
 
     def add(self, index: int) -> None:
         if not self[index]:
-            self._bits[index >> 3] |= 0x80 >> (index & 7)
+            self.bits[index >> 3] |= 0x80 >> (index & 7)
             self._count += 1
 
     def discard(self, index: int) -> None:
         if self[index]:
-            self._bits[index >> 3] ^= 0x80 >> (index & 7)
+            self.bits[index >> 3] ^= 0x80 >> (index & 7)
             self._count -= 1
 
     def set_all(self) -> None:
-        self._bits = bytearray(Bitfield.from_mask((1 << self._size) - 1, self._size).to_bytes())
+        self.bits = bytearray(Bitfield.from_mask((1 << self._size) - 1, self._size).to_bytes())
         self._count = self._size
 
     def copy(self) -> Bitfield:
-        return Bitfield(self._size, self._bits[:])
+        return Bitfield(self._size, self.bits[:])
 
     def to_bytes(self) -> bytes:
         """The payload of a `bitfield` message."""
-        return bytes(self._bits)
+        return bytes(self.bits)
 
     def mask(self) -> int:
         """The field as one integer, piece `i` at bit `size - 1 - i`."""
-        return int.from_bytes(self._bits, "big") >> (-self._size & 7)
+        return int.from_bytes(self.bits, "big") >> (-self._size & 7)
 
     def missing_from(self, other: Bitfield) -> Bitfield:
         """The pieces set here and not in `other`, which must be of the same size."""

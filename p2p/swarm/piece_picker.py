@@ -11,9 +11,9 @@ What a peer is asked, in this order, and why:
    regard to rarity, because the rarest are the slowest to get and a newcomer has nothing to trade (Cohen 2003).
 5. Endgame, once every wanted block that anybody has is asked for: blocks asked of others, by chance, few at a time.
 
-A piece is in exactly one state: had, open (partial or being verified), or fresh (which includes unwanted). Only fresh
-pieces can be started. Whole-torrent questions are integer operations (see `availability`), single-piece facts are
-array accesses, so no call walks over all pieces in Python.
+A piece is had, open (partial or being verified) or fresh (which includes unwanted), and only fresh ones can be started.
+Whole-torrent questions are integer operations (see `availability`), single-piece facts are array accesses, so no call
+walks over all pieces in Python.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from p2p.errors import RemoteProtocolError
 from p2p.ids import BLOCK_SIZE, Block, PieceIndex
-from p2p.swarm.availability import Availability
 from p2p.swarm.bitfield import Bitfield
-from p2p.swarm.fresh_pieces import FreshPieces
+from p2p.swarm.crowd import Crowd, PickerPeer
+from p2p.swarm.draw import first_pieces, random_pieces
 from p2p.swarm.partial_piece import PartialPiece, PeerKey
-from p2p.swarm.picker_peer import MOST_DRAWN, PickerPeer
+from p2p.swarm.piece_states import PieceStates
 
 if TYPE_CHECKING:
     import random
@@ -47,6 +47,9 @@ MOST_ASKERS: Final = 3
 
 ENDGAME_BATCH: Final = 16
 """Blocks asked again in one pick: what arrives meanwhile need not be asked twice."""
+
+MOST_DRAWN: Final = 32
+"""Pieces drawn ahead at once: enough to make the draw cheap a piece, few enough to be used up while still true."""
 
 
 class PickMode(Enum):
@@ -73,99 +76,67 @@ _COMPLETE: Final = BlockOutcome(new=True, piece_complete=True, cancel_at=())
 
 
 class PiecePicker:
-    """Decides for one torrent. `piece_size(i)` is piece i's size in bytes.
+    """Decides for one torrent of `piece_count` pieces, 1 or more. `piece_size(i)` is piece i's size in bytes.
 
     Facts about a peer that never joined, or left, are the caller's bug and raise KeyError, except that blocks may
     arrive and requests may be dropped late: those are welcome or ignored.
     """
 
     def __init__(self, piece_count: int, piece_size: Callable[[int], int], *, rng: random.Random) -> None:
-        self.have = Bitfield(piece_count)
-        """Pieces verified. Live; not to be changed."""
-        self._mode = PickMode.RAREST_FIRST
+        if piece_count < 1:
+            raise ValueError("a torrent has at least one piece")
         self._size = piece_count
         self._piece_size = piece_size
         self._rng = rng
-        self._availability = Availability(piece_count)
-        self._fresh = FreshPieces(piece_count)
-        self._lacking = (1 << piece_count) - 1
-        self._wanted_left = piece_count
-        self._peers: dict[PeerKey, PickerPeer] = {}
+        self._mode = PickMode.RAREST_FIRST
+        self._states = PieceStates(piece_count)
+        self._crowd = Crowd(self._states)
+        self._peers = self._crowd.peers
         self._open: dict[int, PartialPiece] = {}
         # The open pieces that have free blocks, in the order they got some; those of priority 0 among them.
         self._sharable: dict[int, PartialPiece] = {}
         self._verifying = 0
         self._busy_peers = 0
-        # Rises whenever an earlier draw of fresh pieces might no longer be the best one.
-        self._epoch = 0
 
     # Facts about peers.
 
     def on_peer_joined(self, peer: PeerKey) -> None:
-        """A peer connected; it has nothing until it says so."""
-        if peer < 0 or peer in self._peers:
-            raise ValueError(f"peer key {peer} is negative or in use")
-        self._peers[peer] = PickerPeer(peer, self._size)
+        """A peer connected; it has nothing until it says so. ValueError for a key below 0 or in use."""
+        self._crowd.join(peer)
 
     def on_peer_left(self, peer: PeerKey) -> None:
         """A peer disconnected; what was asked of it is free again."""
         gone = self._peers[peer]
-        for partial in list(gone.work.values()):
-            partial.drop_all(peer)
-            self._after_drop(partial)
         if gone.asked:
             self._busy_peers -= 1
-        self._uncount(gone)
-        del self._peers[peer]
+        for partial in gone.work.values():
+            partial.drop_all(peer)
+            self._after_drop(partial)
+        self._crowd.leave(gone)
 
     def on_peer_bitfield(self, peer: PeerKey, have: Bitfield) -> None:
         """The peer has exactly these pieces. ValueError if the field is not of this torrent's size."""
         if have.size != self._size:
             raise ValueError(f"a bitfield of {have.size} pieces in a torrent of {self._size}")
-        known = self._peers[peer]
-        self._uncount(known)
-        known.replace(have.copy())
-        if known.seed:
-            self._availability.add_seed()
-        else:
-            self._availability.add(known.mask())
-            known.interest = (known.mask() & self._fresh.wanted & self._lacking).bit_count()
-        self._epoch += 1
+        self._crowd.set_have(self._peers[peer], have.copy())
 
     def on_peer_have_all(self, peer: PeerKey) -> None:
         """The peer has every piece (BEP 6)."""
         everything = Bitfield(self._size)
         everything.set_all()
-        self.on_peer_bitfield(peer, everything)
+        self._crowd.set_have(self._peers[peer], everything)
 
     def on_peer_have(self, peer: PeerKey, piece: int) -> None:
         """The peer has one piece more. RemoteProtocolError if there is no such piece."""
         if not 0 <= piece < self._size:
             raise RemoteProtocolError(f"have for piece {piece} of {self._size}")
-        known = self._peers[peer]
-        if known.seed or known.have[piece]:
-            return
-        known.add(piece)
-        self._availability.add(1 << (self._size - 1 - piece))
-        if not self.have[piece] and self._fresh.priorities[piece]:
-            known.interest += 1
-            self._epoch += 1
-        if known.have.complete:
-            self._availability.remove((1 << self._size) - 1)
-            self._availability.add_seed()
+        self._crowd.add_piece(self._peers[peer], piece)
 
     def on_suggested(self, peer: PeerKey, piece: int) -> None:
         """The peer would like to be asked for this piece (BEP 6). RemoteProtocolError if there is no such piece."""
         if not 0 <= piece < self._size:
             raise RemoteProtocolError(f"suggestion of piece {piece} of {self._size}")
         self._peers[peer].suggest(piece)
-
-    def _uncount(self, known: PickerPeer) -> None:
-        if known.seed:
-            self._availability.remove_seed()
-        else:
-            self._availability.remove(known.mask())
-        self._epoch += 1
 
     # Facts about pieces.
 
@@ -174,54 +145,51 @@ class PiecePicker:
         if self.have[piece]:
             return
         self._close(piece)
-        self._fresh.discard(piece)
-        self._lacking ^= self._fresh.bit(piece)
-        self.have.add(piece)
-        if self._fresh.priorities[piece]:
-            self._change_wanted_left(piece, -1)
+        wanted = self._states.lacks(piece)
+        self._states.on_verified(piece)
+        if wanted:
+            self._crowd.change_interest(piece, -1)
         if self.have.count == RANDOM_FIRST:
-            self._epoch += 1
+            self._states.epoch += 1
 
     def on_pieces_verified(self, pieces: Bitfield) -> None:
-        """We have all these pieces: the result of a check of the whole content, or of a saved state, in one go."""
-        new = pieces.mask() & self._lacking
+        """We have all these pieces: a check of the whole content or a saved state, taken in at once.
+
+        ValueError if the field is not of this torrent's size.
+        """
+        if pieces.size != self._size:
+            raise ValueError(f"a bitfield of {pieces.size} pieces in a torrent of {self._size}")
         for piece in [piece for piece in self._open if pieces[piece]]:
             self._close(piece)
-        self._fresh.discard_all(new)
-        self._lacking ^= new
-        self.have = Bitfield.from_mask(self._lacking ^ ((1 << self._size) - 1), self._size)
-        self._recount()
+        self._states.on_all_verified(pieces.mask())
+        self._crowd.recount_interest()
 
     def on_piece_failed(self, piece: int) -> None:
         """The piece's data was bad or could not be kept: all its blocks are wanted anew."""
         if piece in self._open:
             self._close(piece)
-            self._fresh.add(piece)
-            self._epoch += 1
+            self._states.on_dropped(piece)
 
     def on_piece_lost(self, piece: int) -> None:
         """A piece we had is gone or changed on disk."""
         if not self.have[piece]:
             return
-        self.have.discard(piece)
-        self._lacking |= self._fresh.bit(piece)
-        self._fresh.add(piece)
-        if self._fresh.priorities[piece]:
-            self._change_wanted_left(piece, 1)
-        self._epoch += 1
+        self._states.on_lost(piece)
+        if self._states.lacks(piece):
+            self._crowd.change_interest(piece, 1)
 
     def set_priority(self, piece: int, priority: int) -> None:
         """0 is unwanted, 1 to 7 is wanted, 4 is where every piece begins. ValueError for any other."""
-        before = self._fresh.priorities[piece]
-        self._fresh.set_priority(piece, priority)
-        if not self.have[piece] and bool(before) != bool(priority):
-            self._change_wanted_left(piece, 1 if priority else -1)
-        self._epoch += 1
+        before = self._states.lacks(piece)
+        self._states.set_priority(piece, priority)
+        after = self._states.lacks(piece)
+        if before != after:
+            self._crowd.change_interest(piece, 1 if after else -1)
 
     def set_priorities(self, priorities: Sequence[int] | bytes) -> None:
         """A priority for every piece, as in `set_priority`. ValueError for a wrong number of them."""
-        self._fresh.set_priorities(priorities)
-        self._recount()
+        self._states.set_priorities(priorities)
+        self._crowd.recount_interest()
 
     @property
     def mode(self) -> PickMode:
@@ -230,21 +198,7 @@ class PiecePicker:
     @mode.setter
     def mode(self, mode: PickMode) -> None:
         self._mode = mode
-        self._epoch += 1
-
-    def _change_wanted_left(self, piece: int, by: int) -> None:
-        self._wanted_left += by
-        for known in self._peers.values():
-            if not known.seed and known.have[piece]:
-                known.interest += by
-
-    def _recount(self) -> None:
-        left = self._fresh.wanted & self._lacking
-        self._wanted_left = left.bit_count()
-        for known in self._peers.values():
-            if not known.seed:
-                known.interest = (known.mask() & left).bit_count()
-        self._epoch += 1
+        self._states.epoch += 1
 
     # Facts about blocks.
 
@@ -253,12 +207,9 @@ class PiecePicker:
         piece = block.piece
         partial = self._open.get(piece)
         if partial is None:
-            if not 0 <= piece < self._size or self.have[piece] or not self._fresh.priorities[piece]:
+            partial = self._reopen(block)
+            if partial is None:
                 return _OLD
-            partial = PartialPiece(piece, self._piece_size(piece), 0.0)
-            if partial.index_of(block) is None:
-                return _OLD
-            self._open_piece(partial)
         index = partial.index_of(block)
         askers = None if index is None else partial.receive(index)
         if askers is None:
@@ -267,15 +218,25 @@ class PiecePicker:
             self._count_answer(asker)
         if not partial.free:
             self._sharable.pop(piece, None)
-        if partial.complete:
+        complete = partial.complete
+        if complete:
             self._verifying += 1
         if not askers or askers == (peer,):
-            return _COMPLETE if partial.complete else _NEW
+            return _COMPLETE if complete else _NEW
         return BlockOutcome(
-            new=True,
-            piece_complete=partial.complete,
-            cancel_at=tuple(asker for asker in askers if asker != peer),
+            new=True, piece_complete=complete, cancel_at=tuple(asker for asker in askers if asker != peer)
         )
+
+    def _reopen(self, block: Block) -> PartialPiece | None:
+        """Work on the fresh piece that a late block belongs to; None if that is no piece we lack."""
+        piece = block.piece
+        if not 0 <= piece < self._size or not self._states.lacks(piece):
+            return None
+        partial = PartialPiece(piece, self._piece_size(piece), 0.0)
+        if partial.index_of(block) is None:
+            return None
+        self._add_open(partial)
+        return partial
 
     def on_request_dropped(self, peer: PeerKey, block: Block) -> None:
         """The peer will not send the block: choke, reject, timeout or cancel. Ignored if it is not asked of it."""
@@ -292,18 +253,16 @@ class PiecePicker:
             self._busy_peers -= 1
 
     def _after_drop(self, partial: PartialPiece) -> None:
-        piece = partial.piece
         if partial.untouched:
-            self._close(piece)
-            self._fresh.add(piece)
-            self._epoch += 1
+            self._close(partial.piece)
+            self._states.on_dropped(partial.piece)
         elif partial.free:
-            self._sharable[piece] = partial
+            self._sharable[partial.piece] = partial
 
-    def _open_piece(self, partial: PartialPiece) -> None:
+    def _add_open(self, partial: PartialPiece) -> None:
         self._open[partial.piece] = partial
         self._sharable[partial.piece] = partial
-        self._fresh.discard(partial.piece)
+        self._states.on_opened(partial.piece)
 
     def _close(self, piece: int) -> None:
         """Forget the work on a piece, if there is any."""
@@ -330,7 +289,7 @@ class PiecePicker:
         """
         known = self._peers[peer]
         blocks: list[Block] = []
-        if count <= 0 or not self.interesting(peer):
+        if count <= 0 or not self._crowd.interesting(known):
             return blocks
         if only is not None:
             self._pick_only(known, only, blocks, count, now)
@@ -352,23 +311,23 @@ class PiecePicker:
 
     def _start(self, known: PickerPeer, piece: int, blocks: list[Block], count: int, now: float) -> None:
         partial = PartialPiece(piece, self._piece_size(piece), now)
-        self._open_piece(partial)
+        self._add_open(partial)
         self._take(known, partial, blocks, count)
 
     def _pick_only(self, known: PickerPeer, only: Sequence[int], blocks: list[Block], count: int, now: float) -> None:
         for piece in only:
             if len(blocks) >= count:
                 return
-            if not 0 <= piece < self._size or not known.have[piece] or not self._fresh.priorities[piece]:
+            if not 0 <= piece < self._size or not known.have[piece] or not self._states.priority(piece):
                 continue
             if piece in self._sharable:
                 self._take(known, self._sharable[piece], blocks, count)
-            elif piece in self._fresh:
+            elif self._states.is_fresh(piece):
                 self._start(known, piece, blocks, count, now)
 
     def _pick_own(self, known: PickerPeer, blocks: list[Block], count: int) -> None:
         for piece, partial in known.work.items():
-            if partial.free and self._fresh.priorities[piece]:
+            if partial.free and self._states.priority(piece):
                 self._take(known, partial, blocks, count)
                 if len(blocks) >= count:
                     return
@@ -396,17 +355,17 @@ class PiecePicker:
 
     def _pick_shared(self, known: PickerPeer, blocks: list[Block], count: int, before: float) -> None:
         """Free blocks of open pieces that are abandoned or were started no later than `before`."""
-        priorities = self._fresh.priorities
+        priority = self._states.priority
         have = known.have
         shared = [
             partial
             for piece, partial in self._sharable.items()
-            if (partial.started <= before or partial.idle) and priorities[piece] and have[piece]
+            if (partial.started <= before or partial.idle) and priority(piece) and have[piece]
         ]
         if self._mode is PickMode.SEQUENTIAL:
-            shared.sort(key=lambda partial: (-priorities[partial.piece], partial.piece))
+            shared.sort(key=lambda partial: (-priority(partial.piece), partial.piece))
         else:
-            shared.sort(key=lambda partial: (not partial.idle, -priorities[partial.piece], partial.free))
+            shared.sort(key=lambda partial: (not partial.idle, -priority(partial.piece), partial.free))
         for partial in shared:
             if len(blocks) >= count:
                 return
@@ -418,38 +377,37 @@ class PiecePicker:
         Several pieces are drawn at once. The draw stays true while nothing but starts happened since: they only take
         pieces out of the set it was made from.
         """
-        fresh = self._fresh
-        if known.drawn_at == self._epoch:
+        states = self._states
+        if known.drawn_at == states.epoch:
             while known.drawn:
                 piece = known.drawn.pop()
-                if piece in fresh:
+                if states.is_fresh(piece):
                     return piece
             known.draw_size = min(2 * known.draw_size, MOST_DRAWN)
         else:
             known.draw_size = 1
-        known.drawn_at = self._epoch
-        choice = fresh.highest_in(known.mask())
-        if self._mode is PickMode.SEQUENTIAL:
-            known.drawn = fresh.lowest(choice, known.draw_size)[::-1]
-        else:
-            for piece in reversed(known.suggested):
-                if choice & fresh.bit(piece):
-                    known.drawn = [piece]
-                    break
-            else:
-                if self.have.count >= RANDOM_FIRST:
-                    choice = self._availability.rarest(choice)
-                known.drawn = fresh.drawn(choice, known.draw_size, self._rng)
+        known.drawn_at = states.epoch
+        known.drawn = self._draw(known, states.best_to_start(known.mask()))
         return known.drawn.pop() if known.drawn else None
+
+    def _draw(self, known: PickerPeer, choice: int) -> list[int]:
+        """Pieces of the mask `choice`, the one to start first last."""
+        if self._mode is PickMode.SEQUENTIAL:
+            return first_pieces(choice, self._size, known.draw_size)[::-1]
+        for piece in reversed(known.suggested):
+            if choice & self._states.bit(piece):
+                return [piece]
+        if self.have.count >= RANDOM_FIRST:
+            choice = self._crowd.availability.rarest(choice)
+        return random_pieces(choice, self._size, known.draw_size, self._rng)
 
     @property
     def endgame(self) -> bool:
         """Every wanted block that a connected peer has is received or asked for, and some are not received yet."""
-        priorities = self._fresh.priorities
         return (
             len(self._open) > self._verifying
-            and not any(priorities[piece] for piece in self._sharable)
-            and not self._fresh.any_in(self._availability.anywhere())
+            and not any(self._states.priority(piece) for piece in self._sharable)
+            and not self._states.can_start_any(self._crowd.availability.anywhere())
         )
 
     def _pick_again(self, known: PickerPeer, blocks: list[Block], count: int) -> None:
@@ -458,7 +416,7 @@ class PiecePicker:
         pieces = [
             partial
             for piece, partial in self._open.items()
-            if not partial.complete and self._fresh.priorities[piece] and known.have[piece]
+            if not partial.complete and self._states.priority(piece) and known.have[piece]
         ]
         turn = int(self._rng.random() * len(pieces))
         askable: list[tuple[PartialPiece, int]] = []
@@ -473,30 +431,59 @@ class PiecePicker:
     # Views.
 
     @property
+    def have(self) -> Bitfield:
+        """The pieces we have, verified. Live; not to be changed."""
+        return self._states.have
+
+    @property
     def wanted_left(self) -> int:
-        """Pieces that are wanted and not had."""
-        return self._wanted_left
+        """How many pieces are wanted and not had; O(1)."""
+        return self._states.wanted_left
+
+    def priority(self, piece: int) -> int:
+        return self._states.priority(piece)
 
     def interesting(self, peer: PeerKey) -> bool:
-        """Whether the peer has a piece we want and lack."""
-        known = self._peers[peer]
-        return bool(self._wanted_left if known.seed else known.interest)
+        """Whether the peer has a piece that we want and lack; O(1)."""
+        return self._crowd.interesting(self._peers[peer])
 
     def peer_bitfield(self, peer: PeerKey) -> Bitfield:
         """What the peer has. Live; not to be changed."""
         return self._peers[peer].have
 
-    def priority(self, piece: int) -> int:
-        return self._fresh.priorities[piece]
-
     def availability(self, piece: int) -> int:
         """Connected peers that have the piece."""
-        return self._availability.of(piece)
+        return self._crowd.availability.of(piece)
 
     def availability_map(self) -> array[int]:
         """Connected peers that have each piece."""
-        return self._availability.counts()
+        return self._crowd.availability.counts()
 
     def distributed_copies(self) -> float:
         """Whole copies among the connected peers and us: the least count, plus the share of pieces above it."""
-        return self._availability.copies(self.have.mask())
+        return self._crowd.availability.copies(self.have.mask())
+
+    def check_invariants(self) -> None:
+        """Raises AssertionError if anything counted twice differs. Walks over everything: for tests."""
+        self._states.check_invariants(list(self._open))
+        self._crowd.check_invariants()
+        asked = dict.fromkeys(self._peers, 0)
+        for piece, partial in self._open.items():
+            partial.check_invariants()
+            if partial.untouched or bool(partial.free) != (piece in self._sharable):
+                raise AssertionError(f"piece {piece}: untouched, or wrongly in or out of the sharable ones")
+            for key, count in partial.workers.items():
+                asked[key] += count
+                if self._peers[key].work.get(piece) is not partial:
+                    raise AssertionError(f"piece {piece}: peer {key} works on it and does not know")
+        if self._sharable.keys() - self._open.keys():
+            raise AssertionError("a sharable piece that is not open")
+        if self._verifying != sum(partial.complete for partial in self._open.values()):
+            raise AssertionError("miscounted the pieces being verified")
+        if asked != {key: known.asked for key, known in self._peers.items()}:
+            raise AssertionError("miscounted the blocks asked of a peer")
+        if self._busy_peers != sum(count > 0 for count in asked.values()):
+            raise AssertionError("miscounted the peers at work")
+        for key, known in self._peers.items():
+            if any(key not in partial.workers for partial in known.work.values()):
+                raise AssertionError(f"peer {key} works on a piece that does not know")

@@ -1,9 +1,9 @@
 """What we have asked of one peer, how much more to ask, and when to stop waiting.
 
 Depth. A peer that always has `rate x (round trip + QUEUE_TIME)` bytes of requests in hand never runs dry and never
-holds blocks for long. The rate is not known at first, so the depth begins small and grows by one with every block received,
-which doubles it each round trip, until a window passes in which the rate no longer grew. Requests leave in batches of
-a quarter of the depth.
+holds blocks for long. The rate is not known at first, so the depth begins small and grows by one with every block
+received, which doubles it each round trip, until a window passes in which the rate no longer grew. Requests leave in
+batches of a quarter of the depth.
 
 Silence. No block for a while (four times what the peer's rate promises, STALL_LEAST to SNUBBED_AFTER seconds) means a
 stall: everything asked is given back, so that others can be asked, and the peer is probed with one request at a time
