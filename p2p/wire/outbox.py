@@ -50,7 +50,7 @@ class Outbox:
             self._begun.append((bytes(self._control), False))
             self._control.clear()
         views: list[bytes | memoryview] = []
-        room = min(limit, self.pending)
+        room = max(0, min(limit, self.pending))
         for view, _ in self._begun:
             if room <= 0 or len(views) == MAX_VIEWS:
                 break
