@@ -1,0 +1,253 @@
+"""The HTTP frontend (BEP 3, 48): requests in, answers out, on the network port's streams, by callbacks and no tasks.
+
+The rules: a refusal is a bencoded `failure reason` under status 200, which is what clients show; whatever is no proper
+small GET is answered with its status and cut off. A connection costs at most one read and one answer of memory, and
+has a fixed time for each exchange that trickled bytes do not extend.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import httptools
+
+from p2p.codec import http_tracker
+from p2p.errors import NetworkError, TrackerError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from p2p.ids import Address
+    from p2p.net.network import Listener, Network, Stream
+    from tracker.logic import TrackerLogic
+
+MAX_REQUEST: Final = 8_192
+"""Bytes of a request with its headers, the usual bound of HTTP servers; an announce has some 400."""
+
+MAX_PIPELINED: Final = 8
+"""Requests taken from one read. No client in use sends two; more would make one stranger's work delay everyone's."""
+
+_OK = b"200 OK"
+_BAD_REQUEST = b"400 Bad Request"
+_NOT_FOUND = b"404 Not Found"
+_WRONG_METHOD = b"405 Method Not Allowed"
+_TOO_LARGE = b"431 Request Header Fields Too Large"
+_KEEP = b"keep-alive"
+_CLOSE = b"close"
+
+
+class _Request(NamedTuple):
+    method: bytes
+    target: bytes
+    keep_alive: bool
+
+
+class HttpFrontend:
+    """Serves `/announce`, `/scrape` and `/stats` at any number of addresses.
+
+    `exchange_time` is how many seconds a request may take to arrive, or an answer to leave; a connection that is quiet
+    as long is closed. Connections past `max_connections` are dropped at once.
+    """
+
+    __slots__ = ("_connections", "_exchange_time", "_listeners", "_logic", "_max_connections", "_room")
+
+    def __init__(self, logic: TrackerLogic, *, exchange_time: float, max_connections: int) -> None:
+        self._logic = logic
+        self._exchange_time = exchange_time
+        self._max_connections = max_connections
+        self._listeners: list[Listener] = []
+        self._connections: dict[_Connection, None] = {}
+        self._room = memoryview(bytearray(MAX_REQUEST))  # shared: what a read brings is parsed before the next read
+
+    @property
+    def addresses(self) -> tuple[Address, ...]:
+        return tuple(listener.local for listener in self._listeners)
+
+    async def open(self, network: Network, local: Address) -> None:
+        """Listen at one more address. Raises NetworkError."""
+        self._listeners.append(await network.listen(local, self._on_stream))
+
+    def close(self) -> None:
+        for listener in self._listeners:
+            listener.close()
+        self._listeners.clear()
+        for connection in list(self._connections):
+            connection.end()
+
+    def _on_stream(self, stream: Stream) -> None:
+        if len(self._connections) >= self._max_connections:
+            stream.abort()
+            return
+        connection = _Connection(stream, self._room, self._exchange_time, self._answer, self._on_end)
+        self._connections[connection] = None
+        connection.begin()
+
+    def _on_end(self, connection: _Connection) -> None:
+        del self._connections[connection]
+
+    def _answer(self, target: bytes, source: Address) -> tuple[bytes, bytes]:
+        """Status and body."""
+        path, _, query = target.partition(b"?")
+        try:
+            if path == b"/announce":
+                request = http_tracker.parse_announce(query)
+                reply = self._logic.announce(request, source)
+                if request.compact:
+                    return _OK, http_tracker.encode_announce_compact(reply)
+                return _OK, http_tracker.encode_announce_dicts(reply)
+            if path == b"/scrape":
+                found = self._logic.scrape(http_tracker.parse_scrape(query), source)
+                return _OK, http_tracker.encode_scrape(found)
+        except TrackerError as error:
+            return _OK, http_tracker.encode_failure(str(error), retry_in=error.retry_in)
+        if path == b"/stats":
+            return _OK, self._stats()
+        return _NOT_FOUND, b"not found\n"
+
+    def _stats(self) -> bytes:
+        totals = self._logic.totals()
+        counts = {**totals._asdict(), "leechers": totals.peers - totals.seeders, "connections": len(self._connections)}
+        return json.dumps(counts).encode() + b"\n"
+
+
+class _Connection:
+    """One client. While an answer is on its way out nothing is read, so the two never pile up."""
+
+    __slots__ = (
+        "_answer",
+        "_closing",
+        "_deadline",
+        "_exchange_time",
+        "_loop",
+        "_on_end",
+        "_parser",
+        "_requests",
+        "_room",
+        "_size",
+        "_stream",
+        "_target",
+        "_timer",
+        "_unsent",
+    )
+
+    def __init__(
+        self,
+        stream: Stream,
+        room: memoryview,
+        exchange_time: float,
+        answer: Callable[[bytes, Address], tuple[bytes, bytes]],
+        on_end: Callable[[_Connection], None],
+    ) -> None:
+        self._stream = stream
+        self._room = room
+        self._exchange_time = exchange_time
+        self._answer = answer
+        self._on_end = on_end
+        self._loop = asyncio.get_running_loop()
+        self._parser = httptools.HttpRequestParser(self)
+        self._target = b""
+        self._size = 0
+        self._requests: list[_Request] = []
+        self._unsent: memoryview | None = None
+        self._closing = False
+        self._deadline = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self) -> None:
+        self._deadline = self._loop.time() + self._exchange_time
+        self._timer = self._loop.call_at(self._deadline, self._on_timer)
+        self._stream.on_readable(self._on_readable)
+
+    def end(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+            self._stream.close()
+            self._on_end(self)
+
+    def on_url(self, part: bytes) -> None:
+        """Called by the parser, as are the methods below it that are named so by httptools."""
+        self._target += part
+
+    def on_message_complete(self) -> None:
+        self._requests.append(_Request(self._parser.get_method(), self._target, self._parser.should_keep_alive()))
+        self._target = b""
+        self._size = 0
+
+    def _on_timer(self) -> None:
+        if self._loop.time() < self._deadline:
+            self._timer = self._loop.call_at(self._deadline, self._on_timer)
+        else:
+            self._stream.abort()  # what is unsent by now has no reader
+            self.end()
+
+    def _on_readable(self) -> None:
+        try:
+            count = self._stream.receive_into([self._room[: MAX_REQUEST - self._size]])
+        except NetworkError:
+            self.end()
+            return
+        if count is None:
+            return
+        if count == 0:
+            self.end()
+            return
+        self._size += count
+        try:
+            self._parser.feed_data(self._room[:count])
+        except httptools.HttpParserError:  # an upgrade is one too
+            self._refuse(_BAD_REQUEST)
+            return
+        if len(self._requests) > MAX_PIPELINED:
+            self._refuse(_BAD_REQUEST)
+        elif self._size >= MAX_REQUEST:
+            self._refuse(_TOO_LARGE)
+        else:
+            self._serve()
+
+    def _serve(self) -> None:
+        while self._requests and self._unsent is None and self._timer is not None:
+            request = self._requests.pop(0)
+            if request.method == b"GET":
+                status, body = self._answer(request.target, self._stream.remote)
+            else:
+                status, body = _WRONG_METHOD, b""
+            self._write(status, body, _KEEP if request.keep_alive else _CLOSE)
+
+    def _refuse(self, status: bytes) -> None:
+        self._requests.clear()
+        self._write(status, b"", _CLOSE)
+
+    def _write(self, status: bytes, body: bytes, connection: bytes) -> None:
+        self._deadline = self._loop.time() + self._exchange_time
+        if connection is _CLOSE:
+            self._requests.clear()
+            self._closing = True
+        head = b"HTTP/1.1 %b\r\nContent-Type: text/plain\r\nContent-Length: %d\r\nConnection: %b\r\n\r\n"
+        self._unsent = memoryview(head % (status, len(body), connection) + body)
+        self._send()
+        if self._unsent is not None:
+            self._stream.on_readable(None)
+            self._stream.on_writable(self._on_writable)
+
+    def _on_writable(self) -> None:
+        self._send()
+        if self._unsent is None and self._timer is not None:
+            self._stream.on_writable(None)
+            self._stream.on_readable(self._on_readable)
+            self._serve()
+
+    def _send(self) -> None:
+        if self._unsent is None:
+            return
+        try:
+            sent = self._stream.send([self._unsent])
+        except NetworkError:
+            self._unsent = None
+            self.end()
+            return
+        self._unsent = self._unsent[sent:] if sent < len(self._unsent) else None
+        if self._unsent is None and self._closing:
+            self.end()
