@@ -73,12 +73,16 @@ class PickerPeer:
 class Crowd:
     """The peers, in the order they joined."""
 
-    __slots__ = ("_states", "availability", "peers")
+    __slots__ = ("_everything", "_everything_mask", "_states", "availability", "peers")
 
     def __init__(self, states: PieceStates) -> None:
         self._states = states
         self.peers: dict[PeerKey, PickerPeer] = {}
         self.availability = Availability(states.size)
+        # One field for all who have everything: nothing is ever added to it or taken from it.
+        self._everything = Bitfield(states.size)
+        self._everything.set_all()
+        self._everything_mask = self._everything.mask()
 
     def join(self, key: PeerKey) -> None:
         if key < 0 or key in self.peers:
@@ -91,15 +95,23 @@ class Crowd:
 
     def set_have(self, peer: PickerPeer, have: Bitfield) -> None:
         """The peer has exactly `have`, which is kept."""
+        if have.complete:
+            self.set_have_all(peer)
+            return
         self._uncount(peer)
         peer.have = have
-        peer.known_mask = None
-        peer.seed = have.complete
-        if peer.seed:
-            self.availability.add_seed()
-        else:
-            self.availability.add(peer.mask())
-            peer.interest = (peer.mask() & self._states.left()).bit_count()
+        peer.known_mask = mask = have.mask()
+        peer.seed = False
+        peer.interest = (mask & self._states.left()).bit_count()
+        self.availability.add(mask)
+
+    def set_have_all(self, peer: PickerPeer) -> None:
+        """The peer has every piece; O(1)."""
+        self._uncount(peer)
+        peer.have = self._everything
+        peer.known_mask = self._everything_mask
+        peer.seed = True
+        self.availability.add_seed()
 
     def add_piece(self, peer: PickerPeer, piece: int) -> None:
         """The peer has one piece more."""
@@ -113,7 +125,7 @@ class Crowd:
             peer.interest += 1
             states.epoch += 1
         if peer.have.complete:
-            self.availability.remove((1 << states.size) - 1)
+            self.availability.remove(self._everything_mask)
             self.availability.add_seed()
             peer.seed = True
 
