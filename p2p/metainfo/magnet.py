@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+import string
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, unquote, unquote_to_bytes
@@ -126,6 +127,9 @@ def _fields(uri: str) -> dict[str, list[str]]:
     text = uri.strip()
     if len(text) > MAX_LINK:
         raise MagnetError(f"a magnet link of {len(text)} characters is longer than {MAX_LINK}")
+    if not text.isascii():
+        # Browsers show links with their letters decoded; a lone surrogate is no letter.
+        text = quote(text, safe=string.printable, errors="replace")
     if text[:8].lower() != "magnet:?":
         raise MagnetError("a magnet link starts with magnet:?")
     # Links copied out of a page's source still have its escapes.
