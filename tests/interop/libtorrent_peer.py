@@ -1,0 +1,117 @@
+"""One libtorrent session with one torrent, driven from outside: arguments in, one JSON event a line out.
+
+Events carry `time` (seconds since the epoch): `listening`, `complete` (every piece held and hash-checked), and for a
+download `first_payload`, whose time is the last look that still showed no payload byte, so a rate from there is never
+flattered. A download ends by itself; a seed ends on SIGTERM. Everything that would reach beyond the given peers and
+trackers is off. The interop tests and `benchmarks/transfer.py` run this as a program.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import time
+from pathlib import Path
+
+import libtorrent as lt
+
+ENCRYPTION_POLICIES = {"forced": 0, "enabled": 1, "off": 2}
+
+
+def emit(event: str, **facts: object) -> None:
+    print(json.dumps({"event": event, "time": facts.pop("time", time.time()), **facts}), flush=True)
+
+
+def address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+def settings_for(args: argparse.Namespace) -> dict[str, object]:
+    settings = lt.high_performance_seed() if args.profile == "high-performance-seed" else {}
+    return settings | {
+        "listen_interfaces": args.listen,
+        "enable_dht": False,
+        "enable_lsd": False,
+        "enable_upnp": False,
+        "enable_natpmp": False,
+        "enable_outgoing_utp": args.utp,
+        "enable_incoming_utp": args.utp,
+        "enable_outgoing_tcp": not args.utp,
+        "enable_incoming_tcp": not args.utp,
+        "allow_multiple_connections_per_ip": True,
+        "out_enc_policy": ENCRYPTION_POLICIES[args.encryption],
+        "in_enc_policy": ENCRYPTION_POLICIES[args.encryption],
+        "alert_mask": lt.alert.category_t.status_notification | lt.alert.category_t.error_notification,
+    }
+
+
+def add_params(args: argparse.Namespace) -> lt.add_torrent_params:
+    if args.torrent.startswith("magnet:"):
+        params = lt.parse_magnet_uri(args.torrent)
+    else:
+        params = lt.load_torrent_file(args.torrent)
+    params.save_path = str(args.folder)
+    params.flags &= ~(lt.torrent_flags.auto_managed | lt.torrent_flags.paused)
+    if args.no_trackers:
+        params.trackers = []
+    return params
+
+
+def run(args: argparse.Namespace, stopped: list[int]) -> int:
+    session = lt.session(settings_for(args))
+    handle = session.add_torrent(add_params(args))
+    download = args.verb == "download"
+    awaiting_payload = False
+    last_empty = 0.0
+    while not stopped:
+        session.wait_for_alert(1 if awaiting_payload else 100)
+        for alert in session.pop_alerts():
+            match alert:
+                case lt.listen_succeeded_alert():
+                    emit("listening", address=str(alert.address), port=alert.port)
+                case lt.listen_failed_alert() | lt.file_error_alert() | lt.torrent_error_alert():
+                    emit("error", message=alert.message())
+                    return 1
+                case lt.torrent_checked_alert():
+                    emit("checked", seeding=handle.status().is_seeding)
+                    awaiting_payload = download
+                    for peer in args.peer:
+                        handle.connect_peer(address(peer))
+                case lt.torrent_finished_alert():
+                    emit("complete", size=handle.status().total_wanted_done)
+                    if download:
+                        return 0
+                case _ if alert.category() & lt.alert.category_t.error_notification:
+                    print(alert.message(), file=sys.stderr, flush=True)
+        if awaiting_payload:
+            now = time.time()
+            if handle.status().total_payload_download:
+                emit("first_payload", time=last_empty or now)
+                awaiting_payload = False
+            else:
+                last_empty = now
+    return 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("verb", choices=["seed", "download"])
+    parser.add_argument("torrent", help="torrent file or magnet link")
+    parser.add_argument("folder", type=Path, help="the folder that holds, or is to hold, the content")
+    parser.add_argument("--listen", required=True, help="HOST:PORT")
+    parser.add_argument("--peer", action="append", default=[], help="HOST:PORT to dial once checked")
+    parser.add_argument("--no-trackers", action="store_true")
+    parser.add_argument("--utp", action="store_true", help="uTP instead of TCP")
+    parser.add_argument("--encryption", choices=ENCRYPTION_POLICIES, default="off")
+    parser.add_argument("--profile", choices=["default", "high-performance-seed"], default="default")
+    args = parser.parse_args()
+    stopped: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _frame: stopped.append(number))
+    return run(args, stopped)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
