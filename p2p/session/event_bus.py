@@ -52,11 +52,26 @@ class Subscription:
         self._waiting.append(event)
         self._wake.set()
 
+    def wake(self) -> None:
+        """Let `ready` return although nothing happened."""
+        self._wake.set()
+
+    async def ready(self) -> None:
+        """Wait until there is an event to take, or somebody calls `wake`."""
+        if not self._waiting:
+            await self._wake.wait()
+        self._wake.clear()
+
     async def next(self) -> Event:
         while not self._waiting:
-            self._wake.clear()
-            await self._wake.wait()
+            await self.ready()
         return self._waiting.popleft()
+
+    def take(self) -> list[Event]:
+        """Everything that waits, without waiting."""
+        taken = list(self._waiting)
+        self._waiting.clear()
+        return taken
 
     async def __aiter__(self) -> AsyncIterator[Event]:
         while True:
