@@ -15,7 +15,8 @@ from types import TracebackType
 from typing import Final
 
 from p2p.codec.bencode import MAX_SIZE
-from p2p.disk.paths import printable
+from p2p.disk.hasher import Hasher
+from p2p.disk.refusals import printable
 from p2p.disk.piece_cache import PieceCache
 from p2p.disk.resume import ResumeStore
 from p2p.disk.whole_files import read_whole
@@ -153,7 +154,7 @@ class Session:
         Raises MetainfoError, MagnetError, StorageError; StarlingError when the torrent is there already.
         """
         services = self._open
-        metainfo = await load(source)
+        metainfo = await load(source, services.environment.hasher)
         for info_hash in metainfo.wire_info_hashes():
             if info_hash in self._torrents:
                 raise StarlingError(f"{metainfo.name} is in this session already")
@@ -249,17 +250,22 @@ class Session:
             raise
 
 
-async def load(source: str | Path | bytes | Metainfo | Magnet) -> Metainfo:
-    """The metainfo that `source` names. Raises MetainfoError for a file that is none, MagnetError for a magnet link."""
+async def load(source: str | Path | bytes | Metainfo | Magnet, hasher: Hasher) -> Metainfo:
+    """The metainfo that `source` names, parsed off the loop: a large torrent takes seconds.
+
+    Raises StorageError, MetainfoError for a file that is no torrent, MagnetError for a magnet link.
+    """
     if isinstance(source, Metainfo):
         return source
     if isinstance(source, bytes):
-        return Metainfo.from_bytes(source)
+        data = source
+        return await hasher.run(lambda: Metainfo.from_bytes(data))
     if isinstance(source, Magnet) or str(source).startswith("magnet:"):
         magnet = source if isinstance(source, Magnet) else Magnet.parse(str(source))
         name = magnet.name or "this magnet link"
         raise MagnetError(f"{name} brings no metadata, and fetching it from peers is not possible yet")
     try:
-        return Metainfo.from_bytes(await read_whole(Path(source), MAX_SIZE + 1))
+        content = await read_whole(Path(source), MAX_SIZE + 1)
+        return await hasher.run(lambda: Metainfo.from_bytes(content))
     except MetainfoError as error:
         raise MetainfoError(f"{printable(source)}: {error}") from error

@@ -93,6 +93,8 @@ class Torrent:
             options=options,
         )
         self.seeding_since: float | None = None
+        self.completed_at: float | None = None
+        """When the last wanted piece was synced in this run, on the loop's clock."""
         self._services = services
         self._connector: Connector | None = None
         self._scope: Scope | None = None
@@ -359,6 +361,8 @@ class Torrent:
         self.state = TorrentState.SEEDING
         self.message = None
         self.seeding_since = now
+        if fresh:
+            self.completed_at = now
         if fresh and self.store.have.complete:
             self.schedule.on_completed(now)
             if self.announcer is not None:
