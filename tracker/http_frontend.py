@@ -197,7 +197,7 @@ class _Connection:
         self._size += count
         try:
             self._parser.feed_data(self._room[:count])
-        except httptools.HttpParserError:  # an upgrade is one too
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._refuse(_BAD_REQUEST)
             return
         if len(self._requests) > MAX_PIPELINED:
