@@ -30,7 +30,7 @@ def pack(address: Address) -> bytes:
     try:
         if ":" in host:
             return _PEER6.pack(IPv6Address(host).packed, port)
-        return _PEER.pack(*map(int, host.split(".")), port)  # half the time of IPv4Address, 200 times a reply
+        return _PEER.pack(*map(int, host.split(".")), port)  # a third of the time of IPv4Address, 200 times a reply
     except (ValueError, struct.error) as error:
         raise LocalProtocolError(f"{host!r} port {port} has no compact form") from error
 
