@@ -35,7 +35,7 @@ from p2p.session.uploads import MAX_UPLOAD_QUEUE, Uploads
 from p2p.swarm.announce import AnnounceSchedule
 from p2p.swarm.bans import SmartBan
 from p2p.swarm.choker import Choker
-from p2p.swarm.peer_list import PeerList, PeerSource
+from p2p.swarm.peer_list import PRIVATE_SOURCES, PeerList, PeerSource
 from p2p.swarm.piece_picker import PickMode, PiecePicker
 from p2p.swarm.rate import RateLimiter
 from p2p.version import CLIENT_NAME, VERSION
@@ -79,10 +79,7 @@ class Torrent:
             private=metainfo.private,
             rng=environment.rng,
         )
-        # BEP 27: of a private torrent only the peers its tracker named; those that reach us had our address from there.
-        self.peer_list = (
-            PeerList(sources=(PeerSource.TRACKER, PeerSource.INCOMING)) if metainfo.private else PeerList()
-        )
+        self.peer_list = PeerList(sources=PRIVATE_SOURCES) if metainfo.private else PeerList()
         self.limit_down = RateLimiter(options.limit_down, now)
         self.limit_up = RateLimiter(options.limit_up, now)
         self.store = PieceStore(

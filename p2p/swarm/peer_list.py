@@ -43,6 +43,9 @@ PRIVATE_SOURCES: Final = (PeerSource.MANUAL, PeerSource.TRACKER)
 BACKOFF: Final = 20.0
 """Seconds a peer rests after its first failure; each further one doubles it."""
 BACKOFF_MAX: Final = 3_600.0
+NAMED_BACKOFF: Final = 1.0
+NAMED_BACKOFF_MAX: Final = 60.0
+"""The same for a peer that the user named: it is expected, and may be about to start."""
 MAX_FAILURES: Final = 5
 """Failures in a row after which a peer is forgotten: ten minutes of trying. A source may name it again."""
 RECONNECT: Final = 10.0
@@ -211,10 +214,13 @@ class PeerList:
         if known is None:
             return
         known.failures += 1
-        if known.failures >= MAX_FAILURES and PeerSource.MANUAL not in known.sources:
+        first, longest = BACKOFF, BACKOFF_MAX
+        if PeerSource.MANUAL in known.sources:
+            first, longest = NAMED_BACKOFF, NAMED_BACKOFF_MAX
+        elif known.failures >= MAX_FAILURES:
             del self._peers[address]
             return
-        self._rest(known, now + min(BACKOFF * 2.0 ** (known.failures - 1), BACKOFF_MAX))
+        self._rest(known, now + min(first * 2.0 ** min(known.failures - 1, 16), longest))
 
     def on_disconnected(self, address: Address, now: float, *, useful: bool) -> None:
         """Its connection ended; `useful` if anything was exchanged over it. A useless one counts as a failure."""
