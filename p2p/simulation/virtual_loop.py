@@ -1,22 +1,25 @@
 """An asyncio loop in virtual time: waiting is advancing the clock, so an hour of timers takes as long as its work.
 
 The rule: a run depends on nothing but the program and its seeds. There are no threads (jobs for an executor run in
-place), no sockets, no signals and no wall clock; timers fire in order of time. When nothing is ready and no timer is
-set the program can never go on, and the loop says so, naming every task and the place where it waits.
+place), no sockets, no signals and no wall clock; timers fire in order of time and then of setting. When nothing is
+ready and no timer is set the program can never go on, and the loop says so, naming every task and where it waits.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
+from heapq import heappush
+from itertools import count
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar, TypeVarTuple, Unpack
 
 from p2p.simulation.errors import DeadlockError, LivelockError, SimulationError, TimeLimitError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Sequence
     from concurrent.futures import Executor
+    from contextvars import Context
 
 T = TypeVar("T")
 Arguments = TypeVarTuple("Arguments")
@@ -52,6 +55,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._now = epoch
         self._until = math.inf if until is None else until
         self._busy_turns = 0
+        self._sequence = count()
         # Dicts keep the order of creation, which the loop's own weak set of tasks does not.
         self._tasks: dict[asyncio.Task[Any], None] = {}
         self._selector = _VirtualSelector(self)
@@ -67,6 +71,17 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def pending_tasks(self) -> list[asyncio.Task[Any]]:
         """Tasks that have not ended, in order of creation."""
         return list(self._tasks)
+
+    def call_at(
+        self,
+        when: float,
+        callback: Callable[[Unpack[Arguments]], object],
+        *args: *Arguments,
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle:
+        timer = _OrderedTimer((when, next(self._sequence)), callback, args, self, context)
+        heappush(self._scheduled, timer)
+        return timer
 
     def run_in_executor(
         self,
@@ -150,6 +165,27 @@ class VirtualLoop(asyncio.BaseEventLoop):
         if len(tasks) > NAMED_TASKS:
             lines.append(f"and {len(tasks) - NAMED_TASKS} more")
         return "; ".join(lines) or "no task is pending"
+
+
+class _OrderedTimer(asyncio.TimerHandle):
+    """A timer that comes after those set before it for the same time; asyncio's own come in any order."""
+
+    __slots__ = ("_order",)
+
+    def __init__(
+        self,
+        order: tuple[float, int],
+        callback: Callable[..., object],
+        args: Sequence[Any],
+        loop: VirtualLoop,
+        context: Context | None,
+    ) -> None:
+        super().__init__(order[0], callback, args, loop, context)
+        self._order = order
+        self._scheduled = True  # by which the loop counts cancelled timers and clears them out
+
+    def __lt__(self, other: asyncio.TimerHandle) -> bool:
+        return isinstance(other, _OrderedTimer) and self._order < other._order
 
 
 class _VirtualSelector:
