@@ -313,15 +313,18 @@ class AnnounceSchedule:
                 tracker.rests_until = min(tracker.rests_until, max(now, last + MIN_WAIT, tracker.min_at))
 
     def stop_jobs(self) -> list[AnnounceJob]:
-        """Stop announcing. Returns the `stopped` to send, one for each tracker that accepted `started`.
+        """Stop announcing. Returns the last announces, in order: `stopped` for each tracker that accepted `started`.
 
-        Outcomes of these need not be told, and announces under way count as given up.
+        A `completed` that was not told yet comes before. Outcomes of these need not be told, and announces under way
+        count as given up.
         """
-        jobs = self._farewells
-        jobs += [_stopped_job(tracker) for tracker in self._trackers.values() if tracker.started]
+        jobs, self._farewells = self._farewells, []
         self._running = False
-        self._farewells = []
         for tracker in self._trackers.values():
+            if tracker.started:
+                if tracker.completed_due:
+                    jobs.append(AnnounceJob(tracker.url, AnnounceEvent.COMPLETED, 0, tracker.tracker_id))
+                jobs.append(_stopped_job(tracker))
             tracker.started = tracker.completed_due = False
             tracker.in_flight = None
         return jobs

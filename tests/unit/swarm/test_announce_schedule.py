@@ -127,6 +127,13 @@ def test_a_failed_completed_is_told_again() -> None:
     assert answer_all(schedule, 100.0) == [("a", COMPLETED)]
 
 
+def test_a_completed_not_told_yet_goes_before_stopped() -> None:
+    schedule = make(["a"])
+    answer_all(schedule, 0.0)
+    schedule.on_completed(1.0)
+    assert [job.event for job in schedule.stop_jobs()] == [COMPLETED, STOPPED]
+
+
 def test_public_torrents_announce_to_every_tier() -> None:
     assert due(make(["a"], ["b"], ["c"]), 0.0) == [("a", STARTED), ("b", STARTED), ("c", STARTED)]
 
@@ -386,7 +393,11 @@ def test_any_history_keeps_the_rules(data: st.DataObject, private: bool, seed: i
             schedule.reannounce(now)
         for seen in schedule.snapshot():
             assert seen.next_announce is None or math.isfinite(seen.next_announce)
-    stopped = [name(job) for job in schedule.stop_jobs()]
+    last = schedule.stop_jobs()
+    for job in last:
+        assert job.event in (COMPLETED, STOPPED)
+        assert job.event is STOPPED or COMPLETED not in trackers[name(job)].accepted
+    stopped = [name(job) for job in last if job.event is STOPPED]
     assert len(set(stopped)) == len(stopped)
     assert sorted(stopped) == sorted(each for each, tracker in trackers.items() if STARTED in tracker.accepted)
     assert schedule.next_due(now) is None
