@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import errno
 import os
+import unicodedata
 from typing import Final
 
 from p2p.errors import DiskFullError, MissingContentError, StorageError
 
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
+_JOINERS: Final = "\u200c\u200d"
+"""What Persian, Indic scripts and emoji are written with."""
 _MISSING: Final = (errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.ESTALE)
 
 
@@ -31,8 +34,16 @@ def refusal(error: OSError, name: str | os.PathLike[str]) -> StorageError:
 
 
 def printable(name: str | os.PathLike[str]) -> str:
-    """`name` on one line: what a terminal would act on, and bytes that are no text, are escaped."""
+    """`name` on one line: what a terminal would act on, and bytes that are no text, are escaped.
+
+    So are marks that turn the direction of writing, which hide what a name ends in. Letters and spaces of every script
+    stay as they are.
+    """
     text = os.fspath(name)
     if text.isprintable():
         return text
-    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode("ascii") for sign in text)
+    return "".join(sign if _is_harmless(sign) else sign.encode("unicode_escape").decode("ascii") for sign in text)
+
+
+def _is_harmless(sign: str) -> bool:
+    return sign.isprintable() or sign in _JOINERS or unicodedata.category(sign) == "Zs"
