@@ -14,15 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from p2p.disk.file_storage import FileStorage
 from p2p.disk.hasher import Hasher
 from p2p.disk.journal import PieceJournal
-from p2p.disk.open_files import OpenFiles
 from p2p.disk.storage import Storage
-from p2p.disk.thread_hasher import ThreadHasher
 from p2p.metainfo.layout import Layout
-from p2p.net.aiohttp_client import AiohttpClient
-from p2p.net.asyncio_network import AsyncioNetwork
 from p2p.net.http import HttpClient
 from p2p.net.network import Network
 
@@ -50,6 +45,13 @@ class Environment:
 
 def real_environment(*, hash_workers: int | None, open_files: int) -> Environment:
     """The environment of a process on a real machine. The session that made it closes `http` and `hasher`."""
+    # Imported here: who uses the library for its parsers, or simulates, does not pay for an HTTP client.
+    from p2p.disk.file_storage import FileStorage  # noqa: PLC0415
+    from p2p.disk.open_files import OpenFiles  # noqa: PLC0415
+    from p2p.disk.thread_hasher import ThreadHasher  # noqa: PLC0415
+    from p2p.net.aiohttp_client import AiohttpClient  # noqa: PLC0415
+    from p2p.net.asyncio_network import AsyncioNetwork  # noqa: PLC0415
+
     hasher = ThreadHasher(hash_workers if hash_workers is not None else max(2, os.cpu_count() or 2))
     files = OpenFiles(limit=open_files)
 

@@ -22,7 +22,7 @@ from p2p.session.announcer import AnnounceFacts, Announcer
 from p2p.session.connector import Connector
 from p2p.session.event_bus import EventKind
 from p2p.session.exchange import OUR_REQUEST_QUEUE, Exchange
-from p2p.session.peer_task import Peer
+from p2p.session.peer_task import EndKind, Peer
 from p2p.session.piece_store import PieceStore, Totals
 from p2p.session.scope import Scope
 from p2p.session.selection import file_priorities, piece_priorities
@@ -267,7 +267,9 @@ class Torrent:
             gates=services.gates,
             facts=self._facts,
             on_reply=self._on_reply,
+            on_switch=self._on_switch,
             clock=asyncio.get_running_loop().time,
+            local=next((h for h in services.settings.bind if h not in ("0.0.0.0", "::")), None),  # noqa: S104
         )
         if exchange.seeding:
             self._become_seed(now, fresh=False)
@@ -389,6 +391,13 @@ class Torrent:
             self._services.external[":" in reply.external_ip] = reply.external_ip
         self.add_peers(addresses, PeerSource.TRACKER)
 
+    def _on_switch(self) -> None:
+        """A private torrent has another tracker: the peers of the old one go (BEP 27)."""
+        self.peer_list.clear()
+        if self.exchange is not None:
+            for peer in list(self.exchange.peers.values()):
+                peer.end(EndKind.OURS, "the tracker changed")
+
     # -- what others ask of the torrent
 
     def _candidates(self, count: int, now: float) -> list[Address]:
@@ -432,5 +441,6 @@ class Torrent:
             key=int.from_bytes(self.peer_id[-4:], "big"),
             peer_id=self.peer_id,
             info_hashes=self.info_hashes,
+            partial_seed=exchange is not None and exchange.seeding and not self.store.have.complete,
         )
 
