@@ -1,153 +1,15 @@
-"""What every form of the network port keeps: sockets on both loops and both families, and the simulation."""
+"""What every form of the network port keeps for streams and listeners."""
 
 from __future__ import annotations
 
 import asyncio
 import random
-from contextlib import asynccontextmanager, contextmanager
 
 import pytest
-import uvloop
 
 from p2p.errors import NetworkError
 from p2p.ids import Address
-from p2p.net.asyncio_network import AsyncioNetwork
 from p2p.net.network import MAX_VIEWS
-from p2p.simulation import SimInternet, VirtualLoop
-
-
-class World:
-    """Two doors to one network (`near`, `far`) and what a test does with them most."""
-
-    def __init__(self, near, far, near_host, far_host):
-        self.near, self.far = near, far
-        self.near_host, self.far_host = near_host, far_host
-
-    @asynccontextmanager
-    async def listening(self):
-        """A far listener and the queue of streams that it takes."""
-        streams = asyncio.Queue()
-        listener = await self.far.listen(Address(self.far_host, 0), streams.put_nowait)
-        try:
-            yield listener, streams
-        finally:
-            listener.close()
-            while not streams.empty():
-                streams.get_nowait().close()
-
-    @asynccontextmanager
-    async def pair(self):
-        """A connected pair: the near end, the far end."""
-        async with self.listening() as (listener, streams):
-            near = await self.near.connect(listener.local)
-            far = await streams.get()
-            try:
-                yield near, far
-            finally:
-                near.close()
-                far.close()
-
-
-def real_world(host):
-    network = AsyncioNetwork()
-    return World(network, network, host, host)
-
-
-def simulated_world(near_host, far_host):
-    internet = SimInternet(random.Random(1))
-    near, far = internet.host(near_host), internet.host(far_host)
-    return World(near.network, far.network, near_host, far_host)
-
-
-FORMS = {
-    "asyncio-ipv4": (asyncio.new_event_loop, lambda: real_world("127.0.0.1")),
-    "asyncio-ipv6": (asyncio.new_event_loop, lambda: real_world("::1")),
-    "uvloop-ipv4": (uvloop.new_event_loop, lambda: real_world("127.0.0.1")),
-    "uvloop-ipv6": (uvloop.new_event_loop, lambda: real_world("::1")),
-    "simulation-ipv4": (VirtualLoop, lambda: simulated_world("10.0.0.1", "10.0.0.2")),
-    "simulation-ipv6": (VirtualLoop, lambda: simulated_world("2001:db8::1", "2001:db8::2")),
-}
-
-
-@pytest.fixture(params=FORMS)
-def run(request):
-    loop_factory, make_world = FORMS[request.param]
-
-    def run(case):
-        async def bounded():
-            async with asyncio.timeout(20):
-                await case(make_world())
-
-        with asyncio.Runner(loop_factory=loop_factory) as runner:
-            runner.run(bounded())
-
-    return run
-
-
-async def until(condition, subscribe):
-    """Wait for a readiness callback (`subscribe` is on_readable or on_writable) under which `condition` holds."""
-    done = asyncio.get_running_loop().create_future()
-
-    def ready():
-        if condition() and not done.done():
-            done.set_result(None)
-            subscribe(None)
-
-    subscribe(ready)
-    await done
-
-
-async def read(stream, size):
-    """Exactly `size` bytes, or fewer at the end of the stream."""
-    content = bytearray()
-    view = memoryview(bytearray(65_536))
-
-    def more():
-        while len(content) < size:
-            count = stream.receive_into([view[: size - len(content)]])
-            if count is None:
-                return False
-            if count == 0:
-                break
-            content.extend(view[:count])
-        return True
-
-    await until(more, stream.on_readable)
-    return bytes(content)
-
-
-async def write(stream, content):
-    rest = memoryview(content)
-
-    def more():
-        nonlocal rest
-        rest = rest[stream.send([rest]) :]
-        return not rest
-
-    await until(more, stream.on_writable)
-
-
-@contextmanager
-def refused(text="."):
-    with pytest.raises(NetworkError, match=text) as caught:
-        yield
-    message = str(caught.value)
-    assert message == message.lower()
-    assert "\n" not in message
-
-
-async def broken(stream):
-    """Wait until receiving raises NetworkError."""
-    view = memoryview(bytearray(1))
-
-    def fails():
-        try:
-            stream.receive_into([view])
-        except NetworkError:
-            return True
-        return False
-
-    await until(fails, stream.on_readable)
 
 
 async def turns(count=5):
@@ -175,7 +37,7 @@ def test_connect_binds_the_near_end(run):
             assert far.remote.host == world.near_host
             near.close()
             far.close()
-            with refused("cannot assign requested address"):
+            with world.refused("cannot assign requested address"):
                 other = "2001:db8:ffff::9" if near.local.is_ipv6 else "192.0.2.9"
                 await world.near.connect(listener.local, local=Address(other, 0))
 
@@ -186,7 +48,7 @@ def test_connect_to_a_closed_place_is_refused(run):
     async def case(world):
         async with world.listening() as (listener, _):
             place = listener.local
-        with refused("connection refused"):
+        with world.refused("connection refused"):
             await world.near.connect(place)
 
     run(case)
@@ -197,7 +59,7 @@ def test_listener_chooses_a_port_and_holds_it_alone(run):
         async with world.listening() as (listener, _):
             assert listener.local.host == world.far_host
             assert listener.local.port
-            with refused("address already in use"):
+            with world.refused("address already in use"):
                 await world.far.listen(listener.local, lambda _: None)
         again = await world.far.listen(listener.local, lambda _: None)
         again.close()
@@ -235,7 +97,7 @@ def test_vectors_of_views_arrive_as_one_stream(run):
     async def case(world):
         async with world.pair() as (near, far):
             assert near.send([b"ab", memoryview(b"cde"), b"", bytearray(b"f")]) == 6
-            await until(lambda: True, far.on_readable)
+            await world.until(lambda: True, far.on_readable)
             one, two, three = bytearray(1), bytearray(2), bytearray(9)
             assert far.receive_into([memoryview(one), memoryview(two), memoryview(three)]) == 6
             assert bytes(one + two + three[:3]) == b"abcdef"
@@ -249,9 +111,9 @@ def test_a_call_takes_at_most_max_views(run):
     async def case(world):
         async with world.pair() as (near, far):
             assert near.send([b"x"] * (MAX_VIEWS + 5)) == MAX_VIEWS
-            assert await read(far, MAX_VIEWS) == b"x" * MAX_VIEWS
+            assert await world.read(far, MAX_VIEWS) == b"x" * MAX_VIEWS
             near.send([b"y" * (MAX_VIEWS + 5)])
-            await until(lambda: True, far.on_readable)
+            await world.until(lambda: True, far.on_readable)
             target = memoryview(bytearray(MAX_VIEWS + 5))
             count = far.receive_into([target[i : i + 1] for i in range(MAX_VIEWS + 5)])
             assert count == MAX_VIEWS
@@ -275,8 +137,8 @@ def test_a_full_stream_takes_nothing_until_it_is_read(run):
             await turns()
             assert not called
             near.on_writable(None)
-            reading = asyncio.ensure_future(read(far, sent + 3))
-            await write(near, b"end")
+            reading = asyncio.ensure_future(world.read(far, sent + 3))
+            await world.write(near, b"end")
             received = await reading
             assert len(received) == sent + 3
             assert received.endswith(b"end")
@@ -289,7 +151,10 @@ def test_large_content_arrives_whole_in_both_directions_at_once(run):
         async with world.pair() as (near, far):
             there, back = random.Random(2).randbytes(3_000_001), random.Random(3).randbytes(2_000_003)
             results = await asyncio.gather(
-                write(near, there), write(far, back), read(far, len(there)), read(near, len(back))
+                world.write(near, there),
+                world.write(far, back),
+                world.read(far, len(there)),
+                world.read(near, len(back)),
             )
             assert results[2:] == [there, back]
 
@@ -302,7 +167,7 @@ def test_close_ends_the_stream_after_what_was_sent(run):
             near.send([b"last words"])
             near.close()
             near.close()
-            assert await read(far, 100) == b"last words"
+            assert await world.read(far, 100) == b"last words"
             assert far.receive_into([memoryview(bytearray(1))]) == 0
             assert far.receive_into([memoryview(bytearray(1))]) == 0
 
@@ -313,10 +178,10 @@ def test_close_with_unread_input_still_delivers_what_was_sent(run):
     async def case(world):
         async with world.pair() as (near, far):
             far.send([b"never read"])
-            await until(lambda: True, near.on_readable)
+            await world.until(lambda: True, near.on_readable)
             near.send([b"last words"])
             near.close()
-            assert await read(far, 10) == b"last words"
+            assert await world.read(far, 10) == b"last words"
 
     run(case)
 
@@ -325,7 +190,7 @@ def test_sending_to_a_closed_end_breaks_the_stream(run):
     async def case(world):
         async with world.pair() as (near, far):
             far.close()
-            assert await read(near, 1) == b""
+            assert await world.read(near, 1) == b""
 
             def fails():
                 try:
@@ -334,8 +199,8 @@ def test_sending_to_a_closed_end_breaks_the_stream(run):
                     return True
                 return False
 
-            await until(fails, near.on_writable)
-            with refused():
+            await world.until(fails, near.on_writable)
+            with world.refused():
                 near.send([b"x"])
 
     run(case)
@@ -346,10 +211,10 @@ def test_abort_resets_the_other_end(run):
         async with world.pair() as (near, far):
             near.abort()
             near.abort()
-            await broken(far)
-            with refused():
+            await world.broken(far)
+            with world.refused():
                 far.receive_into([memoryview(bytearray(1))])
-            with refused():
+            with world.refused():
                 far.send([b"x"])
 
     run(case)
@@ -360,11 +225,11 @@ def test_a_stream_that_was_ended_here_refuses_every_use(run, end):
     async def case(world):
         async with world.pair() as (near, far):
             far.send([b"x"])
-            await until(lambda: True, near.on_readable)
+            await world.until(lambda: True, near.on_readable)
             getattr(near, end)()
-            with refused():
+            with world.refused():
                 near.receive_into([memoryview(bytearray(1))])
-            with refused():
+            with world.refused():
                 near.send([b"x"])
             near.on_readable(lambda: pytest.fail("called back after its end"))
             near.on_writable(lambda: pytest.fail("called back after its end"))
@@ -383,7 +248,7 @@ def test_offering_no_room_is_a_bug_and_not_the_end(run):
     async def case(world):
         async with world.pair() as (near, far):
             near.send([b"x"])
-            await until(lambda: True, far.on_readable)
+            await world.until(lambda: True, far.on_readable)
             with pytest.raises(ValueError, match="no room"):
                 far.receive_into([memoryview(bytearray())])
             with pytest.raises(ValueError, match="no room"):
@@ -403,7 +268,7 @@ def test_readable_calls_back_while_bytes_wait(run):
             far.on_readable(None)
             await asyncio.sleep(0.05)
             assert not calls
-            await until(lambda: calls.append(1) or len(calls) >= 3, far.on_readable)
+            await world.until(lambda: calls.append(1) or len(calls) >= 3, far.on_readable)
             far.receive_into([memoryview(bytearray(1))])
             calls.clear()
             far.on_readable(lambda: calls.append(1))
@@ -417,9 +282,9 @@ def test_readable_calls_back_at_the_end_of_the_stream_again_and_again(run):
     async def case(world):
         async with world.pair() as (near, far):
             near.close()
-            assert await read(far, 1) == b""
+            assert await world.read(far, 1) == b""
             calls = []
-            await until(lambda: calls.append(1) or len(calls) >= 3, far.on_readable)
+            await world.until(lambda: calls.append(1) or len(calls) >= 3, far.on_readable)
 
     run(case)
 
@@ -432,7 +297,7 @@ def test_writable_calls_back_once_a_turn_and_never_inside_a_method(run):
             assert not calls
             near.send([b"x"])
             assert not calls
-            await until(lambda: calls.append(1) or len(calls) >= 3, near.on_writable)
+            await world.until(lambda: calls.append(1) or len(calls) >= 3, near.on_writable)
 
     run(case)
 
@@ -492,7 +357,7 @@ def test_a_cancelled_connect_leaves_nothing(run):
                     except NetworkError:
                         return True
 
-                await until(ended, far.on_readable)
+                await world.until(ended, far.on_readable)
                 far.close()
 
     run(case)
@@ -506,101 +371,5 @@ def test_many_connects_at_once_all_arrive(run):
             assert sorted(stream.local for stream in near) == sorted(stream.remote for stream in far)
             for stream in (*near, *far):
                 stream.close()
-
-    run(case)
-
-
-def test_datagrams_arrive_with_their_source(run):
-    async def case(world):
-        arrived = asyncio.Queue()
-        far = await world.far.open_datagrams(Address(world.far_host, 0), lambda *packet: arrived.put_nowait(packet))
-        near = await world.near.open_datagrams(Address(world.near_host, 0), lambda *packet: arrived.put_nowait(packet))
-        for data in (b"one", b"", b"x" * 1_400):
-            near.send(data, far.local)
-            assert await arrived.get() == (data, near.local)
-        far.send(b"back", near.local)
-        assert await arrived.get() == (b"back", far.local)
-        near.close()
-        far.close()
-
-    run(case)
-
-
-def test_datagrams_nobody_can_take_are_lost_in_silence(run):
-    async def case(world):
-        arrived = asyncio.Queue()
-        far = await world.far.open_datagrams(Address(world.far_host, 0), lambda *packet: arrived.put_nowait(packet))
-        gone = await world.far.open_datagrams(Address(world.far_host, 0), lambda *_: None)
-        gone.close()
-        gone.close()
-        near = await world.near.open_datagrams(Address(world.near_host, 0), lambda *_: None)
-        near.send(b"to nobody", gone.local)
-        await asyncio.sleep(0.05)
-        near.send(b"x" * 70_000, far.local)
-        near.send(b"wrong family", Address("192.0.2.1" if near.local.is_ipv6 else "2001:db8::9", 1))
-        near.send(b"heard", far.local)
-        assert await arrived.get() == (b"heard", near.local)
-        near.close()
-        near.send(b"after close", far.local)
-        await asyncio.sleep(0.05)
-        assert arrived.empty()
-        far.close()
-
-    run(case)
-
-
-def test_a_datagram_socket_closed_in_its_callback_hears_no_more(run):
-    async def case(world):
-        heard = []
-
-        def once(*packet):
-            heard.append(packet)
-            far.close()
-
-        far = await world.far.open_datagrams(Address(world.far_host, 0), once)
-        near = await world.near.open_datagrams(Address(world.near_host, 0), lambda *_: None)
-        for _ in range(3):
-            near.send(b"x", far.local)
-        await asyncio.sleep(0.1)
-        assert len(heard) == 1
-        near.close()
-
-    run(case)
-
-
-def test_datagram_ports_are_held_alone(run):
-    async def case(world):
-        one = await world.far.open_datagrams(Address(world.far_host, 0), lambda *_: None)
-        with refused("address already in use"):
-            await world.far.open_datagrams(one.local, lambda *_: None)
-        one.close()
-
-    run(case)
-
-
-@pytest.mark.parametrize(
-    ("text", "host"), [("127.0.0.1", "127.0.0.1"), ("::FFFF:1.2.3.4", "1.2.3.4"), ("2001:DB8:0::1", "2001:db8::1")]
-)
-def test_literals_resolve_to_themselves(run, text, host):
-    async def case(world):
-        assert await world.near.resolve(text, 80) == [Address(host, 80)]
-
-    run(case)
-
-
-@pytest.mark.parametrize("name", ["", "a..b", "x" * 300, "no-such-name.invalid", "nul\0byte"])
-def test_names_without_an_address_are_refused(run, name):
-    async def case(world):
-        with refused():
-            await world.near.resolve(name, 80)
-
-    run(case)
-
-
-@pytest.mark.parametrize("port", [-1, 65_536])
-def test_ports_out_of_range_are_refused(run, port):
-    async def case(world):
-        with refused("port"):
-            await world.near.resolve("127.0.0.1", port)
 
     run(case)

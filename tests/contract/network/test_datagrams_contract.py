@@ -1,0 +1,105 @@
+"""What every form of the network port keeps for datagrams and names."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from p2p.ids import Address
+
+
+def test_datagrams_arrive_with_their_source(run):
+    async def case(world):
+        arrived = asyncio.Queue()
+        far = await world.far.open_datagrams(Address(world.far_host, 0), lambda *packet: arrived.put_nowait(packet))
+        near = await world.near.open_datagrams(Address(world.near_host, 0), lambda *packet: arrived.put_nowait(packet))
+        for data in (b"one", b"", b"x" * 1_400):
+            near.send(data, far.local)
+            assert await arrived.get() == (data, near.local)
+        far.send(b"back", near.local)
+        assert await arrived.get() == (b"back", far.local)
+        near.close()
+        far.close()
+
+    run(case)
+
+
+def test_datagrams_nobody_can_take_are_lost_in_silence(run):
+    async def case(world):
+        arrived = asyncio.Queue()
+        far = await world.far.open_datagrams(Address(world.far_host, 0), lambda *packet: arrived.put_nowait(packet))
+        gone = await world.far.open_datagrams(Address(world.far_host, 0), lambda *_: None)
+        gone.close()
+        gone.close()
+        near = await world.near.open_datagrams(Address(world.near_host, 0), lambda *_: None)
+        near.send(b"to nobody", gone.local)
+        await asyncio.sleep(0.05)
+        near.send(b"x" * 70_000, far.local)
+        near.send(b"wrong family", Address("192.0.2.1" if near.local.is_ipv6 else "2001:db8::9", 1))
+        near.send(b"heard", far.local)
+        assert await arrived.get() == (b"heard", near.local)
+        near.close()
+        near.send(b"after close", far.local)
+        await asyncio.sleep(0.05)
+        assert arrived.empty()
+        far.close()
+
+    run(case)
+
+
+def test_a_datagram_socket_closed_in_its_callback_hears_no_more(run):
+    async def case(world):
+        heard = []
+
+        def once(*packet):
+            heard.append(packet)
+            far.close()
+
+        far = await world.far.open_datagrams(Address(world.far_host, 0), once)
+        near = await world.near.open_datagrams(Address(world.near_host, 0), lambda *_: None)
+        for _ in range(3):
+            near.send(b"x", far.local)
+        await asyncio.sleep(0.1)
+        assert len(heard) == 1
+        near.close()
+
+    run(case)
+
+
+def test_datagram_ports_are_held_alone(run):
+    async def case(world):
+        one = await world.far.open_datagrams(Address(world.far_host, 0), lambda *_: None)
+        with world.refused("address already in use"):
+            await world.far.open_datagrams(one.local, lambda *_: None)
+        one.close()
+
+    run(case)
+
+
+@pytest.mark.parametrize(
+    ("text", "host"), [("127.0.0.1", "127.0.0.1"), ("::FFFF:1.2.3.4", "1.2.3.4"), ("2001:DB8:0::1", "2001:db8::1")]
+)
+def test_literals_resolve_to_themselves(run, text, host):
+    async def case(world):
+        assert await world.near.resolve(text, 80) == [Address(host, 80)]
+
+    run(case)
+
+
+@pytest.mark.parametrize("name", ["", "a..b", "x" * 300, "no-such-name.invalid", "nul\0byte"])
+def test_names_without_an_address_are_refused(run, name):
+    async def case(world):
+        with world.refused():
+            await world.near.resolve(name, 80)
+
+    run(case)
+
+
+@pytest.mark.parametrize("port", [-1, 65_536])
+def test_ports_out_of_range_are_refused(run, port):
+    async def case(world):
+        with world.refused("port"):
+            await world.near.resolve("127.0.0.1", port)
+
+    run(case)
