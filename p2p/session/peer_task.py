@@ -184,6 +184,7 @@ class Peer:
         try:
             n = self.stream.receive_into([buffer if len(buffer) <= allowance else buffer[:allowance]])
             if n is None:
+                wire.receive_data(0, now)  # gives an unused buffer back
                 return
             if n == 0:
                 self.end(EndKind.CLOSED, "closed by the peer")

@@ -113,3 +113,5 @@ def rejected(peer: Peer, blocks: list[Block]) -> None:
         peer.uploads.pop(block, None)
         if peer.wire.fast:
             peer.wire.send_reject(block)
+        else:
+            peer.wire.drop_request(block)
