@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import libtorrent as lt
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
 PIECE_LENGTH = 65_536
 
@@ -47,23 +50,34 @@ class Content:
         return sum(len(held) for held in files_below(self.path).values())
 
 
-def make_content(folder: Path, shape: str, *, version: str = "1", tracker: str | None = None) -> Content:
-    """Writes the shape below `folder` and its torrent beside it."""
+def torrent_by_libtorrent(path: Path, torrent: Path, version: str, tracker: str | None) -> None:
+    draft = lt.create_torrent(lt.list_files(str(path)), PIECE_LENGTH, VERSION_FLAGS[version])
+    if tracker is not None:
+        draft.add_tracker(tracker)
+    lt.set_piece_hashes(draft, str(path.parent))
+    torrent.write_bytes(lt.bencode(draft.generate()))
+
+
+def torrent_by_starling(path: Path, torrent: Path, version: str, tracker: str | None) -> None:
+    command = (Path(sys.executable).with_name("starling"), "create", path, "-o", torrent)
+    options = ("--piece-length", str(PIECE_LENGTH), "--version", version)
+    trackers = () if tracker is None else ("--tracker", tracker)
+    subprocess.run((*command, *options, *trackers), check=True, stdout=subprocess.DEVNULL)
+
+
+def make_content(
+    folder: Path, shape: str, *, by: Callable[..., None], version: str = "1", tracker: str | None = None
+) -> Content:
+    """Writes the shape below `folder`, and beside it a torrent of it made `by` one of the makers above."""
     rng = random.Random(shape)
     holder = folder / "content"
     for path, size in SHAPES[shape].items():
         target = holder / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(rng.randbytes(size))
-    name = next(iter(SHAPES[shape])).split("/")[0]
-    torrent = folder / f"{shape}-{version}.torrent"
-    entries = lt.list_files(str(holder / name))
-    draft = lt.create_torrent(entries, PIECE_LENGTH, VERSION_FLAGS[version])
-    if tracker is not None:
-        draft.add_tracker(tracker)
-    lt.set_piece_hashes(draft, str(holder))
-    torrent.write_bytes(lt.bencode(draft.generate()))
-    return Content(torrent, holder, name)
+    content = Content(folder / f"{shape}-{version}.torrent", holder, next(iter(SHAPES[shape])).split("/")[0])
+    by(content.path, content.torrent, version, tracker)
+    return content
 
 
 def files_below(top: Path) -> dict[str, bytes]:

@@ -9,13 +9,13 @@ import asyncio
 
 import pytest
 from rivals import HTTP_TRACKER, SEED_ADDRESS, Aria2, Libtorrent
-from shapes import assert_equal_content, make_content
+from shapes import assert_equal_content, make_content, torrent_by_libtorrent
 
 pytestmark = pytest.mark.rival
 
 
 async def test_libtorrent_downloads_from_the_peer_it_is_given(client, tmp_path):
-    content = make_content(tmp_path, "folder", version="hybrid")
+    content = make_content(tmp_path, "folder", by=torrent_by_libtorrent, version="hybrid")
     libtorrent = client(Libtorrent)
     async with asyncio.timeout(30):
         await libtorrent.seed(content)
@@ -31,7 +31,7 @@ async def test_libtorrent_downloads_from_the_peer_it_is_given(client, tmp_path):
     ],
 )
 async def test_rivals_meet_at_our_tracker(tracker, client, tmp_path, seeder, downloader):
-    content = make_content(tmp_path, "single-file", tracker=HTTP_TRACKER)
+    content = make_content(tmp_path, "single-file", by=torrent_by_libtorrent, tracker=HTTP_TRACKER)
     async with asyncio.timeout(30):
         await client(seeder).seed(content)
         await tracker.until_seed_announced()

@@ -2,6 +2,7 @@
 
 Through our tracker with all of them, in version 1, because some can be told of a peer in no other way: over HTTP with
 aria2 and Transmission, over UDP with libtorrent. Directly with libtorrent what the others do not know: versions, IPv6.
+Torrents of what Starling downloads were made by libtorrent, those of what it seeds by Starling.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from rivals import (
     Starling,
     Transmission,
 )
-from shapes import SHAPES, assert_equal_content, make_content
+from shapes import SHAPES, assert_equal_content, make_content, torrent_by_libtorrent, torrent_by_starling
 
 pytestmark = pytest.mark.rival
 
@@ -36,7 +37,7 @@ VERSIONS = pytest.mark.parametrize("version", ["1", "2", "hybrid"])
 @EVERY_SHAPE
 @RIVALS
 async def test_download_through_a_tracker(tracker, client, tmp_path, rival, shape):
-    content = make_content(tmp_path, shape, tracker=TRACKERS[rival])
+    content = make_content(tmp_path, shape, by=torrent_by_libtorrent, tracker=TRACKERS[rival])
     async with asyncio.timeout(DEADLINE):
         await client(rival).seed(content)
         await tracker.until_seed_announced()
@@ -47,7 +48,7 @@ async def test_download_through_a_tracker(tracker, client, tmp_path, rival, shap
 @EVERY_SHAPE
 @RIVALS
 async def test_seed_through_a_tracker(tracker, client, tmp_path, rival, shape):
-    content = make_content(tmp_path, shape, tracker=TRACKERS[rival])
+    content = make_content(tmp_path, shape, by=torrent_by_starling, tracker=TRACKERS[rival])
     async with asyncio.timeout(DEADLINE):
         await client(Starling).seed(content)
         await tracker.until_seed_announced()
@@ -58,7 +59,7 @@ async def test_seed_through_a_tracker(tracker, client, tmp_path, rival, shape):
 @EVERY_SHAPE
 @VERSIONS
 async def test_download_from_libtorrent(client, tmp_path, shape, version):
-    content = make_content(tmp_path, shape, version=version)
+    content = make_content(tmp_path, shape, by=torrent_by_libtorrent, version=version)
     async with asyncio.timeout(DEADLINE):
         await client(Libtorrent).seed(content)
         await client(Starling).download(content, tmp_path / "out", "--peer", SEED_ADDRESS)
@@ -68,7 +69,7 @@ async def test_download_from_libtorrent(client, tmp_path, shape, version):
 @EVERY_SHAPE
 @VERSIONS
 async def test_seed_to_libtorrent(client, tmp_path, shape, version):
-    content = make_content(tmp_path, shape, version=version)
+    content = make_content(tmp_path, shape, by=torrent_by_starling, version=version)
     async with asyncio.timeout(DEADLINE):
         await client(Starling).seed(content)
         await client(Libtorrent).download(content, tmp_path / "out", "--peer", SEED_ADDRESS)
@@ -76,7 +77,7 @@ async def test_seed_to_libtorrent(client, tmp_path, shape, version):
 
 
 async def test_download_from_libtorrent_over_ipv6(client, tmp_path):
-    content = make_content(tmp_path, "single-file")
+    content = make_content(tmp_path, "single-file", by=torrent_by_libtorrent)
     async with asyncio.timeout(DEADLINE):
         await client(Libtorrent).seed(content, listen=f"[::1]:{SEED_PORT}")
         await client(Starling).download(content, tmp_path / "out", "--peer", f"[::1]:{SEED_PORT}")
@@ -84,7 +85,7 @@ async def test_download_from_libtorrent_over_ipv6(client, tmp_path):
 
 
 async def test_seed_to_libtorrent_over_ipv6(client, tmp_path):
-    content = make_content(tmp_path, "single-file")
+    content = make_content(tmp_path, "single-file", by=torrent_by_starling)
     async with asyncio.timeout(DEADLINE):
         await client(Starling).seed(content)
         addresses = {"listen": f"[::1]:{DOWNLOAD_PORT}"}
