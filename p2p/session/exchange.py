@@ -298,8 +298,10 @@ class Exchange:
                 if handshake.request_queue is not None:
                     peer.requests.set_limit(handshake.request_queue)
                 self._drop_if_pointless(peer)
+            case wire.HashRequestReceived(request=request):
+                peer.wire.send_hash_reject(request)  # the layers are in the torrent file, which the peer has too
             case _:
-                pass  # DHT ports and hash requests are answered by parts that this torrent has not
+                pass  # DHT ports, and hashes that were never asked for
 
     def _on_request(self, peer: Peer, block: Block) -> None:
         allowed = not peer.wire.am_choking or block.piece in self._allowed_fast.get(peer.key, ())
