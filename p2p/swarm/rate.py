@@ -139,30 +139,3 @@ class RateLimiter:
             self._updated = now
             if self._limit is not None:
                 self._level = min(self._level + elapsed * self._limit, self._burst)
-
-
-class CombinedLimiter:
-    """Several limits on the same bytes: a torrent's and its session's. All apply; the tightest decides."""
-
-    __slots__ = ("_limiters",)
-
-    def __init__(self, limiters: tuple[RateLimiter, ...]) -> None:
-        self._limiters = limiters
-
-    def available(self, now: float) -> int:
-        """Bytes that may go now under every limit."""
-        return min((limiter.available(now) for limiter in self._limiters), default=UNLIMITED)
-
-    def take(self, n: int, now: float) -> None:
-        """`n` bytes go now, counted against every limit."""
-        for limiter in self._limiters:
-            limiter.take(n, now)
-
-    def next_time(self, n: int, now: float) -> float:
-        """When `n` bytes (or a full burst) are available under every limit, if nobody else takes them first."""
-        return max((limiter.next_time(n, now) for limiter in self._limiters), default=now)
-
-
-def combined(*limiters: RateLimiter) -> CombinedLimiter:
-    """One limit out of several."""
-    return CombinedLimiter(limiters)

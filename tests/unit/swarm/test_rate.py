@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from p2p.ids import BLOCK_SIZE
-from p2p.swarm.rate import UNLIMITED, RateLimiter, RateMeter, combined
+from p2p.swarm.rate import UNLIMITED, RateLimiter, RateMeter
 
 starts = st.floats(0, 1e9)
 
@@ -127,14 +127,3 @@ def test_lowering_a_limit_takes_effect_at_once() -> None:
     limiter = RateLimiter(10_000_000, 0.0)
     limiter.set_limit(10_000, 100.0)
     assert limiter.available(100.0) <= BLOCK_SIZE
-
-
-def test_the_tightest_of_several_limits_decides_and_all_are_charged() -> None:
-    torrent, session = RateLimiter(1_000, 0.0), RateLimiter(100_000, 0.0)
-    both = combined(torrent, session)
-    assert both.available(1.0) == 1_000
-    both.take(1_000, 1.0)
-    assert torrent.available(1.0) == 0
-    assert session.available(1.0) == 24_000
-    assert both.next_time(500, 1.0) == torrent.next_time(500, 1.0)
-    assert combined().available(1.0) == UNLIMITED
