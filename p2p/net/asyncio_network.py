@@ -45,6 +45,8 @@ DRAIN_LIMIT: Final = 1 << 20
 """Bytes of unread input thrown away at close: unread input makes the kernel reset the connection and drop our last
 bytes. A peer that sends more than this without being read does not wait for them."""
 
+DRAIN_SIZE: Final = 65_536
+
 MAX_HOST_LENGTH: Final = 253
 """Characters of a domain name (RFC 1035, section 2.3.4)."""
 
@@ -341,8 +343,8 @@ async def _until_writable(sock: socket.socket) -> None:
 
 
 def _drain(sock: socket.socket) -> None:
-    for _ in range(DRAIN_LIMIT // MAX_DATAGRAM):
-        if not sock.recv(MAX_DATAGRAM):
+    for _ in range(DRAIN_LIMIT // DRAIN_SIZE):
+        if not sock.recv(DRAIN_SIZE):
             return
 
 
