@@ -101,12 +101,17 @@ class _Known:
     seed: bool = False
     failures: int = 0
     not_before: float = -math.inf
+    rank: int = 0
+    """The best of its sources'."""
     chance: int = 0
     """What orders equals: canonical priority where it can be had, chance otherwise. Higher is better."""
+    ranked_for: Address | None = None
+    """The address of ours that `chance` was computed with."""
 
-    @property
-    def rank(self) -> int:
-        return min(_RANK[source] for source in self.sources)
+    def hear(self, source: PeerSource) -> None:
+        if source not in self.sources:
+            self.sources.append(source)
+            self.rank = min(self.rank, _RANK[source])
 
     @property
     def order(self) -> tuple[bool, int, int, int]:
@@ -152,13 +157,12 @@ class PeerList:
         for address in islice(addresses, self._limit):
             known = self._peers.get(address)
             if known is not None:
-                if source not in known.sources:
-                    known.sources.append(source)
+                known.hear(source)
                 if source is PeerSource.MANUAL and known.state is _State.IDLE:
                     known.failures, known.not_before = 0, now  # the user says try it now
                     self._stale = True
             elif address not in self._own and address.host not in self._banned and _is_somebody(address):
-                self._peers[address] = _Known(address, [source], not_before=now)
+                self._peers[address] = _Known(address, [source], not_before=now, rank=_RANK[source])
                 new.append(address)
         if new:
             self._stale = True
@@ -288,7 +292,9 @@ class PeerList:
         self._sources = tuple(sources)
         for known in list(self._peers.values()):
             known.sources = [source for source in known.sources if source in self._sources]
-            if not known.sources:
+            if known.sources:
+                known.rank = min(_RANK[source] for source in known.sources)
+            else:
                 del self._peers[known.address]
 
     def clear(self) -> None:
@@ -324,8 +330,10 @@ class PeerList:
             if known.not_before > now:
                 self._wakes_at = min(self._wakes_at, known.not_before)
                 continue
-            priority = None if own_address is None else peer_priority(own_address, known.address)
-            known.chance = rng.getrandbits(32) if priority is None else priority
+            if own_address is None or known.ranked_for != own_address:
+                priority = None if own_address is None else peer_priority(own_address, known.address)
+                known.chance = rng.getrandbits(32) if priority is None else priority
+                known.ranked_for = own_address
             offers.append(known)
         offers.sort(key=lambda known: known.order, reverse=True)
         self._offers = offers
