@@ -9,7 +9,13 @@ class HttpClient(Protocol):
     """Fetches small documents."""
 
     async def get(
-        self, url: str, *, timeout: float, max_body: int, headers: dict[str, str] | None = None, local: str | None = None
+        self,
+        url: str,
+        *,
+        timeout: float,
+        max_body: int,
+        headers: dict[str, str] | None = None,
+        local: str | None = None,
     ) -> bytes:
         """The body of `url` for status 200.
 

@@ -5,12 +5,15 @@ While the arena pool is pressed, blocks are copied out instead, so that a few sl
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from p2p.ids import Block, PieceIndex
-from p2p.session.peer_task import Peer
-from p2p.wire.arena import Arena, ArenaPool
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from p2p.ids import Block, PieceIndex
+    from p2p.session.peer_task import Peer
+    from p2p.wire.arena import Arena, ArenaPool
 
 
 @dataclass(slots=True)

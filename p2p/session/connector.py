@@ -7,18 +7,21 @@ too many: both sides keep the one that the peer with the higher id began, so a c
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from p2p.errors import NetworkError, RemoteProtocolError
-from p2p.ids import Address, InfoHash, PeerId
-from p2p.net.network import Network, Stream
 from p2p.session.peer_task import EndKind, Peer, PeerEnd
-from p2p.session.scope import Scope
-from p2p.session.slots import Slots
 from p2p.session.stream_io import read_exactly, write_all
 from p2p.swarm.peer_list import PeerList, PeerSource
 from p2p.wire.handshake import HANDSHAKE_SIZE, Handshake
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from p2p.ids import Address, InfoHash, PeerId
+    from p2p.net.network import Network, Stream
+    from p2p.session.scope import Scope
+    from p2p.session.slots import Slots
 
 CONNECT_TIMEOUT: Final = 10.0
 """Seconds for a connection: a reachable peer answers in three, and dead ones must not hold the slots."""

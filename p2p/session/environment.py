@@ -9,17 +9,19 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from p2p.disk.hasher import Hasher
-from p2p.disk.journal import PieceJournal
-from p2p.disk.storage import Storage
-from p2p.metainfo.layout import Layout
-from p2p.net.http import HttpClient
-from p2p.net.network import Network
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from p2p.disk.hasher import Hasher
+    from p2p.disk.journal import PieceJournal
+    from p2p.disk.storage import Storage
+    from p2p.metainfo.layout import Layout
+    from p2p.net.http import HttpClient
+    from p2p.net.network import Network
 
 
 class StorageFactory(Protocol):

@@ -7,27 +7,30 @@ what they return. After each input the picker is asked once and a turn's request
 from __future__ import annotations
 
 import asyncio
-import random
-from collections.abc import Callable, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from p2p.errors import DiskFullError, StorageError
 from p2p.ids import Block, InfoHash, PieceIndex
 from p2p.session.arrivals import Arrival, Arrivals
 from p2p.session.peer_task import EndKind, Peer
-from p2p.session.piece_store import PieceStore
-from p2p.session.scope import Scope
 from p2p.session.uploads import MAX_UPLOAD_QUEUE, QUEUED_BYTES, QUEUED_BYTES_LIMITED, Uploads, rejected
-from p2p.swarm.bans import SmartBan
 from p2p.swarm.bitfield import Bitfield
-from p2p.swarm.choker import Choker, ChokePeer, ChokeRound
-from p2p.swarm.piece_picker import PiecePicker
+from p2p.swarm.choker import ChokePeer, Choker, ChokeRound
 from p2p.swarm.rate import RateMeter
 from p2p.swarm.request_queue import BlockMatch
 from p2p.wire import events as wire
 from p2p.wire.allowed_fast import allowed_fast_set
-from p2p.wire.arena import ArenaPool
-from p2p.wire.extension import ExtensionHandshake
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable, Sequence
+
+    from p2p.session.piece_store import PieceStore
+    from p2p.session.scope import Scope
+    from p2p.swarm.bans import SmartBan
+    from p2p.swarm.piece_picker import PiecePicker
+    from p2p.wire.arena import ArenaPool
+    from p2p.wire.extension import ExtensionHandshake
 
 OUR_REQUEST_QUEUE: Final = 2_000
 """`reqq` we tell: requests we queue for a peer. libtorrent trusts no more than this either."""

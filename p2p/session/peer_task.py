@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from p2p.errors import LocalProtocolError, NetworkError, RemoteProtocolError
-from p2p.ids import Address, Block
-from p2p.net.network import Stream
-from p2p.session.throttle import Throttle
-from p2p.swarm.peer_list import PeerSource
 from p2p.swarm.rate import RateMeter
 from p2p.swarm.request_queue import RequestQueue
-from p2p.wire.connection import Connection
-from p2p.wire.events import Event
-from p2p.wire.handshake import Handshake
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from p2p.ids import Address, Block
+    from p2p.net.network import Stream
+    from p2p.session.throttle import Throttle
+    from p2p.swarm.peer_list import PeerSource
+    from p2p.wire.connection import Connection
+    from p2p.wire.events import Event
+    from p2p.wire.handshake import Handshake
 
 log = logging.getLogger(__name__)
 

@@ -11,19 +11,22 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from p2p.disk.journal import PieceJournal
 from p2p.disk.resume import ResumeState, StateLock, uncertain_pieces
 from p2p.disk.storage import FileStat, PieceState
 from p2p.errors import MissingContentError, StarlingError, StorageError
 from p2p.ids import Address, PieceIndex
-from p2p.metainfo.metainfo import Metainfo
 from p2p.session.scope import Scope
-from p2p.session.services import Services
-from p2p.session.settings import TorrentOptions
 from p2p.swarm.bitfield import Bitfield
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from p2p.metainfo.metainfo import Metainfo
+    from p2p.session.services import Services
+    from p2p.session.settings import TorrentOptions
 
 log = logging.getLogger(__name__)
 

@@ -8,9 +8,11 @@ raised from the scope; leaving the body cancels what still runs; nothing outlive
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
-from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+    from types import TracebackType
 
 
 class Scope:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
 
 from p2p.errors import StarlingError
-from p2p.metainfo.metainfo import Metainfo
-from p2p.session.settings import TorrentOptions
+
+if TYPE_CHECKING:
+    from p2p.metainfo.metainfo import Metainfo
+    from p2p.session.settings import TorrentOptions
 
 NORMAL = 4
 """Priority of a wanted file: 1 to 7, higher first."""

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from p2p.disk.piece_cache import PieceCache
-from p2p.disk.resume import ResumeStore
 from p2p.ids import Address
-from p2p.session.announcer import HostGates
-from p2p.session.environment import Environment
 from p2p.session.event_bus import Event, EventBus, EventKind
-from p2p.session.settings import Settings
-from p2p.session.slots import Slots
-from p2p.session.udp_trackers import UdpTrackers
-from p2p.swarm.rate import RateLimiter
-from p2p.wire.arena import ArenaPool
+
+if TYPE_CHECKING:
+    from p2p.disk.piece_cache import PieceCache
+    from p2p.disk.resume import ResumeStore
+    from p2p.session.announcer import HostGates
+    from p2p.session.environment import Environment
+    from p2p.session.settings import Settings
+    from p2p.session.slots import Slots
+    from p2p.session.udp_trackers import UdpTrackers
+    from p2p.swarm.rate import RateLimiter
+    from p2p.wire.arena import ArenaPool
 
 
 @dataclass(slots=True)

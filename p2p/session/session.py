@@ -1,8 +1,8 @@
 """A session: one place that listens, shares limits and slots among its torrents, and stops them in good order.
 
-    async with Session(Settings(download_dir="downloads")) as session:
-        torrent = await session.add("file.torrent")
-        await torrent.completed()
+async with Session(Settings(download_dir="downloads")) as session:
+    torrent = await session.add("file.torrent")
+    await torrent.completed()
 """
 
 from __future__ import annotations
@@ -11,20 +11,17 @@ import asyncio
 import itertools
 import logging
 from pathlib import Path
-from types import TracebackType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from p2p.codec.bencode import MAX_SIZE
-from p2p.disk.hasher import Hasher
-from p2p.disk.refusals import printable
 from p2p.disk.piece_cache import PieceCache
+from p2p.disk.refusals import printable
 from p2p.disk.resume import ResumeStore
 from p2p.disk.whole_files import read_whole
 from p2p.errors import MagnetError, MetainfoError, NetworkError, RemoteProtocolError, StarlingError
 from p2p.ids import Address, InfoHash
 from p2p.metainfo.magnet import Magnet
 from p2p.metainfo.metainfo import Metainfo
-from p2p.net.network import Listener, Stream
 from p2p.session.announcer import HostGates
 from p2p.session.environment import Environment, real_environment
 from p2p.session.event_bus import EventBus, EventKind
@@ -38,6 +35,12 @@ from p2p.session.udp_trackers import UdpTrackers
 from p2p.swarm.rate import RateLimiter
 from p2p.wire.arena import ArenaPool
 from p2p.wire.handshake import HANDSHAKE_SIZE, Handshake
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from p2p.disk.hasher import Hasher
+    from p2p.net.network import Listener, Stream
 
 log = logging.getLogger(__name__)
 

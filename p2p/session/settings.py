@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from p2p.ids import Address
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from p2p.ids import Address
 
 
 @dataclass(frozen=True, slots=True)

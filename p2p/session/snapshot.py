@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING
 
-from p2p.swarm.announce import TrackerSnapshot
+if TYPE_CHECKING:
+    from p2p.swarm.announce import TrackerSnapshot
 
 
 class TorrentState(Enum):

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from p2p.errors import NetworkError
-from p2p.net.network import Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from p2p.net.network import Stream
 
 
 async def _ready(subscribe: Callable[[Callable[[], None] | None], None]) -> None:

@@ -7,11 +7,14 @@ first come first served, each for one quantum, so that neither a fast peer nor a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from p2p.ids import BLOCK_SIZE
-from p2p.swarm.rate import RateLimiter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from p2p.swarm.rate import RateLimiter
 
 UNLIMITED: Final = 1 << 30
 QUANTUM: Final = 4 * BLOCK_SIZE
@@ -65,7 +68,9 @@ class Throttle:
             return
         loop = asyncio.get_running_loop()
         now = loop.time()
-        due = max((limiter.next_time(QUANTUM, now) for limiter in self._limiters if limiter.limit is not None), default=now)
+        due = max(
+            (limiter.next_time(QUANTUM, now) for limiter in self._limiters if limiter.limit is not None), default=now
+        )
         # A limit set far below a quantum a second must still move: never sleep past a second before looking again.
         self._timer = loop.call_at(min(max(due, now + 0.001), now + 1.0), self._on_timer)
 

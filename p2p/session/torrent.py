@@ -10,13 +10,9 @@ import asyncio
 import itertools
 import logging
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from p2p.codec.announce import AnnounceReply
 from p2p.errors import DiskFullError, StarlingError, StorageError
-from p2p.ids import Address, InfoHash, PeerId, PieceIndex
-from p2p.metainfo.metainfo import Metainfo
-from p2p.net.network import Stream
 from p2p.session import goals
 from p2p.session.announcer import AnnounceFacts, Announcer
 from p2p.session.connector import Connector
@@ -26,8 +22,6 @@ from p2p.session.peer_task import EndKind, Peer
 from p2p.session.piece_store import PieceStore, Totals
 from p2p.session.scope import Scope
 from p2p.session.selection import file_priorities, piece_priorities
-from p2p.session.services import Services
-from p2p.session.settings import TorrentOptions
 from p2p.session.snapshot import TorrentSnapshot, TorrentState
 from p2p.session.throttle import Throttle
 from p2p.session.torrent_view import torrent_snapshot
@@ -43,6 +37,14 @@ from p2p.wire.connection import Connection
 from p2p.wire.extension import ExtensionHandshake
 from p2p.wire.handshake import Handshake
 from p2p.wire.peer_id import make_peer_id
+
+if TYPE_CHECKING:
+    from p2p.codec.announce import AnnounceReply
+    from p2p.ids import Address, InfoHash, PeerId, PieceIndex
+    from p2p.metainfo.metainfo import Metainfo
+    from p2p.net.network import Stream
+    from p2p.session.services import Services
+    from p2p.session.settings import TorrentOptions
 
 log = logging.getLogger(__name__)
 
@@ -443,4 +445,3 @@ class Torrent:
             info_hashes=self.info_hashes,
             partial_seed=exchange is not None and exchange.seeding and not self.store.have.complete,
         )
-

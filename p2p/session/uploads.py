@@ -6,14 +6,17 @@ again when it is. Nothing is read for a peer that is choked, and each span is re
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from p2p.disk.piece_cache import PieceCache, span_of
 from p2p.errors import StorageError
 from p2p.ids import Block, PieceIndex
-from p2p.session.peer_task import Peer
-from p2p.session.scope import Scope
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from p2p.session.peer_task import Peer
+    from p2p.session.scope import Scope
 
 QUEUED_BYTES: Final = 1 << 20
 """Blocks handed to the connection machine ahead of the socket: one full vector."""

@@ -8,30 +8,34 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from p2p.disk.inline_hasher import InlineHasher
-from p2p.disk.journal import PieceJournal
 from p2p.disk.memory_storage import MemoryStorage
-from p2p.disk.storage import Storage
 from p2p.errors import StarlingError
 from p2p.ids import Address, PieceIndex
 from p2p.metainfo.create import CreationPlan, hash_job
 from p2p.metainfo.envelope import Envelope
-from p2p.metainfo.layout import Layout
 from p2p.metainfo.metainfo import Metainfo
 from p2p.session.environment import Environment
 from p2p.session.session import Session
 from p2p.session.settings import Settings, TorrentOptions
-from p2p.session.snapshot import TorrentSnapshot
-from p2p.session.torrent import Torrent
 from p2p.simulation.sim_http import SimHttp
 from p2p.simulation.sim_network import SimHost, SimInternet
-from p2p.simulation.trace import Trace
 from tracker.server import Tracker, TrackerSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from p2p.disk.journal import PieceJournal
+    from p2p.disk.storage import Storage
+    from p2p.metainfo.layout import Layout
+    from p2p.session.snapshot import TorrentSnapshot
+    from p2p.session.torrent import Torrent
+    from p2p.simulation.trace import Trace
 
 TRACKER_PORT = 6969
 EPOCH = 1_700_000_000.0
@@ -100,7 +104,9 @@ class SimSwarm:
     leechers: list[SimPeer] = field(default_factory=list)
 
 
-def make_content(rng: random.Random, size: int, piece_length: int, *, announce: str) -> tuple[Metainfo, dict[int, bytes]]:
+def make_content(
+    rng: random.Random, size: int, piece_length: int, *, announce: str
+) -> tuple[Metainfo, dict[int, bytes]]:
     """A version 1 torrent of one file of random bytes, and its pieces."""
     plan = CreationPlan("content.bin", [((), size)], version="1", piece_length=piece_length)
     pieces: dict[int, bytes] = {}
@@ -188,9 +194,7 @@ async def _start_peer(
         return stored[-1]
 
     settings = Settings(port=6881, bind=("0.0.0.0",), limit_up=plan.limit_up, limit_down=plan.limit_down)  # noqa: S104
-    session = await stack.enter_async_context(
-        Session(settings, environment=sim_environment(host, rng, make_storage))
-    )
+    session = await stack.enter_async_context(Session(settings, environment=sim_environment(host, rng, make_storage)))
     torrent = await session.add(swarm.metainfo, TorrentOptions(trust=seeding))
     return SimPeer(name, host, session, torrent, stored[0])
 

@@ -122,9 +122,7 @@ class PiecePicker:
 
     def on_peer_have_all(self, peer: PeerKey) -> None:
         """The peer has every piece (BEP 6)."""
-        everything = Bitfield(self._size)
-        everything.set_all()
-        self._crowd.set_have(self._peers[peer], everything)
+        self._crowd.set_have_all(self._peers[peer])
 
     def on_peer_have(self, peer: PeerKey, piece: int) -> None:
         """The peer has one piece more. RemoteProtocolError if there is no such piece."""
@@ -327,7 +325,7 @@ class PiecePicker:
 
     def _pick_own(self, known: PickerPeer, blocks: list[Block], count: int) -> None:
         for piece, partial in known.work.items():
-            if partial.free and self._states.priority(piece):
+            if partial.free and self._states.priority(piece) and known.have[piece]:
                 self._take(known, partial, blocks, count)
                 if len(blocks) >= count:
                     return
@@ -404,10 +402,12 @@ class PiecePicker:
     @property
     def endgame(self) -> bool:
         """Every wanted block that a connected peer has is received or asked for, and some are not received yet."""
-        return (
-            len(self._open) > self._verifying
-            and not any(self._states.priority(piece) for piece in self._sharable)
-            and not self._states.can_start_any(self._crowd.availability.anywhere())
+        states = self._states
+        if len(self._open) == self._verifying:
+            return False
+        anywhere = self._crowd.availability.anywhere()
+        return not states.can_start_any(anywhere) and not any(
+            states.priority(piece) and anywhere & states.bit(piece) for piece in self._sharable
         )
 
     def _pick_again(self, known: PickerPeer, blocks: list[Block], count: int) -> None:

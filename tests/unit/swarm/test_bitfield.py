@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 from p2p.errors import RemoteProtocolError
 from p2p.swarm.bitfield import Bitfield, pieces_of
 
+ANY_SIZE = st.integers(0, 200)
+
 
 @st.composite
-def fields(draw, sizes=st.integers(0, 200)):
+def fields(draw, sizes=ANY_SIZE):
     size = draw(sizes)
     pieces = draw(st.sets(st.integers(0, size - 1))) if size else set()
     field = Bitfield(size)
