@@ -6,6 +6,7 @@ import errno
 import os
 import resource
 import signal
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -268,14 +269,13 @@ def test_any_files_come_back_as_they_were_written(
     target = tmp_path_factory.mktemp("files")
     layout = Layout.contiguous(piece_length, [Entry((str(n),), size) for n, size in enumerate(lengths)], root=("r",))
     content = bytes(n % 251 for n in range(sum(lengths)))
-    files = OpenFiles(limit=2)
-    pieces = PieceFiles(layout, target, files)
-    pieces.prepare(allocate=False)
-    todo = list(range(layout.piece_count))
-    order.shuffle(todo)  # type: ignore[attr-defined]
-    for piece in todo:
-        whole = content[piece * piece_length :][: layout.piece_size(piece)]
-        pieces.write(piece, [whole[at : at + cut] for at in range(0, len(whole), cut)])
-    assert b"".join((target / "r" / str(n)).read_bytes() for n in range(len(lengths))) == content
-    assert len(files) <= 2
-    files.close()
+    with closing(OpenFiles(limit=2)) as files:
+        pieces = PieceFiles(layout, target, files)
+        pieces.prepare(allocate=False)
+        todo = list(range(layout.piece_count))
+        order.shuffle(todo)  # type: ignore[attr-defined]
+        for piece in todo:
+            whole = content[piece * piece_length :][: layout.piece_size(piece)]
+            pieces.write(piece, [whole[at : at + cut] for at in range(0, len(whole), cut)])
+        assert b"".join((target / "r" / str(n)).read_bytes() for n in range(len(lengths))) == content
+        assert len(files) <= 2
