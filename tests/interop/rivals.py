@@ -174,7 +174,7 @@ class Libtorrent:
 class Starling:
     """This project's own command, as installed beside the running interpreter."""
 
-    OPTIONS = ("--json", "--no-dht", "--no-lsd", "--no-nat", "--no-pex")
+    OPTIONS = ("--json",)
 
     def __init__(self, namespace: Namespace, folder: Path) -> None:
         self._namespace = namespace
