@@ -1,0 +1,199 @@
+"""A simulated world around one torrent: a tracker, hosts, and production sessions on them, added one at a time.
+
+The rule: everything follows from one seed. Content, secrets and every peer's chance come from generators made from it
+in the order in which things are added, so the same additions give the same trace.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final
+
+from p2p.disk.inline_hasher import InlineHasher
+from p2p.ids import Address
+from p2p.metainfo.create import CreationPlan, hash_job
+from p2p.metainfo.envelope import Envelope
+from p2p.metainfo.metainfo import Metainfo
+from p2p.session.environment import Environment
+from p2p.session.session import Session
+from p2p.session.settings import Settings, TorrentOptions
+from p2p.simulation.sim_disk import DiskKnobs, SimDisk
+from p2p.simulation.sim_http import SimHttp
+from p2p.simulation.sim_network import SimHost, SimInternet
+from tracker.server import Tracker, TrackerSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from p2p.disk.journal import PieceJournal
+    from p2p.disk.storage import Storage
+    from p2p.metainfo.layout import Layout
+    from p2p.session.torrent import Torrent
+    from p2p.simulation.trace import Trace
+
+TRACKER: Final = Address("10.0.0.1", 6969)
+PEER_PORT: Final = 6881
+EPOCH: Final = 1_700_000_000.0
+"""What the wall clock says when virtual time begins, in seconds since 1970."""
+
+SINGLE_FILE: Final[tuple[str, ...]] = ()
+"""The path of a torrent's only file."""
+
+
+@dataclass(slots=True)
+class SimPeer:
+    """One session of the world. Closing `stack` ends it."""
+
+    name: str
+    host: SimHost
+    session: Session
+    torrent: Torrent
+    disk: SimDisk
+    knobs: DiskKnobs
+    stack: AsyncExitStack
+    done_at: float | None = None
+
+    @property
+    def address(self) -> Address:
+        """Where other peers reach it."""
+        return Address(self.host.addresses[0], PEER_PORT)
+
+    async def leave(self) -> None:
+        """End its session in good order."""
+        await self.stack.aclose()
+
+
+def make_content(
+    rng: random.Random, files: Sequence[tuple[tuple[str, ...], int]], piece_length: int, *, announce: str | None
+) -> tuple[Metainfo, dict[int, bytes]]:
+    """A version 1 torrent of files (path parts, bytes) of random content, and its pieces."""
+    plan = CreationPlan("content", files, version="1", piece_length=piece_length)
+    pieces: dict[int, bytes] = {}
+    hashes = []
+    for job in plan.jobs():
+        pieces[job.index] = rng.randbytes(job.length)
+        hashes.append(hash_job(job, [pieces[job.index]]))
+    trackers = () if announce is None else ((announce,),)
+    return Metainfo.from_bytes(plan.finish(hashes, envelope=Envelope(trackers=trackers))), pieces
+
+
+def sim_environment(
+    host: SimHost, rng: random.Random, make_storage: Callable[[Layout], Storage], *, epoch: float = EPOCH
+) -> Environment:
+    """An environment on a simulated host: memory for disk, work done inline, chance from `rng`."""
+
+    def storage(layout: Layout, target: Path, wanted: Callable[[int], bool], journal: PieceJournal | None) -> Storage:
+        del target, wanted, journal  # memory has no places, no choice of files and no crashes
+        return make_storage(layout)
+
+    return Environment(
+        network=host.network,
+        http=SimHttp(host.network),
+        hasher=InlineHasher(),
+        storage=storage,
+        rng=rng,
+        secrets=rng.randbytes,
+        wall=lambda: epoch + asyncio.get_running_loop().time(),
+    )
+
+
+@dataclass(slots=True)
+class SimWorld:
+    """See the module's head. `content` is what is shared; peers are in order of addition and end with `stack`."""
+
+    internet: SimInternet
+    metainfo: Metainfo
+    content: dict[int, bytes]
+    stack: AsyncExitStack
+    rng: random.Random
+    tracker_host: SimHost
+    tracker: Tracker | None = None
+    peers: list[SimPeer] = field(default_factory=list)
+    _hosts: int = 0
+
+    @classmethod
+    def make(
+        cls,
+        seed: int,
+        stack: AsyncExitStack,
+        *,
+        files: Sequence[tuple[tuple[str, ...], int]],
+        piece_length: int,
+        announce: str | None = None,
+        trace: Trace | None = None,
+    ) -> SimWorld:
+        """A world without peers. `announce` is `http` or `udp`, None for a torrent without a tracker."""
+        rng = random.Random(seed)
+        internet = SimInternet(random.Random(rng.getrandbits(64)), trace=trace)
+        host = internet.host(TRACKER.host, latency=0.01)
+        url = None if announce is None else f"{announce}://{TRACKER}/announce"
+        metainfo, content = make_content(random.Random(rng.getrandbits(64)), files, piece_length, announce=url)
+        return cls(internet, metainfo, content, stack, rng, host)
+
+    def new_rng(self) -> random.Random:
+        """A generator of its own for the next thing that needs chance."""
+        return random.Random(self.rng.getrandbits(64))
+
+    def add_host(self, *, up: float | None = None, down: float | None = None, latency: float = 0.02) -> SimHost:
+        """A host at the next free address. Rates in bytes a second, latency in seconds to the middle of the network."""
+        index = self._hosts
+        self._hosts += 1
+        return self.internet.host(f"10.{1 + index // 250}.0.{1 + index % 250}", up=up, down=down, latency=latency)
+
+    async def start_tracker(self) -> Tracker:
+        """Let the real tracker listen, over HTTP and UDP, until the world ends or it is closed."""
+        tracker = Tracker(
+            self.tracker_host.network,
+            rng=self.new_rng(),
+            secret=self.rng.randbytes(16),
+            settings=TrackerSettings(http=(TRACKER,), udp=(TRACKER,)),
+        )
+        await tracker.start()
+        self.stack.push_async_callback(tracker.close)
+        self.tracker = tracker
+        return tracker
+
+    async def add_peer(
+        self,
+        name: str,
+        *,
+        seeding: bool = False,
+        host: SimHost | None = None,
+        settings: Settings | None = None,
+        options: TorrentOptions | None = None,
+        knobs: DiskKnobs | None = None,
+    ) -> SimPeer:
+        """A session on `host` (a new one) with the torrent, whole if it is `seeding`. Port and bind are the world's."""
+        host = host or self.add_host()
+        knobs = knobs or DiskKnobs()
+        disks: list[SimDisk] = []
+
+        def make_storage(layout: Layout) -> Storage:
+            disks.append(SimDisk(layout, self.content if seeding else None, knobs))
+            return disks[-1]
+
+        settings = replace(settings or Settings(), port=PEER_PORT, bind=("0.0.0.0",))  # noqa: S104 -- simulated
+        options = replace(options or TorrentOptions(), trust=seeding)
+        stack = AsyncExitStack()
+        self.stack.push_async_callback(stack.aclose)
+        environment = sim_environment(host, self.new_rng(), make_storage)
+        session = await stack.enter_async_context(Session(settings, environment=environment))
+        torrent = await session.add(self.metainfo, options)
+        peer = SimPeer(name, host, session, torrent, disks[0], knobs, stack)
+        self.peers.append(peer)
+        return peer
+
+    async def completed(self, peers: Sequence[SimPeer], within: float) -> None:
+        """Wait until these have everything they want, and note when. TimeoutError after `within` seconds."""
+        async with asyncio.timeout(within):
+            for peer in peers:
+                await peer.torrent.completed()
+                peer.done_at = peer.torrent.completed_at
+
+    def holds(self, peer: SimPeer) -> bool:
+        """Whether every byte on the peer's disk is there and equals the content."""
+        return peer.disk.content == self.content
