@@ -25,6 +25,8 @@ COMMANDS: Final = {
     "create": "p2p.cli.create",
     "show": "p2p.cli.show",
     "verify": "p2p.cli.verify",
+    "download": "p2p.cli.download",
+    "seed": "p2p.cli.seed",
 }
 """Each command and its module, in the order of `--help`. A module has `register(app)`, which adds the command."""
 

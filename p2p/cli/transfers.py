@@ -117,8 +117,7 @@ async def run_transfers(
 
                 try:
                     async with signals.interrupting():
-                        for job in jobs:
-                            transfers.append(Transfer(job, await session.add(job.source, job.options)))
+                        transfers += [Transfer(job, await session.add(job.source, job.options)) for job in jobs]
                 except StoppedError:
                     return Outcome(failed=False, complete=False, stopped_by=signals.received)
                 by_hash = {transfer.torrent.info_hash: transfer for transfer in transfers}

@@ -1,0 +1,120 @@
+"""The options that several commands share, and what they mean to the engine."""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import platformdirs
+import typer
+
+from p2p.cli.quantities import parse_rate
+from p2p.disk.refusals import printable
+from p2p.metainfo.urls import Endpoint, parse_endpoint
+from p2p.net.asyncio_network import AsyncioNetwork
+from p2p.session.settings import Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from p2p.ids import Address
+
+
+def parse_limit(text: str) -> int:
+    """Bytes a second that a limit means. A usage error for anything but a rate above 0."""
+    rate = parse_rate(text)
+    if rate == 0:
+        raise typer.BadParameter("a limit of 0 would let nothing through; leave the option out for no limit")
+    return rate
+
+
+def parse_bind(text: str) -> str:
+    """An IP address in canonical form. A usage error for anything else."""
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError as error:
+        raise typer.BadParameter(f"{printable(text)!r} is no IP address") from error
+
+
+def parse_peer(text: str) -> Endpoint:
+    """Host and port. A usage error for anything else."""
+    place = parse_endpoint(text)
+    if place is None:
+        raise typer.BadParameter(f"{printable(text)!r} is no HOST:PORT")
+    return place
+
+
+def parse_goal(text: str) -> float:
+    """A ratio or a time. A usage error for anything but a number from 0 on."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < math.inf:
+        raise typer.BadParameter(f"{printable(text)!r} is no number from 0 on")
+    return value
+
+
+Port = Annotated[int, typer.Option("--port", metavar="N", min=0, max=65_535, help="Listen on this port; 0 takes any.")]
+Bind = Annotated[
+    str | None,
+    typer.Option("--bind", metavar="ADDRESS", parser=parse_bind, help="Listen on and connect from this IP address."),
+]
+Peers = Annotated[
+    list[Endpoint] | None,
+    typer.Option("--peer", metavar="HOST:PORT", parser=parse_peer, help="Connect to this peer; may be given again."),
+]
+NoTrackers = Annotated[bool, typer.Option("--no-trackers", help="Announce to no tracker.")]
+LimitDown = Annotated[
+    int | None,
+    typer.Option("--limit-down", metavar="RATE", parser=parse_limit, help="Download no faster: 500KiB/s, 2MiB."),
+]
+LimitUp = Annotated[
+    int | None,
+    typer.Option("--limit-up", metavar="RATE", parser=parse_limit, help="Upload no faster."),
+]
+SeedRatio = Annotated[
+    float | None,
+    typer.Option("--seed-ratio", metavar="R", parser=parse_goal, help="Seed until R times the size is uploaded."),
+]
+SeedTime = Annotated[
+    float | None,
+    typer.Option("--seed-time", metavar="MIN", parser=parse_goal, help="Seed for this many minutes."),
+]
+Recheck = Annotated[bool, typer.Option("--recheck", help="Hash what is there, whatever is on record.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line: events, and progress every second.")]
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkOptions:
+    """What the options above say, as given. Rates are bytes a second."""
+
+    port: int
+    bind: str | None
+    peers: tuple[Endpoint, ...]
+    trackers: bool
+    limit_down: int | None
+    limit_up: int | None
+
+    def settings(self, *, download_dir: Path) -> Settings:
+        """Settings of a session whose record is kept where this user's state belongs."""
+        return Settings(
+            download_dir=download_dir,
+            state_dir=platformdirs.user_state_dir("starling", appauthor=False),
+            port=self.port,
+            bind=Settings().bind if self.bind is None else (self.bind,),
+            limit_down=self.limit_down,
+            limit_up=self.limit_up,
+            trackers=self.trackers,
+        )
+
+
+async def resolve_peers(places: tuple[Endpoint, ...]) -> tuple[Address, ...]:
+    """All addresses of all of them, each once. Raises NetworkError for a name that has none."""
+    network = AsyncioNetwork()
+    found: dict[Address, None] = {}
+    for host, port in places:
+        found.update(dict.fromkeys(await network.resolve(host, port)))
+    return tuple(found)
