@@ -12,7 +12,7 @@ class HttpClient(Protocol):
         self,
         url: str,
         *,
-        timeout: float,
+        timeout: float,  # noqa: ASYNC109 - the client turns it into one line of reason
         max_body: int,
         headers: dict[str, str] | None = None,
         local: str | None = None,

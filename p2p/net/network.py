@@ -9,17 +9,19 @@ Rules every implementation keeps (the contract suite in tests/contract runs on e
 - `send` returns the bytes taken, which may be fewer than offered and is 0 when the stream is full.
 - Either raises NetworkError once the connection is broken, closed or aborted; never OSError.
 - A call takes at most MAX_VIEWS views, the kernel's IOV_MAX on every platform in use.
-- `on_readable(callback)` calls back once a loop turn for as long as data (or an end, or an error) waits and the callback
-  is set; None unsets it. `on_writable` likewise while there is room. Callbacks come from the loop, never from inside a
-  stream's method, and never after close or abort.
+- `on_readable(callback)` calls back once a loop turn for as long as data (or an end, or an error) waits and the
+  callback is set; None unsets it. `on_writable` likewise while there is room. Callbacks come from the loop, never
+  from inside a stream's method, and never after close or abort.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
-from p2p.ids import Address
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from p2p.ids import Address
 
 MAX_VIEWS: Final = 1_024
 

@@ -90,9 +90,13 @@ class Connector:
                     self._connecting += 1
                     self._slots.on_connecting()
                     self._scope.start(self._connect(chosen[0]), name=f"peer {chosen[0]}")
-                if not self._slots.may_connect:
+                due = None
+                if len(self._by_id) + self._connecting >= self._max_peers:
+                    pass  # a peer that ends wakes this
+                elif not self._slots.may_connect:
                     self._slots.wait(self._key, self.wake)
-                due = self._peer_list.next_candidate_time(now)
+                else:
+                    due = self._peer_list.next_candidate_time(now)
                 try:
                     async with asyncio.timeout_at(None if due is None else max(due, now + 0.1)):
                         await self._wake.wait()

@@ -1,6 +1,6 @@
 """The outside as the engine sees it, in one value: network, HTTP, hash jobs, chance, secrets, and the wall clock.
 
-Made here for production; the laboratory makes its own. Nothing else in the library reads a clock or the system's chance.
+Made here for production; the laboratory makes its own. Nothing else in the library reads a clock or draws by chance.
 Time for deciders is the running loop's `time()`; `wall` is only for what is shown or kept.
 """
 

@@ -1,7 +1,7 @@
 """What goes on between us and the peers of one torrent: facts come in from connections, decisions go out to them.
 
-The deciders are pure (`PiecePicker`, `RequestQueue`, `Choker`, `SmartBan`); this module gives them facts and carries out
-what they return. After each input the picker is asked once and a turn's requests leave in one batch. Nothing here waits.
+The deciders are pure (`PiecePicker`, `RequestQueue`, `Choker`, `SmartBan`); this module gives them facts and carries
+out what they return. After each input the picker is asked once, and a turn's requests leave in one batch.
 """
 
 from __future__ import annotations
@@ -106,6 +106,7 @@ class Exchange:
                 self.wanted_size += store.piece_size(piece)
                 self.done_size += store.piece_size(piece) if picker.have[piece] else 0
         self._storing: dict[PieceIndex, Arrival] = {}
+        self._store_ended = asyncio.Event()
         self._stopped = False
 
     # -- peers come and go
@@ -158,9 +159,9 @@ class Exchange:
 
     async def drain(self) -> None:
         """Wait until what has arrived whole is on disk, unless the disk is full."""
-        await self.store.drain()
-        while self._storing and self.disk_full is None:
-            await asyncio.sleep(0)  # the tasks that waited for those stores take their results in
+        while self.backlog and self.disk_full is None:
+            self._store_ended.clear()
+            await self._store_ended.wait()
 
     def close(self) -> None:
         """Give every buffer back. Only once `store` has nothing in hand any more."""
@@ -354,6 +355,7 @@ class Exchange:
             return
         finally:
             self.backlog -= arrival.size
+            self._store_ended.set()
             self._resume_readers()
         if good:
             proven = self._bans.on_piece_verified(piece, arrival.evidence)
@@ -379,6 +381,7 @@ class Exchange:
                 good = await self.store.store(piece, views)
             except DiskFullError as error:
                 self.disk_full = str(error)
+                self._store_ended.set()
                 self._on_storage_error(error)
                 await asyncio.sleep(DISK_FULL_RETRY)
             else:
@@ -417,7 +420,7 @@ class Exchange:
     # -- time
 
     def on_tick(self, now: float) -> None:
-        """About once a second while there are peers: timeouts, keep-alives, the choking round, a second chance to ask."""
+        """About once a second: timeouts, keep-alives, the choking round, a second chance to ask."""
         for peer in list(self.peers.values()):
             if peer.ended.done():
                 continue

@@ -1,4 +1,4 @@
-"""One connected peer: its stream, its connection machine and its queues, driven by readiness and never by a task a block.
+"""One connected peer: its stream, its connection machine and its queues, driven by readiness, with no task a block.
 
 The peer moves bytes and nothing else: what they mean is for the exchange it belongs to. `ended` resolves once, with the
 reason, when the connection is over; the task that made the peer waits for it and then detaches it.

@@ -1,8 +1,8 @@
 """Where tasks live: a scope holds them in order of creation and ends only when every one of them has.
 
-`asyncio.TaskGroup` keeps a set, so the order in which it cancels follows memory addresses; here order is creation, because
-order can reach the wire. Rules: a child that fails cancels its siblings and the scope's own body, and the first failure is
-raised from the scope; leaving the body cancels what still runs; nothing outlives the scope.
+`asyncio.TaskGroup` keeps a set, so the order in which it cancels follows memory addresses; here order is creation,
+because order can reach the wire. Rules: a child that fails cancels its siblings and the scope's own body, and the first
+failure is raised from the scope; leaving the body cancels what still runs; nothing outlives the scope.
 """
 
 from __future__ import annotations

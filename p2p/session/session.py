@@ -85,7 +85,7 @@ class Session:
             arenas=ArenaPool(limit=settings.receive_memory),
             cache=PieceCache(settings.read_cache),
             slots=Slots(connections=settings.max_connections, connecting=settings.max_connecting),
-            udp=UdpTrackers(environment.network, rng=environment.rng),
+            udp=UdpTrackers(environment.network, rng=environment.rng, bind=settings.bind),
             gates=HostGates(),
             resume=None if settings.state_dir is None else ResumeStore(Path(settings.state_dir) / "resume"),
         )

@@ -1,4 +1,4 @@
-"""What a user may set, with the defaults and their reasons. Plain data; units in names where they are not bytes or seconds."""
+"""What a user may set, with the defaults and their reasons: plain data, in bytes and seconds."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class TorrentOptions:
     """Overrides `Settings.download_dir`."""
 
     select: tuple[str, ...] = ()
-    """Patterns of files to download (`fnmatch` on the path below the top folder, or the whole of it); none means all."""
+    """Patterns of files to download (`fnmatch` on a path, with or without the top folder); none means all."""
 
     select_indices: tuple[int, ...] = ()
     """Files to download by index (BEP 53); none means all."""

@@ -1,7 +1,7 @@
 """Shares a byte allowance among the peers that wait for it, in turn.
 
-A torrent has one throttle a direction; it asks its own limiter and the session's, takes from both, and wakes waiting peers
-first come first served, each for one quantum, so that neither a fast peer nor a first one starves the rest.
+A torrent has one throttle a direction; it asks its own limiter and the session's, takes from both, and wakes waiting
+peers first come first served, each for one quantum, so that neither a fast peer nor a first one starves the rest.
 """
 
 from __future__ import annotations

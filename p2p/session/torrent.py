@@ -1,6 +1,6 @@
 """One torrent: from what is on disk, through its swarm, to an orderly stop.
 
-`run` is the table of contents of a torrent's life. Whatever ends it (the user, a goal, an error) passes through the same
+`run` is the table of contents of a torrent's life. Whatever ends it (the user, a goal, an error) passes through one
 stop: peers go, trackers are told, what was downloaded is synced and put on record, the lock is released.
 """
 
@@ -51,6 +51,9 @@ log = logging.getLogger(__name__)
 KEPT_PEERS: Final = 200
 """Peers put on record: a start needs some that answer, not all that were ever heard of."""
 
+CALL_INTERVAL: Final = 30.0
+"""Seconds between calls for peers while there are none."""
+
 STOP_TIMEOUT: Final = 5.0
 """Seconds that trackers get to hear that we stop."""
 
@@ -92,6 +95,7 @@ class Torrent:
             options=options,
         )
         self.seeding_since: float | None = None
+        self._next_call = now + CALL_INTERVAL
         self.completed_at: float | None = None
         """When the last wanted piece was synced in this run, on the loop's clock."""
         self._services = services
@@ -326,6 +330,7 @@ class Torrent:
         if exchange is None or self._stop.is_set():
             return
         exchange.on_tick(now)
+        self._call_for_peers(exchange, now)
         if self.state is TorrentState.DISK_FULL and exchange.disk_full is None:
             self.state = TorrentState.SEEDING if exchange.seeding else TorrentState.DOWNLOADING
             self.message = None
@@ -339,6 +344,14 @@ class Torrent:
             )
             if goal is not None:
                 self.request_stop(goal)
+
+    def _call_for_peers(self, exchange: Exchange, now: float) -> None:
+        """Nobody to download from: announce as early as the trackers allow, not when the interval is over."""
+        if exchange.peers or exchange.seeding or self.announcer is None or now < self._next_call:
+            return
+        self._next_call = now + CALL_INTERVAL
+        self.schedule.on_more_peers_wanted(now)
+        self.announcer.wake()
 
     def request_stop(self, message: str | None = None) -> None:
         """Begin to stop; `stopped()` tells when it is done."""

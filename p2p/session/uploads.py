@@ -1,7 +1,7 @@
 """Blocks out: what unchoked peers asked for, read once into a cache and handed on as views.
 
-Content is read in aligned spans of at most a mebibyte, off the loop; a peer whose next block is not there yet is flushed
-again when it is. Nothing is read for a peer that is choked, and each span is read once however many wait for it.
+Content is read in aligned spans of at most a mebibyte, off the loop; a peer whose next block is not there yet is
+flushed again when it is. Nothing is read for a peer that is choked, and each span is read once, whoever waits for it.
 """
 
 from __future__ import annotations
