@@ -12,6 +12,7 @@ import typer
 
 from p2p.cli.quantities import parse_rate
 from p2p.disk.refusals import printable
+from p2p.errors import NetworkError
 from p2p.metainfo.urls import Endpoint, parse_endpoint
 from p2p.net.asyncio_network import AsyncioNetwork
 from p2p.session.settings import Settings
@@ -112,9 +113,12 @@ class NetworkOptions:
 
 
 async def resolve_peers(places: tuple[Endpoint, ...]) -> tuple[Address, ...]:
-    """All addresses of all of them, each once. Raises NetworkError for a name that has none."""
+    """All addresses of all of them, each once. Raises NetworkError, naming it, for a name that has none."""
     network = AsyncioNetwork()
     found: dict[Address, None] = {}
     for host, port in places:
-        found.update(dict.fromkeys(await network.resolve(host, port)))
+        try:
+            found.update(dict.fromkeys(await network.resolve(host, port)))
+        except NetworkError as error:
+            raise NetworkError(f"no address of {host}: {error}") from error
     return tuple(found)

@@ -36,6 +36,10 @@ CHECKS_AT_ONCE: Final = 8
 Progress = Callable[[int, int], None]
 
 
+class CheckStoppedError(StarlingError):
+    """Somebody stopped the torrent while its content was checked."""
+
+
 @dataclass(frozen=True, slots=True)
 class Totals:
     """What a run adds to the record. Bytes."""
@@ -89,7 +93,8 @@ class PieceStore:
     async def open(self, progress: Progress, stopping: Callable[[], bool]) -> None:
         """Find out which pieces are there, hashing no more than is uncertain, and get ready to store.
 
-        `progress(done, total)` counts bytes hashed. Raises StateLockedError, MissingContentError, StorageError.
+        `progress(done, total)` counts bytes hashed. Raises StateLockedError, MissingContentError, StorageError, and
+        CheckStoppedError once `stopping` tells so.
         """
         state = await self._load()
         stats = await self._storage.stat()
@@ -113,8 +118,9 @@ class PieceStore:
         states = await self._check(recheck, progress, stopping)
         if self._options.expect_complete:
             self._require_complete()
-        elif state is None and not self._options.overwrite:
-            self._refuse_foreign(stats, states)
+            self._require_sizes(stats)
+        elif not self._options.overwrite:
+            self._refuse_foreign(stats, states, state)
         if not self._is_all_there(stats):
             await self._storage.prepare(allocate=self._services.settings.allocate)
         self._opened = True
@@ -155,7 +161,7 @@ class PieceStore:
         progress(0, total)
         for start in range(0, len(pieces), CHECKS_AT_ONCE):
             if stopping():
-                raise StarlingError("stopped while the content was checked")
+                raise CheckStoppedError("stopped while the content was checked")
             batch = pieces[start : start + CHECKS_AT_ONCE]
             async with Scope() as scope:
                 checks = [scope.start(self._verify(PieceIndex(piece)), name=f"check {piece}") for piece in batch]
@@ -185,18 +191,27 @@ class PieceStore:
         count = self._layout.piece_count - self.have.count
         raise StorageError(f"{count} of {self._layout.piece_count} pieces do not match the torrent, first in {path}")
 
-    def _refuse_foreign(self, stats: Sequence[FileStat | None], states: dict[int, PieceState]) -> None:
-        """A file that is there, full, and of which nothing fits is somebody's: not ours to write over."""
+    def _refuse_foreign(
+        self, stats: Sequence[FileStat | None], states: dict[int, PieceState], state: ResumeState | None
+    ) -> None:
+        """A file of which nothing fits is somebody's, and not ours to write over, unless it is as we left it.
+
+        After a crash nobody can tell how we left it, so all files count as ours then.
+        """
+        if state is not None and not state.clean:
+            return
         for index, stat in enumerate(stats):
             file = self._layout.files[index]
-            if stat is None or not stat.size or not file.stored or not self._wanted(index):
+            ours = state is not None and index < len(state.files) and state.files[index] == stat
+            if stat is None or ours or not stat.size or not file.stored or not self._wanted(index):
                 continue
+            if stat.size > file.length:
+                raise StorageError(f"{self._path(index)} is longer than the torrent says")
             found = [states.get(piece) for piece in self._layout.pieces_of_file(index)]
-            if PieceState.GOOD in found or PieceState.BAD not in found:
-                if stat.size > file.length:
-                    raise StorageError(f"{self._path(index)} is longer than the torrent says")
-                continue
-            raise StorageError(f"{self._path(index)} holds other content; move it away, or allow it to be overwritten")
+            if PieceState.GOOD not in found and (PieceState.BAD in found or stat.size < file.length):
+                raise StorageError(
+                    f"{self._path(index)} holds other content; move it away, or allow it to be overwritten"
+                )
 
     def _path(self, index: int) -> Path:
         return self._target.joinpath(*self._layout.root, *self._layout.files[index].parts)

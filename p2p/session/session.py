@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -37,6 +38,7 @@ from p2p.wire.arena import ArenaPool
 from p2p.wire.handshake import HANDSHAKE_SIZE, Handshake
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import TracebackType
 
     from p2p.disk.hasher import Hasher
@@ -208,16 +210,18 @@ class Session:
         for attempt in range(1, tries + 1):
             port = self.settings.port
             refusals: list[str] = []
+            refused: list[str] = []
             for host in self.settings.bind:
                 try:
                     listener = await network.listen(Address(host, port), self._on_stream)
                 except NetworkError as error:
                     refusals.append(f"cannot listen on {Address(host, port)}: {error}")
+                    refused.append(host)
                 else:
                     self._listeners.append(listener)
                     port = listener.local.port
             # A machine without IPv6 refuses that family on every port: then one family has to do.
-            if self._listeners and (not refusals or attempt == tries):
+            if self._listeners and (not refusals or (attempt == tries and not await self._any_listens(refused))):
                 services.port = port
                 return
             if attempt == tries:
@@ -225,6 +229,14 @@ class Session:
             for listener in self._listeners:
                 listener.close()
             self._listeners.clear()
+
+    async def _any_listens(self, hosts: Sequence[str]) -> bool:
+        """Whether one of `hosts` can be listened on at some port, so that it was the port that was refused."""
+        for host in hosts:
+            with suppress(NetworkError):
+                (await self._open.environment.network.listen(Address(host, 0), self._on_stream)).close()
+                return True
+        return False
 
     def _on_stream(self, stream: Stream) -> None:
         if self._shaking >= MAX_SHAKING or self._scope.closing or not self._open.slots.may_accept:

@@ -19,7 +19,7 @@ from p2p.session.connector import Connector
 from p2p.session.event_bus import EventKind
 from p2p.session.exchange import OUR_REQUEST_QUEUE, Exchange
 from p2p.session.peer_task import EndKind, Peer
-from p2p.session.piece_store import PieceStore, Totals
+from p2p.session.piece_store import CheckStoppedError, PieceStore, Totals
 from p2p.session.scope import Scope
 from p2p.session.selection import file_priorities, piece_priorities
 from p2p.session.snapshot import TorrentSnapshot, TorrentState
@@ -159,6 +159,8 @@ class Torrent:
             finally:
                 self._scope = None
                 await self._close()
+        except CheckStoppedError:
+            log.debug("%s was stopped while it was checked", self.metainfo.name)
         except StarlingError as error:
             self._fail(error)
         finally:
