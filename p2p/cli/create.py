@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -136,10 +135,10 @@ def _name(path: Path) -> str:
         raise refusal(error, path) from error
 
 
-def _date() -> int:
-    """Seconds since the epoch, as a reproducible build wants them or as they are."""
+def _date() -> int | None:
+    """The date to write, in seconds since the epoch: none unless it is given, so that equal content makes equal files."""
     fixed = os.environ.get("SOURCE_DATE_EPOCH", "")
-    return int(fixed) if fixed.isascii() and fixed.isdigit() else int(time.time())  # noqa: TID251 - an entry point
+    return int(fixed) if fixed.isascii() and fixed.isdigit() else None
 
 
 def _check_absent(target: Path) -> None:
