@@ -1,0 +1,53 @@
+"""What every scenario shares: a world in virtual time from the run's seed, and a look at what it leaves behind."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+
+import pytest
+
+from p2p.simulation.sim_stream import SimStream
+from p2p.simulation.virtual_loop import run
+from p2p.simulation.world import SINGLE_FILE, SimWorld
+
+
+@pytest.fixture
+def play(seed, monkeypatch):
+    """Plays `scenario(world)` in a world of one file and no tracker unless told otherwise.
+
+    Afterwards, in every scenario, nothing may be left: no task, no timer, no open stream, no buffer in use.
+    """
+    streams = []
+    begin = SimStream.__init__
+
+    def remember(stream, *arguments):
+        begin(stream, *arguments)
+        streams.append(stream)
+
+    monkeypatch.setattr(SimStream, "__init__", remember)
+
+    def play(scenario, *, size=1 << 20, files=None, piece_length=64 << 10, announce=None, until=3_600.0, seed=seed):
+        async def main():
+            loop = asyncio.get_running_loop()
+            async with AsyncExitStack() as stack:
+                world = SimWorld.make(
+                    seed, stack, files=files or [(SINGLE_FILE, size)], piece_length=piece_length, announce=announce
+                )
+                result = await scenario(world)
+            assert loop.pending_tasks() == [asyncio.current_task()]
+            for peer in world.peers:
+                assert peer.session._open.arenas.in_use == 0, peer.name
+                assert peer.session._open.slots.connections == 0, peer.name
+                assert peer.session._open.slots.connecting == 0, peer.name
+            assert [stream for stream in streams if not stream._closed] == []
+            await asyncio.sleep(5)  # for what was on its way through the network
+            assert [timer for timer in loop._scheduled if not timer.cancelled()] == []
+            return result
+
+        try:
+            return run(main(), until=until)
+        finally:
+            streams.clear()
+
+    return play
