@@ -136,7 +136,7 @@ def _name(path: Path) -> str:
 
 
 def _date() -> int | None:
-    """The date to write, in seconds since the epoch: none unless it is given, so that equal content makes equal files."""
+    """Seconds since the epoch; none unless given, so that equal content makes equal files."""
     fixed = os.environ.get("SOURCE_DATE_EPOCH", "")
     return int(fixed) if fixed.isascii() and fixed.isdigit() else None
 
