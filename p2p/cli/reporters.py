@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Final
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -299,6 +299,7 @@ class LiveReporter:
         self._live = Live(console=console, auto_refresh=False)
         self._stopwatch = _Stopwatch()
         self._failures: list[str] = []
+        self._rows: list[Group] = []
         self._port = 0
 
     def start(self, port: int) -> None:
@@ -315,28 +316,28 @@ class LiveReporter:
             self._failures.append(_failure(event, snapshot))
 
     def progress(self, transfers: Sequence[Transfer], now: float) -> None:  # noqa: ARG002 - the port's shape
-        rows = [_rows(transfer.snapshot()) for transfer in transfers]
-        self._live.update(Group(*rows, Text(f"port {self._port}, Ctrl-C stops", style="dim")), refresh=True)
+        self._rows = [_rows(transfer.snapshot()) for transfer in transfers]
+        self._live.update(Group(*self._rows, Text(f"port {self._port}, Ctrl-C stops", style="dim")), refresh=True)
 
     def close(self) -> None:
-        self._live.stop()
+        if self._live.is_started:
+            self._live.update(Group(*self._rows))
+            self._live.stop()
         for line in self._failures:
             complain(line)
 
 
-def _rows(snapshot: TorrentSnapshot) -> Table:
-    """Name and state, how far it is, what moves."""
-    rows = Table.grid(expand=True)
-    rows.add_column(no_wrap=True, overflow="ellipsis")
+def _rows(snapshot: TorrentSnapshot) -> Group:
+    """Name and state, how far it is, what moves; and what is wrong, if something is."""
     head = Table.grid(expand=True, padding=(0, 2, 0, 0), pad_edge=False)
     head.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
-    head.add_column(no_wrap=True, overflow="ellipsis", justify="right")
-    head.add_row(Text(printable(snapshot.name), style="bold"), Text(_state(snapshot)))
+    head.add_column(no_wrap=True, justify="right")
+    head.add_row(Text(printable(snapshot.name), style="bold"), Text(snapshot.state.value))
     bar = Table.grid(expand=True, padding=(0, 2, 0, 0), pad_edge=False)
     bar.add_column(ratio=1)
     bar.add_column(no_wrap=True)
     bar.add_row(ProgressBar(total=1.0, completed=_share(snapshot)), Text("  ".join(_amounts(snapshot))))
-    rows.add_row(head)
-    rows.add_row(bar)
-    rows.add_row(Text("  ".join(_traffic(snapshot))))
-    return rows
+    rows: list[RenderableType] = [head, bar, Text("  ".join(_traffic(snapshot)))]
+    if snapshot.message is not None:
+        rows.append(Text(printable(snapshot.message)))
+    return Group(*rows)
