@@ -62,7 +62,10 @@ class NotInterested:
 
 @dataclass(frozen=True, slots=True)
 class BitfieldReceived:
-    """The pieces the peer has, first piece in the high bit of the first byte; spare bits are zero."""
+    """All pieces the peer has, first piece in the high bit of the first byte; spare bits are zero.
+
+    A later one, as aria2 sends it, takes the place of what was known before.
+    """
 
     data: bytes
 

@@ -2,8 +2,9 @@
 
 Blocks are the hot path, tens of thousands a second, and are read here without a copy. Every other message goes, once it
 is whole, to the `interpret` function of the connection. The rules kept: lengths are bounded by id before the bytes
-arrive; a message longer than MIN_ROOM is gathered apart, so that an arena always has room; `bitfield`, `have all` and
-`have none` come first (BEP 3, BEP 6), extension messages and `port` alone may stand before them.
+arrive; a message longer than MIN_ROOM is gathered apart, so that an arena always has room; `have all` and `have none`
+come first (BEP 6), extension messages and `port` alone may stand before them. `bitfield` may stand anywhere, although
+it too belongs first (BEP 3): aria2 sends one later where it is shorter than many a `have`.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from p2p.wire.messages import BLOCK_HEADER, PIECE
 Interpret: TypeAlias = Callable[[int, bytearray, int, int], Event | None]
 """Takes id, buffer, and the payload's offset and length in it."""
 
-_SAYS_PIECES: Final = frozenset({wire.BITFIELD, wire.HAVE_ALL, wire.HAVE_NONE})
+_COMES_FIRST: Final = frozenset({wire.HAVE_ALL, wire.HAVE_NONE})
 
 _NEUTRAL: Final = frozenset({wire.EXTENDED, wire.PORT})
 """These say nothing of pieces, and clients in use send them before the bitfield. So do ids that we do not know."""
@@ -206,9 +207,9 @@ class Inbox:
     def _check_place(self, kind: int) -> None:
         if kind in wire.FAST_ONLY and not self._fast:
             raise RemoteProtocolError(f"message {kind} belongs to the fast extension, which is not in use")
-        if kind in _SAYS_PIECES:
+        if kind in _COMES_FIRST:
             if self._opened:
-                raise RemoteProtocolError("the pieces a peer has come first, and once")
+                raise RemoteProtocolError("have all and have none come first, and once")
             self._opened = True
-        elif kind in wire.PAYLOAD_BOUNDS and kind not in _NEUTRAL:
+        elif kind == wire.BITFIELD or (kind in wire.PAYLOAD_BOUNDS and kind not in _NEUTRAL):
             self._opened = True

@@ -91,6 +91,14 @@ SAMPLES = {
         message(20, b"\0" + EXTENDED.encode()) + message(20, b"\x07?") + message(9, span(1)[2:]) + message(5, bytes(2)),
         [ExtensionHandshakeReceived(EXTENDED), PortReceived(1), BitfieldReceived(bytes(2))],
     ),
+    "bitfield in place of haves": (
+        message(15) + message(4, span(1)) + message(5, b"\x60\x00"),
+        [HaveNone(), HaveReceived(1), BitfieldReceived(b"\x60\x00")],
+    ),
+    "second bitfield": (
+        message(5, b"\x80\x00") + message(5, b"\xff\xc0"),
+        [BitfieldReceived(b"\x80\x00"), BitfieldReceived(b"\xff\xc0")],
+    ),
     "hash request": (message(21, HASH_SPAN), [HashRequestReceived(HASHES)]),
     "hashes": (message(22, HASH_SPAN + b"a" * 32 + b"b" * 32), [HashesReceived(HASHES, (b"a" * 32, b"b" * 32))]),
     "hash reject": (message(23, HASH_SPAN), [HashRejectReceived(HASHES)]),
@@ -134,9 +142,9 @@ FORBIDDEN = {
     "short bitfield": message(5, b"\xff"),
     "long bitfield": message(5, b"\xff\xc0\0"),
     "spare bits": message(5, b"\xff\xe0"),
-    "bitfield after have": message(4, span(1)) + message(5, b"\xff\xc0"),
-    "bitfield after block": piece(0, 0, BLOCK) + message(5, b"\xff\xc0"),
-    "second bitfield": message(5, b"\xff\xc0") * 2,
+    "have all after have": message(4, span(1)) + message(14),
+    "have all after block": piece(0, 0, BLOCK) + message(14),
+    "second have all": message(14) * 2,
     "have all after bitfield": message(5, b"\xff\xc0") + message(14),
     "have none late": message(1) + message(15),
     "choke with payload": message(0, b"x"),
@@ -263,10 +271,12 @@ def test_a_message_longer_than_an_arena_is_gathered(connect, feed, settled, aren
     assert arenas.in_use == 0
 
 
-def test_a_gathered_bitfield_must_still_be_first(connect, feed) -> None:
+def test_a_gathered_bitfield_comes_first_or_later(connect, feed) -> None:
     connection = connect(pieces=1 << 20)
+    bits = bytes(1 << 17)
+    assert feed(connection, message(5, bits) + message(1) + message(5, bits))[2] == BitfieldReceived(bits)
     with pytest.raises(RemoteProtocolError):
-        feed(connection, message(1) + message(5, bytes(1 << 17)))
+        feed(connection, message(14))
 
 
 def test_more_bytes_than_room_is_our_bug(connect) -> None:
