@@ -194,7 +194,9 @@ class Connector:
         if not peer.incoming:
             if end.kind is EndKind.POINTLESS:
                 self._peer_list.on_seed(address)
-            self._peer_list.on_disconnected(address, now, useful=peer.rate_from.total > 0 or peer.rate_to.total > 0)
+            fair = end.kind is not EndKind.MISBEHAVED and end.kind is not EndKind.BANNED
+            moved = peer.rate_from.total > 0 or peer.rate_to.total > 0
+            self._peer_list.on_disconnected(address, now, useful=fair and moved)
         if end.kind is EndKind.MISBEHAVED:
             count = self._misbehaved.pop(address.host, 0) + 1
             self._misbehaved[address.host] = count

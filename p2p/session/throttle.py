@@ -56,10 +56,7 @@ class Throttle:
 
     def forget(self, waiter: int) -> None:
         self._waiting.pop(waiter, None)
-
-    def close(self) -> None:
-        self._waiting.clear()
-        if self._timer is not None:
+        if not self._waiting and self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
