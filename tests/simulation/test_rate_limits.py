@@ -89,7 +89,9 @@ def test_limits_of_both_ends_and_both_ways_at_once(play):
         peers = []
         for index in range(4):
             known = (seed.address, *(peer.address for peer in peers))
-            peers.append(await world.add_peer(f"leecher-{index}", settings=settings, options=TorrentOptions(peers=known)))
+            peers.append(
+                await world.add_peer(f"leecher-{index}", settings=settings, options=TorrentOptions(peers=known))
+            )
 
         def moved():
             return [
