@@ -1,0 +1,331 @@
+"""`starling demo`: a swarm on this machine that anybody can watch, and a comparison of every byte at its end.
+
+The rule: nothing is staged. A tracker runs here; the seed and the leechers are processes of their own that know nothing
+but a torrent file; what arrived is compared by hashes that have nothing to do with the torrent's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import secrets
+import shutil
+import sys
+import tempfile
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final, Protocol
+
+import typer
+from rich.console import Console
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from p2p.cli import event_loop
+from p2p.cli.console import complain, format_rate, format_size, say, say_json
+from p2p.cli.demo_content import MIN_SIZE, NAME, differences, make_content
+from p2p.cli.demo_peers import DemoPeer, DemoSwarm
+from p2p.cli.quantities import parse_size
+from p2p.cli.stop_signals import INTERRUPTED, TERMINATED, StoppedError, StopSignals
+from p2p.disk.refusals import refusal
+from p2p.errors import StarlingError
+from p2p.ids import Address
+from p2p.net.asyncio_network import AsyncioNetwork
+from tracker.logic import Rules
+from tracker.server import Tracker, TrackerSettings
+
+if TYPE_CHECKING:
+    import signal
+    from collections.abc import AsyncIterator, Sequence
+
+    from p2p.cli.console import Json
+
+_EXAMPLES: Final = """\b
+Examples:
+  starling demo
+  starling demo --leechers 8 --size 128MiB
+"""
+
+DEFAULT_SIZE: Final = 64 << 20
+LOOPBACK: Final = "127.0.0.1"
+REFRESH: Final = 0.25
+"""Seconds between two looks at the swarm."""
+
+LINE_INTERVAL: Final = 2.0
+"""Seconds between plain lines: there are some five in a run."""
+
+SEED_SECONDS: Final = 7.0
+"""Seconds in which the seed may send one copy; leechers may send one in as long. The swarm takes little longer, because
+leechers pass on what they have. It is there to be watched, so it must not be over at once."""
+
+STANDSTILL: Final = 60.0
+"""Seconds without any progress after which the demo gives up."""
+
+ANNOUNCE_INTERVAL: Final = 10.0
+"""Seconds between announces: leechers that came at the same moment must hear of each other soon."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("demo", epilog=_EXAMPLES)(demo_command)
+
+
+def _parse_demo_size(text: str) -> int:
+    size = parse_size(text)
+    if size < MIN_SIZE:
+        raise typer.BadParameter(f"the demo's files take at least {format_size(MIN_SIZE)}")
+    return size
+
+
+def demo_command(
+    *,
+    leechers: Annotated[int, typer.Option(metavar="N", min=1, max=16, help="How many peers download.")] = 4,
+    size: Annotated[
+        int | None, typer.Option(metavar="SIZE", parser=_parse_demo_size, help="What they download (default: 64MiB).")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object at the end.")] = False,
+) -> int:
+    """Watch a swarm share real files on this machine.
+
+    Runs a tracker, a seed and several leechers, each in a process of its own, on loopback alone; then compares every
+    byte with the source. Needs no network, and leaves nothing behind.
+    """
+    return event_loop.run(_demo(leechers, DEFAULT_SIZE if size is None else size, _make_view(as_json=as_json)))
+
+
+async def _demo(leechers: int, size: int, view: _View) -> int:
+    with StopSignals() as signals:
+        try:
+            async with signals.interrupting(), _folder() as folder:
+                return await _run(folder, leechers, size, view)
+        except StoppedError:
+            return _status(signals.received)
+        finally:
+            view.close()
+
+
+def _status(number: signal.Signals | None) -> int:
+    return TERMINATED if number is not None and number.name == "SIGTERM" else INTERRUPTED
+
+
+@asynccontextmanager
+async def _folder() -> AsyncIterator[Path]:
+    try:
+        folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="starling-demo-"))
+    except OSError as error:
+        raise refusal(error, tempfile.gettempdir()) from error
+    try:
+        yield folder
+    finally:
+        await asyncio.to_thread(shutil.rmtree, folder)
+
+
+@asynccontextmanager
+async def _tracker() -> AsyncIterator[str]:
+    """A tracker of this process; its announce URL."""
+    settings = TrackerSettings(
+        http=(Address(LOOPBACK, 0),), rules=Rules(interval=ANNOUNCE_INTERVAL, min_interval=ANNOUNCE_INTERVAL / 5)
+    )
+    tracker = Tracker(AsyncioNetwork(), rng=random.Random(), secret=secrets.token_bytes(16), settings=settings)
+    await tracker.start()
+    try:
+        yield tracker.announce_urls[0]
+    finally:
+        await tracker.close()
+
+
+async def _run(folder: Path, leechers: int, size: int, view: _View) -> int:
+    loop = asyncio.get_running_loop()
+    view.say(f"making {format_size(size)} of files")
+    source = await asyncio.to_thread(make_content, folder / "seed", size)
+    limit = ("--limit-up", str(max(1, round(size / SEED_SECONDS))))
+    async with _tracker() as url, DemoSwarm(folder) as swarm:
+        options = ("--bind", LOOPBACK, "--json", *limit)
+        seed = await swarm.start("seed", "seed", source, "--tracker", url, *options)
+        while not seed.complete:
+            await swarm.changed(REFRESH)
+        view.say(f"tracker at {url}, seed on port {seed.figures['port']}, at most {format_rate(size / SEED_SECONDS)}")
+        began = loop.time()
+        torrent = folder / f"{NAME}.torrent"
+        for number in range(1, leechers + 1):
+            name = f"leecher {number}"
+            await swarm.start(name, "download", torrent, "-o", folder / name, "--seed", *options)
+        await _watch(swarm, view, began)
+        seconds = loop.time() - began
+        await swarm.stop()
+        if swarm.failure is not None:
+            raise StarlingError(swarm.failure)
+        view.show(swarm.peers, seconds)
+    view.say("comparing every byte with the source")
+    wrong = [
+        f"{peer.name}: {line}"
+        for peer in swarm.peers[1:]
+        for line in await asyncio.to_thread(differences, source, folder / peer.name / NAME)
+    ]
+    view.close()
+    view.conclude(swarm.peers, size, seconds, wrong)
+    for line in wrong:
+        complain(line)
+    return 1 if wrong else 0
+
+
+async def _watch(swarm: DemoSwarm, view: _View, began: float) -> None:
+    """Until every leecher has everything. Raises StarlingError when a peer fails or nothing moves any more."""
+    loop = asyncio.get_running_loop()
+    had, moved = 0, loop.time()
+    while not all(peer.complete for peer in swarm.peers):
+        await swarm.changed(REFRESH)
+        now = loop.time()
+        view.show(swarm.peers, now - began)
+        have = sum(peer.figures.get("pieces_had", 0) for peer in swarm.peers)
+        if have != had:
+            had, moved = have, now
+        elif now - moved > STANDSTILL:
+            raise StarlingError(f"nothing has moved for {STANDSTILL:.0f} seconds")
+
+
+# -- what the user sees
+
+
+class _View(Protocol):
+    def say(self, line: str) -> None: ...
+
+    def show(self, peers: Sequence[DemoPeer], seconds: float) -> None:
+        """The swarm as it is, `seconds` after the leechers began."""
+
+    def conclude(self, peers: Sequence[DemoPeer], size: int, seconds: float, wrong: Sequence[str]) -> None:
+        """How it ended; `wrong` has a line for each file that is not as it should be."""
+
+    def close(self) -> None:
+        """Draw no more; idempotent."""
+
+
+def _make_view(*, as_json: bool) -> _View:
+    if as_json:
+        return _JsonView()
+    console = Console(markup=False, highlight=False, emoji=False)
+    if console.is_terminal and not console.is_dumb_terminal:
+        return _LiveView(console)
+    return _LineView()
+
+
+def _copies(peers: Sequence[DemoPeer], size: int) -> float:
+    return int(peers[0].figures.get("uploaded", 0)) / size
+
+
+class _JsonView:
+    def say(self, line: str) -> None:
+        """Programs read the end alone."""
+
+    def show(self, peers: Sequence[DemoPeer], seconds: float) -> None:
+        """The same."""
+
+    def conclude(self, peers: Sequence[DemoPeer], size: int, seconds: float, wrong: Sequence[str]) -> None:
+        members: list[Json] = [
+            {
+                "name": peer.name,
+                "complete": peer.complete,
+                "downloaded": peer.figures.get("downloaded"),
+                "uploaded": peer.figures.get("uploaded"),
+            }
+            for peer in peers
+        ]
+        say_json(
+            {
+                "verified": not wrong,
+                "mismatches": list(wrong),
+                "leechers": len(peers) - 1,
+                "size": size,
+                "seconds": round(seconds, 3),
+                "seed_copies": round(_copies(peers, size), 3),
+                "peers": members,
+            }
+        )
+
+    def close(self) -> None:
+        """There is nothing to take down."""
+
+
+class _LineView:
+    def __init__(self) -> None:
+        self._due = 0.0
+
+    def say(self, line: str) -> None:
+        say(line)
+        sys.stdout.flush()
+
+    def show(self, peers: Sequence[DemoPeer], seconds: float) -> None:
+        if seconds < self._due:
+            return
+        self._due = seconds + LINE_INTERVAL
+        shares = ", ".join(f"{peer.name} {100 * peer.progress:.0f}%" for peer in peers[1:])
+        self.say(f"{seconds:4.1f}s  {shares}")
+
+    def conclude(self, peers: Sequence[DemoPeer], size: int, seconds: float, wrong: Sequence[str]) -> None:
+        count = len(peers) - 1
+        who = "1 leecher holds" if count == 1 else f"{count} leechers hold"
+        sent = f"the seed sent {_copies(peers, size):.1f} copies"
+        if wrong:
+            self.say(f"{len(wrong)} files are not as in the source; {sent}")
+            return
+        each = "" if count == 1 else " each"
+        self.say(f"{who} {format_size(size)}{each} after {seconds:.1f}s, every byte verified; {sent}")
+
+    def close(self) -> None:
+        """There is nothing to take down."""
+
+
+class _LiveView(_LineView):
+    """The lines, and a table below them while the swarm runs."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self._console = console
+        self._live = Live(console=console, auto_refresh=False)
+
+    def say(self, line: str) -> None:
+        self._console.print(Text(line))
+
+    def show(self, peers: Sequence[DemoPeer], seconds: float) -> None:  # noqa: ARG002 - the table needs no clock
+        if not self._live.is_started:
+            self._live.start()
+        self._live.update(_table(peers, bars=self._console.width >= _BAR_WIDTH), refresh=True)
+
+    def close(self) -> None:
+        self._live.stop()
+
+
+_BAR_WIDTH: Final = 100
+"""Columns of a terminal that has room for bars."""
+
+
+def _table(peers: Sequence[DemoPeer], *, bars: bool) -> Table:
+    table = Table(box=None, expand=True, padding=(0, 1), pad_edge=False, header_style="bold")
+    table.add_column("peer", no_wrap=True)
+    table.add_column("state", no_wrap=True)
+    if bars:
+        table.add_column("", ratio=1)
+    for heading in ("done", "down", "up", "of seed", "of peers", "unchoked"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for peer in peers:
+        is_seed = peer is peers[0]
+        cells: list[Text | ProgressBar] = [Text(peer.name), Text(str(peer.figures.get("state", "starting")))]
+        if bars:
+            cells.append(ProgressBar(total=1.0, completed=peer.progress))
+        figures = [
+            f"{100 * peer.progress:.0f}%",
+            "" if is_seed else format_rate(peer.figures.get("rate_down", 0)),
+            format_rate(peer.figures.get("rate_up", 0)),
+            "" if is_seed else format_size(peer.from_seed),
+            "" if is_seed else format_size(peer.from_leechers),
+            f"{_unchokes(peer)} of {peer.figures.get('peers', 0)}",
+        ]
+        table.add_row(*cells, *map(Text, figures))
+    return table
+
+
+def _unchokes(peer: DemoPeer) -> int:
+    """Peers that it sends to now."""
+    return sum(bool(connection["unchoked"]) for connection in peer.figures.get("connections", ()))
