@@ -13,7 +13,6 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from p2p.disk.open_files import Access, OpenFiles
 from p2p.disk.refusals import printable, refusal
 from p2p.errors import MetainfoError, StorageError
 from p2p.metainfo.create import CreationPlan, automatic_piece_length, hash_job
@@ -30,6 +29,9 @@ if TYPE_CHECKING:
 
 _WINDOW: Final = 1 << 20
 """Bytes read at once: hashed while still in the processor's cache, and large enough that a disk streams."""
+
+_READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+"""What the walk found to be a regular file may have been replaced by a link or a FIFO since."""
 
 MAX_FILES: Final = 1_000_000
 """Files of a content: more than a torrent of the largest size that clients read can list."""
@@ -87,17 +89,17 @@ async def create(
             notice(line)
         for declared, safe in plan.renamed:
             notice(f"clients will look for {printable('/'.join(declared))} as {printable('/'.join(safe))}")
-    files = OpenFiles()
     meter = _Meter(plan.total_size, progress)
     try:
         results = await work_through(
             plan.jobs(),
-            lambda: _Worker(plan, root, files, meter).hash,
+            lambda: _Worker(plan, root, meter).hash,
             threads=core_count() if threads is None else threads,
             tick=meter.show,
         )
     finally:
-        files.close()
+        for worker in meter.workers:
+            worker.close()
     _, after, _ = await asyncio.to_thread(_walk_whole, root)
     _check_unchanged(root, found, after)
     return plan.finish(results, envelope=envelope, private=private, source=source)
@@ -180,39 +182,49 @@ class _Meter:
 
 
 class _Worker:
-    """One thread's hands: a buffer that each window of content passes through."""
+    """One thread's hands: the file it is at, and a buffer that each window of content passes through."""
 
-    def __init__(self, plan: CreationPlan, root: Path, files: OpenFiles, meter: _Meter) -> None:
+    def __init__(self, plan: CreationPlan, root: Path, meter: _Meter) -> None:
         self.done = 0
         self._plan = plan
-        self._root = root
-        self._files = files
+        self._root = os.fspath(root)
+        self._index = -1
+        self._fd = -1
         self._buffer = memoryview(bytearray(_WINDOW))
         meter.workers.append(self)
 
     def hash(self, job: HashJob) -> PieceHashes:
         return hash_job(job, self._windows(job.spans))
 
+    def close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
     def _windows(self, spans: Iterable[Span]) -> Iterator[memoryview]:
         """The content of `spans`, each window over the one before."""
-        for span in spans:
-            parts = (self._root.name, *self._plan.files[span.file_index].parts)
+        for index, offset, missing in spans:
             try:
-                file = self._files.borrow(self._root.parent, parts, Access.READ)
-                try:
-                    offset, missing = span.file_offset, span.length
-                    while missing:
-                        taken = os.preadv(file.fd, [self._buffer[:missing]], offset)
-                        if not taken:
-                            return  # shorter than planned, which the job notices
-                        yield self._buffer[:taken]
-                        self.done += taken
-                        offset += taken
-                        missing -= taken
-                finally:
-                    self._files.give_back(file)
+                if index != self._index:
+                    self._open(index)
+                while missing:
+                    taken = os.preadv(self._fd, [self._buffer[:missing]], offset)
+                    if not taken:
+                        return  # shorter than planned, which the job notices
+                    yield self._buffer[:taken]
+                    self.done += taken
+                    offset += taken
+                    missing -= taken
             except OSError as error:
-                raise refusal(error, self._root.parent.joinpath(*parts)) from error
+                raise refusal(error, self._path(index)) from error
+
+    def _open(self, index: int) -> None:
+        self.close()
+        self._fd = os.open(self._path(index), _READ)
+        self._index = index
+
+    def _path(self, index: int) -> str:
+        return os.path.join(self._root, *self._plan.files[index].parts)  # noqa: PTH118 - Path costs more than the open
 
 
 def _tracker(url: str) -> str:

@@ -38,8 +38,9 @@ OUR_REQUEST_QUEUE: Final = 2_000
 MAX_UNASKED: Final = 64
 """Blocks nobody asked for that a peer may send before it goes: a cancel crossing its block is no crime, a flood is."""
 
-STORE_BACKLOG: Final = 32 << 20
-"""Bytes handed to storage and not yet written; beyond it peers are not read, so that a slow disk slows the network."""
+STORE_BACKLOG: Final = 8 << 20
+"""Bytes handed to storage and not yet written, or two pieces if that is more; beyond it peers are not read, so that a
+slow disk slows the network. More than this only moves the blocks out of the processor's cache before they are hashed."""
 
 ALLOWED_FAST: Final = 5
 """Pieces a choked newcomer may have (BEP 6), fewer in small torrents so that choking keeps its meaning."""
@@ -83,6 +84,7 @@ class Exchange:
         self.disk_full: str | None = None
         self.backlog = 0
         """Bytes of whole pieces that are not written yet."""
+        self._backlog_limit = max(STORE_BACKLOG, 2 * store.piece_length)
         self._bans = bans
         self._uploads = uploads
         self._scope = scope
@@ -174,6 +176,12 @@ class Exchange:
 
     def on_peer_events(self, peer: Peer, events: Sequence[wire.Event], now: float) -> None:
         """One input of one peer, then that peer's turn."""
+        payload = peer.wire.payload_received - peer.payload_counted
+        if payload:
+            peer.payload_counted += payload
+            peer.rate_from.on_bytes(payload, now)
+            self.rate_down.on_bytes(payload, now)
+            self.downloaded += payload
         for event in events:
             if type(event) is wire.BlockReceived:
                 self._on_block(peer, event, now)
@@ -229,11 +237,8 @@ class Exchange:
                 peer.flush()
 
     def _on_block(self, peer: Peer, event: wire.BlockReceived, now: float) -> None:
-        length = len(event.view)
+        length = event.length
         block = Block(event.piece, event.begin, length)
-        peer.rate_from.on_bytes(length, now)
-        self.rate_down.on_bytes(length, now)
-        self.downloaded += length
         match = peer.requests.on_block(block, now)
         if match is BlockMatch.UNASKED:
             event.arena.unpin()
@@ -333,7 +338,7 @@ class Exchange:
             self._uploads.refill(peer, QUEUED_BYTES_LIMITED if self._up_limited() else QUEUED_BYTES)
 
     def may_read(self, peer: Peer) -> bool:
-        if self.backlog <= STORE_BACKLOG:
+        if self.backlog <= self._backlog_limit:
             return True
         self._paused_readers[peer.key] = peer
         return False
@@ -411,7 +416,7 @@ class Exchange:
         self._on_piece(piece)
 
     def _resume_readers(self) -> None:
-        if self._paused_readers and self.backlog <= STORE_BACKLOG // 2:
+        if self._paused_readers and self.backlog <= self._backlog_limit // 2:
             paused = list(self._paused_readers.values())
             self._paused_readers.clear()
             for peer in paused:

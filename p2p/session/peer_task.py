@@ -86,6 +86,7 @@ class Peer:
         "incoming",
         "key",
         "last_unchoked",
+        "payload_counted",
         "rate_from",
         "rate_to",
         "requests",
@@ -127,6 +128,7 @@ class Peer:
         self.rate_to = RateMeter()
         self.last_unchoked: float | None = None
         self.sent_since_unchoke = 0
+        self.payload_counted = 0
         self.unasked = 0
         self.wasted = 0
         self.blocks_bad = 0

@@ -87,6 +87,7 @@ class PieceStore:
         self.completed_time: float | None = None
         self.known_peers: tuple[Address, ...] = ()
         self.piece_size = self._layout.piece_size
+        self.piece_length = self._layout.piece_length
 
     # -- from what is there to what is had
 

@@ -84,7 +84,7 @@ class Session:
             environment=environment,
             limit_down=RateLimiter(settings.limit_down, now),
             limit_up=RateLimiter(settings.limit_up, now),
-            arenas=ArenaPool(limit=settings.receive_memory),
+            arenas=ArenaPool(limit=settings.receive_memory, idle_limit=settings.receive_memory // 2),
             cache=PieceCache(settings.read_cache),
             slots=Slots(connections=settings.max_connections, connecting=settings.max_connecting),
             udp=UdpTrackers(environment.network, rng=environment.rng, bind=settings.bind),
