@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from p2p.errors import RemoteProtocolError
 from p2p.ids import BLOCK_SIZE, Block, PieceIndex
-from p2p.swarm.bitfield import Bitfield
 from p2p.swarm.crowd import Crowd, PickerPeer
 from p2p.swarm.draw import first_pieces, random_pieces
 from p2p.swarm.partial_piece import PartialPiece, PeerKey
@@ -33,6 +32,8 @@ if TYPE_CHECKING:
     import random
     from array import array
     from collections.abc import Callable, Sequence
+
+    from p2p.swarm.bitfield import Bitfield
 
 __all__ = ["Block", "BlockOutcome", "PeerKey", "PickMode", "PieceIndex", "PiecePicker"]
 
