@@ -1,0 +1,141 @@
+"""Programs as users run them, on loopback: their output line by line, their JSON events, signals by their own handle.
+
+Every program's state lives below a folder of the test's own, and every one dies with the test process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import json
+import os
+import signal
+import sys
+from asyncio.subprocess import DEVNULL, PIPE
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+STARLING = Path(sys.executable).with_name("starling")
+TRACKER = Path(__file__).parent.parent / "interop" / "tracker_process.py"
+KILL_WITH_PARENT = 1
+"""PR_SET_PDEATHSIG of prctl(2)."""
+
+_prctl = getattr(ctypes.CDLL(None), "prctl", None)
+
+
+def _die_with_parent() -> None:
+    if _prctl is not None:
+        _prctl(KILL_WITH_PARENT, signal.SIGKILL)
+
+
+class Program:
+    """A running program."""
+
+    def __init__(self, name: str, child: asyncio.subprocess.Process) -> None:
+        self.name = name
+        self.events: list[dict[str, Any]] = []
+        """What it said in JSON, one object a line of stdout."""
+        self.complaints: list[str] = []
+        """Lines of stderr."""
+        self._child = child
+        self._grown = asyncio.Event()
+        self._readers = [
+            asyncio.create_task(self._read_events(), name=f"stdout of {name}"),
+            asyncio.create_task(self._read_complaints(), name=f"stderr of {name}"),
+        ]
+
+    async def _read_events(self) -> None:
+        async for line in self._child.stdout:
+            self.events.append(json.loads(line))
+            self._grown.set()
+
+    async def _read_complaints(self) -> None:
+        async for line in self._child.stderr:
+            self.complaints.append(line.decode(errors="replace").rstrip())
+
+    async def until(self, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """The first event that is wanted, told already or still to come. AssertionError if the program ends without."""
+        seen = 0
+        while True:
+            for event in self.events[seen:]:
+                if wanted(event):
+                    return event
+            seen = len(self.events)
+            if self._readers[0].done():
+                raise AssertionError(f"{self.name} ended: {self.complaints}; last said {self.events[-1:]}")
+            self._grown.clear()
+            grown = asyncio.ensure_future(self._grown.wait())
+            await asyncio.wait([grown, self._readers[0]], return_when=asyncio.FIRST_COMPLETED)
+            grown.cancel()
+
+    async def event(self, kind: str, **facts: Any) -> dict[str, Any]:
+        """The first event of that kind with those facts."""
+        wanted = {"event": kind, **facts}
+        return await self.until(lambda event: wanted.items() <= event.items())
+
+    def all(self, kind: str) -> Iterator[dict[str, Any]]:
+        """The events of that kind so far."""
+        return (event for event in self.events if event["event"] == kind)
+
+    def send(self, number: signal.Signals) -> None:
+        """A signal, unless the program has ended."""
+        if self._child.returncode is None:
+            self._child.send_signal(number)
+
+    async def ended(self) -> int:
+        """Waits for its end; the exit status, negative for a signal that killed it."""
+        await asyncio.gather(*self._readers)
+        return await self._child.wait()
+
+    async def end(self, number: signal.Signals) -> int:
+        """Sends a signal and waits; the exit status."""
+        self.send(number)
+        return await self.ended()
+
+
+class Programs:
+    """Starts programs; `close` kills those that still run."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._running: list[Program] = []
+
+    async def start(self, name: str, *argv: str | Path | int, state: str) -> Program:
+        """Runs a program whose state is kept below the test's folder as `state`."""
+        home = str(self._folder / "state" / state)
+        child = await asyncio.create_subprocess_exec(
+            *map(str, argv),
+            stdin=DEVNULL,
+            stdout=PIPE,
+            stderr=PIPE,
+            cwd=self._folder,
+            env=os.environ | {"HOME": home, "XDG_STATE_HOME": home, "LC_ALL": "C.UTF-8"},
+            limit=1 << 20,
+            preexec_fn=_die_with_parent,
+        )
+        program = Program(name, child)
+        self._running.append(program)
+        return program
+
+    async def starling(self, command: str, *argv: str | Path | int, state: str) -> Program:
+        """`starling COMMAND ... --json`, on loopback."""
+        where = ("--bind", "127.0.0.1", "--json")
+        return await self.start(f"{command} ({state})", STARLING, command, *argv, *where, state=state)
+
+    async def tracker(self) -> tuple[Program, str]:
+        """This project's tracker on any port, and its HTTP announce URL."""
+        program = await self.start("tracker", sys.executable, TRACKER, "127.0.0.1:0", state="tracker")
+        urls = (await program.event("listening"))["urls"]
+        return program, next(url for url in urls if url.startswith("http"))
+
+    async def close(self) -> None:
+        for program in reversed(self._running):
+            await program.end(signal.SIGKILL)
+
+
+def state_folder(folder: Path, state: str) -> Path:
+    """Where the resume state of that name is."""
+    return folder / "state" / state / "starling" / "resume"
