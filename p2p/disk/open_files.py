@@ -10,14 +10,11 @@ from __future__ import annotations
 import errno
 import os
 import threading
-from collections import OrderedDict
 from enum import Enum
-from typing import TYPE_CHECKING, Final
+from itertools import islice
+from typing import Final
 
 from p2p.disk.paths import open_file
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 DEFAULT_LIMIT: Final = 256
 """A quarter of the 1,024 descriptors a process may have by default: the rest is for peers."""
@@ -36,7 +33,7 @@ class OpenFile:
 
     __slots__ = ("fd", "key", "retired", "users", "writable")
 
-    def __init__(self, fd: int, key: tuple[Path, tuple[str, ...]], *, writable: bool) -> None:
+    def __init__(self, fd: int, key: tuple[str, tuple[str, ...]], *, writable: bool) -> None:
         self.fd = fd
         self.key = key
         self.writable = writable
@@ -49,13 +46,14 @@ class OpenFiles:
 
     def __init__(self, limit: int = DEFAULT_LIMIT) -> None:
         self._limit = limit
-        self._files: OrderedDict[tuple[Path, tuple[str, ...]], OpenFile] = OrderedDict()
+        self._files: dict[tuple[str, tuple[str, ...]], OpenFile] = {}
+        """The longest unused first."""
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return len(self._files)
 
-    def borrow(self, target: Path, parts: tuple[str, ...], access: Access) -> OpenFile:
+    def borrow(self, target: str, parts: tuple[str, ...], access: Access) -> OpenFile:
         """The file `parts` below `target`, opened if it is not. Raises OSError, StorageError (no regular file).
 
         Must be followed by `give_back`. Folders are never made here.
@@ -66,7 +64,8 @@ class OpenFiles:
             file = self._files.get(key)
             if file is not None and (file.writable or not writable):
                 file.users += 1
-                self._files.move_to_end(key)
+                del self._files[key]
+                self._files[key] = file
             else:
                 file = None
         if file is not None:
@@ -84,7 +83,7 @@ class OpenFiles:
         if closing:
             os.close(file.fd)
 
-    def discard(self, target: Path, parts: tuple[str, ...]) -> None:
+    def discard(self, target: str, parts: tuple[str, ...]) -> None:
         """Close a file, or have it closed when its last borrower gives it back. Unknown files are no error."""
         with self._lock:
             file = self._files.get((target, parts))
@@ -98,7 +97,7 @@ class OpenFiles:
         for file in files:
             self._retire(file)
 
-    def _open(self, target: Path, parts: tuple[str, ...], access: Access) -> int:
+    def _open(self, target: str, parts: tuple[str, ...], access: Access) -> int:
         try:
             return open_file(target, parts, access.value)
         except OSError as error:
@@ -114,8 +113,8 @@ class OpenFiles:
             if known is not None and faster:  # another job opened it meanwhile
                 known.users += 1
             else:
+                self._files.pop(file.key, None)
                 self._files[file.key] = file
-                self._files.move_to_end(file.key)
         if known is not None and faster:
             os.close(file.fd)
             return known
@@ -139,7 +138,7 @@ class OpenFiles:
     def _close_idle(self, *, keep: int) -> None:
         with self._lock:
             excess = len(self._files) - keep
-            idle = [file for file in self._files.values() if not file.users][: max(0, excess)]
+            idle = list(islice((file for file in self._files.values() if not file.users), max(0, excess)))
             for file in idle:
                 file.retired = True
                 del self._files[file.key]

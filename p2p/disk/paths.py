@@ -18,7 +18,6 @@ from p2p.errors import StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
 _FOLDER_FLAGS: Final = os.O_DIRECTORY | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
 _FILE_FLAGS: Final = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
@@ -26,7 +25,7 @@ _FILE_FLAGS: Final = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
 
 @contextmanager
-def folder_below(target: Path, parts: Sequence[str]) -> Iterator[int]:
+def folder_below(target: str, parts: Sequence[str]) -> Iterator[int]:
     """A descriptor of the folder `parts` below `target`, for use as `dir_fd`. Raises OSError."""
     fd = os.open(target, _FOLDER_FLAGS)
     try:
@@ -39,7 +38,7 @@ def folder_below(target: Path, parts: Sequence[str]) -> Iterator[int]:
         os.close(fd)
 
 
-def make_folders(target: Path, parts: Sequence[str]) -> list[tuple[str, ...]]:
+def make_folders(target: str, parts: Sequence[str]) -> list[tuple[str, ...]]:
     """Make the folders `parts` below `target` that do not exist; the folders (as parts) that got a new entry.
 
     `target` itself must exist. Raises OSError.
@@ -61,17 +60,17 @@ def make_folders(target: Path, parts: Sequence[str]) -> list[tuple[str, ...]]:
     return changed
 
 
-def open_file(target: Path, parts: Sequence[str], flags: int) -> int:
+def open_file(target: str, parts: Sequence[str], flags: int) -> int:
     """Open the regular file `parts` below `target`. Raises OSError, and StorageError if something else stands there."""
     with folder_below(target, parts[:-1]) as folder:
         fd = os.open(parts[-1], flags | _FILE_FLAGS, 0o666, dir_fd=folder)
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)
-        raise StorageError(f"{printable(target.joinpath(*parts))} is not a regular file")
+        raise StorageError(f"{printable('/'.join((target, *parts)))} is not a regular file")
     return fd
 
 
-def stat_file(target: Path, parts: Sequence[str]) -> os.stat_result | None:
+def stat_file(target: str, parts: Sequence[str]) -> os.stat_result | None:
     """The regular file at `parts` below `target`, None if nothing is there. Raises OSError, StorageError (no file)."""
     try:
         with folder_below(target, parts[:-1]) as folder:
@@ -81,11 +80,11 @@ def stat_file(target: Path, parts: Sequence[str]) -> os.stat_result | None:
     if stat.S_ISLNK(found.st_mode):
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
     if not stat.S_ISREG(found.st_mode):
-        raise StorageError(f"{printable(target.joinpath(*parts))} is not a regular file")
+        raise StorageError(f"{printable('/'.join((target, *parts)))} is not a regular file")
     return found
 
 
-def sync_folder(target: Path, parts: Sequence[str]) -> None:
+def sync_folder(target: str, parts: Sequence[str]) -> None:
     """Put the entries of the folder `parts` below `target` on stable storage. Raises OSError."""
     with folder_below(target, parts) as folder:
         fd = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder)

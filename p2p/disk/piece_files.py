@@ -53,6 +53,7 @@ class PieceFiles:
     ) -> None:
         self._layout = layout
         self._target = target
+        self._folder = os.fspath(target)
         self._files = files
         self._wanted = wanted
         self._parts = [(*layout.root, *file.parts) for file in layout.files]
@@ -130,18 +131,18 @@ class PieceFiles:
                 os.fdatasync(file.fd)
         for parts in folders:
             try:
-                sync_folder(self._target, parts)
+                sync_folder(self._folder, parts)
             except OSError as error:
                 raise refusal(error, self._target.joinpath(*parts)) from error
 
     def close(self) -> None:
         """Let go of the open files."""
         for parts in self._parts:
-            self._files.discard(self._target, parts)
+            self._files.discard(self._folder, parts)
 
     def _stat(self, index: int) -> FileStat | None:
         try:
-            found = stat_file(self._target, self._parts[index])
+            found = stat_file(self._folder, self._parts[index])
         except OSError as error:
             raise refusal(error, self.path(index)) from error
         return None if found is None else FileStat(found.st_size, found.st_mtime_ns)
@@ -225,9 +226,9 @@ class PieceFiles:
     def _borrow(self, index: int, access: Access) -> OpenFile:
         parts = self._parts[index]
         if access is not Access.CREATE:
-            return self._files.borrow(self._target, parts, access)
-        folders = make_folders(self._target, parts[:-1])
-        file = self._files.borrow(self._target, parts, access)
+            return self._files.borrow(self._folder, parts, access)
+        folders = make_folders(self._folder, parts[:-1])
+        file = self._files.borrow(self._folder, parts, access)
         with self._lock:
             self._changed_folders.update(dict.fromkeys([*folders, parts[:-1]]))
         return file

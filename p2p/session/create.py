@@ -203,10 +203,11 @@ class _Worker:
 
     def _windows(self, spans: Iterable[Span]) -> Iterator[memoryview]:
         """The content of `spans`, each window over the one before."""
-        for index, offset, missing in spans:
+        for index, begin, length in spans:
             try:
                 if index != self._index:
                     self._open(index)
+                offset, missing = begin, length
                 while missing:
                     taken = os.preadv(self._fd, [self._buffer[:missing]], offset)
                     if not taken:

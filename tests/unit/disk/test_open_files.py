@@ -33,8 +33,8 @@ def target(tmp_path: Path) -> Path:
 
 def test_a_file_is_opened_once_and_not_inherited(target: Path) -> None:
     files = OpenFiles(limit=2)
-    first = files.borrow(target, ("a",), Access.READ)
-    again = files.borrow(target, ("a",), Access.READ)
+    first = files.borrow(str(target), ("a",), Access.READ)
+    again = files.borrow(str(target), ("a",), Access.READ)
     assert first is again
     assert not os.get_inheritable(first.fd)
     files.give_back(first)
@@ -48,22 +48,22 @@ def test_the_longest_unused_file_is_closed_first(target: Path) -> None:
     files = OpenFiles(limit=2)
     fds = {}
     for name in "abac":
-        file = files.borrow(target, (name,), Access.READ)
+        file = files.borrow(str(target), (name,), Access.READ)
         fds[name] = file.fd
         files.give_back(file)
     assert (is_open(fds["a"]), len(files)) == (True, 2)
-    files.discard(target, ("b",))
-    files.discard(target, ("a",))
+    files.discard(str(target), ("b",))
+    files.discard(str(target), ("a",))
     assert len(files) == 1
     files.close()
 
 
 def test_a_borrowed_file_is_never_closed(target: Path) -> None:
     files = OpenFiles(limit=1)
-    held = [files.borrow(target, (name,), Access.READ) for name in "abc"]
+    held = [files.borrow(str(target), (name,), Access.READ) for name in "abc"]
     assert [os.pread(file.fd, 1, 0) for file in held] == [b"a", b"b", b"c"]
     files.close()
-    files.discard(target, ("a",))
+    files.discard(str(target), ("a",))
     assert [os.pread(file.fd, 1, 0) for file in held] == [b"a", b"b", b"c"]
     for file in held:
         files.give_back(file)
@@ -72,10 +72,10 @@ def test_a_borrowed_file_is_never_closed(target: Path) -> None:
 
 def test_a_writer_replaces_a_reader_and_serves_readers(target: Path) -> None:
     files = OpenFiles(limit=4)
-    reader = files.borrow(target, ("a",), Access.READ)
-    writer = files.borrow(target, ("a",), Access.WRITE)
+    reader = files.borrow(str(target), ("a",), Access.READ)
+    writer = files.borrow(str(target), ("a",), Access.WRITE)
     assert writer.fd != reader.fd
-    assert files.borrow(target, ("a",), Access.READ) is writer
+    assert files.borrow(str(target), ("a",), Access.READ) is writer
     assert os.pread(reader.fd, 1, 0) == b"a"
     files.give_back(reader)
     assert not is_open(reader.fd)
@@ -86,13 +86,13 @@ def test_a_writer_replaces_a_reader_and_serves_readers(target: Path) -> None:
 
 def test_a_deleted_file_is_not_used_any_more(target: Path) -> None:
     files = OpenFiles(limit=4)
-    old = files.borrow(target, ("a",), Access.WRITE)
+    old = files.borrow(str(target), ("a",), Access.WRITE)
     files.give_back(old)
     (target / "a").unlink()
     with pytest.raises(FileNotFoundError):
-        files.borrow(target, ("a",), Access.WRITE)
+        files.borrow(str(target), ("a",), Access.WRITE)
     (target / "a").write_bytes(b"new")
-    fresh = files.borrow(target, ("a",), Access.WRITE)
+    fresh = files.borrow(str(target), ("a",), Access.WRITE)
     assert os.pread(fresh.fd, 3, 0) == b"new"
     files.give_back(fresh)
     files.close()
@@ -100,7 +100,7 @@ def test_a_deleted_file_is_not_used_any_more(target: Path) -> None:
 
 def test_out_of_descriptors_idle_files_give_way(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files = OpenFiles(limit=4)
-    idle = files.borrow(target, ("a",), Access.READ)
+    idle = files.borrow(str(target), ("a",), Access.READ)
     files.give_back(idle)
     real, refused = module.open_file, []
 
@@ -111,7 +111,7 @@ def test_out_of_descriptors_idle_files_give_way(target: Path, monkeypatch: pytes
         return real(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(module, "open_file", scarce)
-    file = files.borrow(target, ("b",), Access.READ)
+    file = files.borrow(str(target), ("b",), Access.READ)
     assert refused == [1]
     files.give_back(file)
     files.close()
@@ -124,7 +124,7 @@ def test_many_threads_share_it(target: Path) -> None:
     def work(seed: int) -> None:
         for turn in range(300):
             name = "abcd"[(seed + turn * 7) % 4]
-            file = files.borrow(target, (name,), Access.WRITE if turn % 5 == 0 else Access.READ)
+            file = files.borrow(str(target), (name,), Access.WRITE if turn % 5 == 0 else Access.READ)
             found = os.pread(file.fd, 1, 0)
             files.give_back(file)
             if found != name.encode():
