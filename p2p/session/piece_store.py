@@ -132,7 +132,11 @@ class PieceStore:
         if resume is None or self._key is None:
             return None
         self._lock = resume.lock(self._key)
-        state = await resume.load(self._key)
+        try:
+            state = await resume.load(self._key)
+        except StorageError as error:  # neither the record nor its backup: what is on disk is checked instead
+            log.warning("%s: %s; the content is checked whole", self._metainfo.name, error)
+            return None
         if state is not None:
             if state.warning is not None:
                 log.warning("%s: %s", self._metainfo.name, state.warning)
