@@ -109,7 +109,8 @@ def test_blocks_nobody_asked_for_are_a_nuisance_and_then_an_offence(play):
         async def script(line):
             await greet(line, world)
             while True:
-                await line.send_block(Block(0, 0, BLOCK_SIZE), bytes(BLOCK_SIZE))
+                block = Block(0, 0, BLOCK_SIZE)
+                await line.send_block(block, content_of(world, block))
                 await asyncio.sleep(0.01)
 
         leecher, bad = await download_beside(world, script)
