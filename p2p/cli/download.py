@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 _EXAMPLES: Final = """\b
 Examples:
   starling download debian.torrent -o ~/Downloads
-  starling download show.torrent --select '*.mkv' --sequential --seed-ratio 1.5
+  starling download show.torrent --select '*.mkv' --seed-ratio 1.5
 """
 
 

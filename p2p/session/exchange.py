@@ -40,7 +40,7 @@ MAX_UNASKED: Final = 64
 
 STORE_BACKLOG: Final = 8 << 20
 """Bytes handed to storage and not yet written, or two pieces if that is more; beyond it peers are not read, so that a
-slow disk slows the network. More than this only moves the blocks out of the processor's cache before they are hashed."""
+slow disk slows the network. More would only move blocks out of the processor's cache before they are hashed."""
 
 ALLOWED_FAST: Final = 5
 """Pieces a choked newcomer may have (BEP 6), fewer in small torrents so that choking keeps its meaning."""
