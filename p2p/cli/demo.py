@@ -12,12 +12,14 @@ import secrets
 import shutil
 import sys
 import tempfile
+import threading
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, Protocol
+from typing import TYPE_CHECKING, Annotated, Final, Protocol, TypeVar
 
 import typer
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -38,9 +40,11 @@ from tracker.server import Tracker, TrackerSettings
 
 if TYPE_CHECKING:
     import signal
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from p2p.cli.console import Json
+
+T = TypeVar("T")
 
 _EXAMPLES: Final = """\b
 Examples:
@@ -139,14 +143,15 @@ async def _tracker() -> AsyncIterator[str]:
 async def _run(folder: Path, leechers: int, size: int, view: _View) -> int:
     loop = asyncio.get_running_loop()
     view.say(f"making {format_size(size)} of files")
-    source = await asyncio.to_thread(make_content, folder / "seed", size)
+    source = await _in_thread(lambda halted: make_content(folder / "seed", size, halted=halted))
     limit = ("--limit-up", str(max(1, round(size / SEED_SECONDS))))
     async with _tracker() as url, DemoSwarm(folder) as swarm:
         options = ("--bind", LOOPBACK, "--json", *limit)
         seed = await swarm.start("seed", "seed", source, "--tracker", url, *options)
         while not seed.complete:
             await swarm.changed(REFRESH)
-        view.say(f"tracker at {url}, seed on port {seed.figures['port']}, at most {format_rate(size / SEED_SECONDS)}")
+        view.say(f"tracker at {url}")
+        view.say(f"seed on port {seed.figures['port']}, sends at most {format_rate(size / SEED_SECONDS)}")
         began = loop.time()
         torrent = folder / f"{NAME}.torrent"
         for number in range(1, leechers + 1):
@@ -158,17 +163,31 @@ async def _run(folder: Path, leechers: int, size: int, view: _View) -> int:
         if swarm.failure is not None:
             raise StarlingError(swarm.failure)
         view.show(swarm.peers, seconds)
-    view.say("comparing every byte with the source")
-    wrong = [
-        f"{peer.name}: {line}"
-        for peer in swarm.peers[1:]
-        for line in await asyncio.to_thread(differences, source, folder / peer.name / NAME)
-    ]
+    view.say(f"all complete after {seconds:.1f}s; comparing every byte with the source")
+    wrong: list[str] = []
+    for peer in swarm.peers[1:]:
+        wrong += await _in_thread(partial(_compare, source, folder, peer.name))
     view.close()
     view.conclude(swarm.peers, size, seconds, wrong)
     for line in wrong:
         complain(line)
     return 1 if wrong else 0
+
+
+def _compare(source: Path, folder: Path, name: str, halted: Callable[[], bool]) -> list[str]:
+    return [f"{name}: {line}" for line in differences(source, folder / name / NAME, halted=halted)]
+
+
+async def _in_thread(work: Callable[[Callable[[], bool]], T]) -> T:
+    """The result of `work` in a thread, which is over when this is, however it ends: files in use cannot be removed."""
+    halted = threading.Event()
+    job = asyncio.ensure_future(asyncio.to_thread(work, halted.is_set))
+    try:
+        return await asyncio.shield(job)
+    except asyncio.CancelledError:
+        halted.set()
+        await asyncio.wait([job])
+        raise
 
 
 async def _watch(swarm: DemoSwarm, view: _View, began: float) -> None:
@@ -263,7 +282,13 @@ class _LineView:
         shares = ", ".join(f"{peer.name} {100 * peer.progress:.0f}%" for peer in peers[1:])
         self.say(f"{seconds:4.1f}s  {shares}")
 
-    def conclude(self, peers: Sequence[DemoPeer], size: int, seconds: float, wrong: Sequence[str]) -> None:
+    def conclude(
+        self,
+        peers: Sequence[DemoPeer],
+        size: int,
+        seconds: float,  # noqa: ARG002 - said already
+        wrong: Sequence[str],
+    ) -> None:
         count = len(peers) - 1
         who = "1 leecher holds" if count == 1 else f"{count} leechers hold"
         sent = f"the seed sent {_copies(peers, size):.1f} copies"
@@ -271,7 +296,7 @@ class _LineView:
             self.say(f"{len(wrong)} files are not as in the source; {sent}")
             return
         each = "" if count == 1 else " each"
-        self.say(f"{who} {format_size(size)}{each} after {seconds:.1f}s, every byte verified; {sent}")
+        self.say(f"{who} {format_size(size)}{each}, every byte verified; {sent}")
 
     def close(self) -> None:
         """There is nothing to take down."""
@@ -284,46 +309,56 @@ class _LiveView(_LineView):
         super().__init__()
         self._console = console
         self._live = Live(console=console, auto_refresh=False)
+        self._table: Table | None = None
 
     def say(self, line: str) -> None:
         self._console.print(Text(line))
 
     def show(self, peers: Sequence[DemoPeer], seconds: float) -> None:  # noqa: ARG002 - the table needs no clock
-        if not self._live.is_started:
+        if self._table is None:
             self._live.start()
-        self._live.update(_table(peers, bars=self._console.width >= _BAR_WIDTH), refresh=True)
+        self._table = _table(peers)
+        # The short last line is where a terminal shows ^C: at the end of a full one it would shift the table.
+        self._live.update(Group(self._table, Text("Ctrl-C stops", style="dim")), refresh=True)
 
     def close(self) -> None:
-        self._live.stop()
+        if self._live.is_started and self._table is not None:
+            self._live.update(self._table)
+            self._live.stop()
 
 
-_BAR_WIDTH: Final = 100
-"""Columns of a terminal that has room for bars."""
-
-
-def _table(peers: Sequence[DemoPeer], *, bars: bool) -> Table:
-    table = Table(box=None, expand=True, padding=(0, 1), pad_edge=False, header_style="bold")
+def _table(peers: Sequence[DemoPeer]) -> Table:
+    table = Table(box=None, expand=True, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
     table.add_column("peer", no_wrap=True)
-    table.add_column("state", no_wrap=True)
-    if bars:
-        table.add_column("", ratio=1)
-    for heading in ("done", "down", "up", "of seed", "of peers", "unchoked"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("state", no_wrap=True, min_width=11)
+    table.add_column("", ratio=1)
+    table.add_column("done", justify="right", no_wrap=True)
+    for heading in ("down", "up", "seed/peers", "unchoked"):
+        table.add_column(heading, justify="right", no_wrap=True, min_width=10 if heading != "unchoked" else None)
     for peer in peers:
         is_seed = peer is peers[0]
-        cells: list[Text | ProgressBar] = [Text(peer.name), Text(str(peer.figures.get("state", "starting")))]
-        if bars:
-            cells.append(ProgressBar(total=1.0, completed=peer.progress))
+        at_work = peer.figures.get("state") != "stopped"
         figures = [
             f"{100 * peer.progress:.0f}%",
-            "" if is_seed else format_rate(peer.figures.get("rate_down", 0)),
-            format_rate(peer.figures.get("rate_up", 0)),
-            "" if is_seed else format_size(peer.from_seed),
-            "" if is_seed else format_size(peer.from_leechers),
-            f"{_unchokes(peer)} of {peer.figures.get('peers', 0)}",
+            format_rate(peer.figures.get("rate_down", 0)) if at_work and not is_seed else "",
+            format_rate(peer.figures.get("rate_up", 0)) if at_work else "",
+            "" if is_seed else _origin(peer),
+            f"{_unchokes(peer)} of {peer.figures.get('peers', 0)}" if at_work else "",
         ]
-        table.add_row(*cells, *map(Text, figures))
+        table.add_row(
+            Text(peer.name),
+            Text(str(peer.figures.get("state", "starting"))),
+            ProgressBar(total=1.0, completed=peer.progress),
+            *map(Text, figures),
+        )
     return table
+
+
+def _origin(peer: DemoPeer) -> str:
+    """How much of what it received came from the seed, and how much from the other leechers."""
+    seen = peer.from_seed + peer.from_leechers
+    share = round(100 * peer.from_seed / seen) if seen else 0
+    return f"{share}/{100 - share}%" if seen else ""
 
 
 def _unchokes(peer: DemoPeer) -> int:

@@ -51,10 +51,6 @@ class DemoPeer:
     def progress(self) -> float:
         return float(self.figures.get("progress", 0.0))
 
-    @property
-    def unchoked_by(self) -> int:
-        return sum(bool(connection["unchokes_us"]) for connection in self.figures.get("connections", ()))
-
     def on_event(self, event: dict[str, Any], *, seed_alone: bool) -> None:
         """Take in an event. `seed_alone` tells that nobody but the seed has everything yet."""
         self.figures.update(event)
