@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from p2p.ids import BLOCK_SIZE, Block
 from p2p.swarm.bitfield import Bitfield
-from p2p.swarm.piece_picker import ENDGAME_BATCH, MOST_ASKERS, RANDOM_FIRST, PickMode, PiecePicker
+from p2p.swarm.piece_picker import ENDGAME_BATCH, ENDGAME_IDLE, MOST_ASKERS, RANDOM_FIRST, PickMode, PiecePicker
 
 PIECES = 20
 LAST = BLOCK_SIZE + 1_000
@@ -254,7 +254,7 @@ class PickerMachine(RuleBasedStateMachine):
 
     def pick_for(self, peer, count):
         fresh = {piece for piece in range(PIECES) if self.fresh(piece)}
-        endgame = self.endgame()
+        endgame = self.endgame() and sum(asker == peer for asker, _ in self.asked()) <= ENDGAME_IDLE
         blocks = self.picker.pick(peer, count, now=self.now)
         self.check_blocks(peer, blocks, count)
         again = [block for block in blocks if self.blocks[block.piece][block]]

@@ -78,6 +78,27 @@ def test_the_first_pieces_are_not_the_rarest_ones():
     assert len(first) > 10
 
 
+@pytest.mark.parametrize("rarest", range(20, 30))
+def test_a_have_message_counts_from_the_next_pick_on(rarest):
+    picker = picker_of(30, 1, had=RANDOM_FIRST)
+    picker.on_peer_joined(1)
+    started = pieces_in(picker.pick(0, 5 * BLOCKS))
+    for piece in range(30):
+        if piece != rarest:
+            picker.on_peer_have(1, piece)
+    assert rarest in started or pieces_in(picker.pick(0, BLOCKS)) == [rarest]
+
+
+@pytest.mark.parametrize("rarest", range(20, 30))
+def test_rarity_counts_once_the_first_pieces_are_had(rarest):
+    picker = picker_of(30, had=RANDOM_FIRST - 1)
+    join(picker, 0, range(30), 30)
+    join(picker, 1, [piece for piece in range(30) if piece != rarest], 30)
+    blocks = picker.pick(0, 5 * BLOCKS)
+    receive_all(picker, 0, blocks[:BLOCKS])
+    assert rarest in pieces_in(blocks) or pieces_in(picker.pick(0, BLOCKS)) == [rarest]
+
+
 def test_equals_are_drawn_by_chance():
     started = Counter()
     for seed in range(200):
