@@ -9,7 +9,8 @@ What a peer is asked, in this order, and why:
    STALE_AFTER seconds comes before fresh pieces for every peer, so that a slow peer cannot sit on a rare one.
 4. Fresh pieces: the highest priority, then the fewest peers, equals by chance. The first few pieces are drawn without
    regard to rarity, because the rarest are the slowest to get and a newcomer has nothing to trade (Cohen 2003).
-5. Endgame, once every wanted block that anybody has is asked for: blocks asked of others, by chance, few at a time.
+5. Endgame, once every wanted block that anybody has is asked for: blocks asked of others, by chance, few at a time,
+   and only of a peer that has next to nothing left to do.
 
 A piece is had, open (partial or being verified) or fresh (which includes unwanted), and only fresh ones can be started.
 Whole-torrent questions are integer operations (see `availability`), single-piece facts are array accesses, so no call
@@ -45,6 +46,10 @@ STALE_AFTER: Final = 20.0
 
 MOST_ASKERS: Final = 3
 """Peers asked for one block in endgame: each beyond the second mostly adds waste."""
+
+ENDGAME_IDLE: Final = 4
+"""Requests a peer may still have out when it is asked what others were asked. Before its own are nearly done it would
+only repeat what is on its way from others as fast as them."""
 
 ENDGAME_BATCH: Final = 16
 """Blocks asked again in one pick: what arrives meanwhile need not be asked twice."""
@@ -349,7 +354,7 @@ class PiecePicker:
             if piece is None:
                 break
             self._start(known, piece, blocks, count, now)
-        if not blocks and self.endgame:
+        if not blocks and known.asked <= ENDGAME_IDLE and self.endgame:
             self._pick_again(known, blocks, count)
 
     def _pick_shared(self, known: PickerPeer, blocks: list[Block], count: int, before: float) -> None:

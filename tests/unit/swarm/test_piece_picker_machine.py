@@ -266,7 +266,8 @@ class PickerMachine(RuleBasedStateMachine):
             if self.priority[block.piece] and self.blocks[block.piece][block] not in ([], RECEIVED)
             if peer not in self.blocks[block.piece][block] and len(self.blocks[block.piece][block]) < MOST_ASKERS
         ]
-        if again or (endgame and not blocks):
+        idle = all(asker != peer for asker, _ in self.asked())
+        if again or (endgame and idle and not blocks):
             assert len(again) == min(count, len(askable), ENDGAME_BATCH)
         self.ask(peer, blocks)
         if not again and len(blocks) < count:
