@@ -61,6 +61,18 @@ def command_lines(document):
 ALL_COMMAND_LINES = [(document.name, words) for document in DOCUMENTS for words in command_lines(document)]
 
 
+def limits_of(document):
+    """(value as written, module's path, name in it) of each row of a table that names a constant."""
+    row = re.compile(r"^\|[^|]+\| ([0-9][^|]*) \|[^|]+\| `(p2p/[^`]+)\.py` `([\w.]+)` \|$", re.MULTILINE)
+    return row.findall(text_of(document))
+
+
+def quantity(text):
+    """Bytes, seconds or a number, as the documents write them."""
+    number, _, unit = text.replace(",", "").partition(" ")
+    return float(number) * {"": 1, "s": 1, "KiB": 1 << 10, "MiB": 1 << 20}[unit]
+
+
 @ALL_DOCUMENTS
 def test_links_lead_somewhere(document):
     targets = re.findall(r"\]\(([^)\s]+)\)", text_of(document))
@@ -77,6 +89,18 @@ def test_places_in_the_tree_exist(document):
 def test_named_tests_exist(document):
     named = re.findall(r"`(tests/[^`\s]+\.py)::(\w+)`", text_of(document))
     assert [pair for pair in named if f"def {pair[1]}(" not in (ROOT / pair[0]).read_text(encoding="utf-8")] == []
+
+
+def test_limits_are_those_of_the_code():
+    rows = limits_of(ROOT / "docs" / "operations.md")
+    assert rows
+    told, real = {}, {}
+    for value, path, name in rows:
+        module = importlib.import_module(path.replace("/", "."))
+        owner, _, attribute = name.rpartition(".")
+        told[name] = quantity(value)
+        real[name] = getattr(getattr(module, owner)() if owner else module, attribute)
+    assert told == real
 
 
 @pytest.mark.parametrize("document", [README, PROTOCOLS], ids=lambda path: path.name)
