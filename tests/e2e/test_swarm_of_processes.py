@@ -32,7 +32,9 @@ async def test_eight_downloads_take_less_than_three_copies_from_the_seed(program
     copies = next(seed.all("stopped"))["uploaded"] / SIZE
     began = min(event["time"] for event in seed.all("complete"))
     seconds = [next(leecher.all("complete"))["time"] - began for leecher in leechers]
-    print(f"the seed sent {copies:.2f} copies; downloads were complete after {min(seconds):.1f} to {max(seconds):.1f} s")
+    print(
+        f"the seed sent {copies:.2f} copies; downloads were complete after {min(seconds):.1f} to {max(seconds):.1f} s"
+    )
     expected = content.read_bytes()
     for name in names:
         assert (tmp_path / name / content.name).read_bytes() == expected
