@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from p2p.cli.log_notes import log_notes
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
@@ -13,7 +15,7 @@ T = TypeVar("T")
 
 def run(coroutine: Coroutine[Any, Any, T]) -> T:
     """Run a command to its end; its result."""
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with log_notes(), asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(coroutine)
 
 

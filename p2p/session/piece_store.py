@@ -260,6 +260,10 @@ class PieceStore:
             job = next(iter(self._jobs))
             await asyncio.wait([job])
             self._jobs.pop(job, None)
+            try:
+                job.result()
+            except StorageError as error:
+                log.info("%s: a piece is lost: %s", self._metainfo.name, error)
 
     # -- the record
 

@@ -191,7 +191,7 @@ class Session:
             await torrent.run()
         except Exception as error:  # a bug of ours in one torrent must not take the others down, and must be seen
             log.exception("torrent %s ended by a bug", torrent.info_hash)
-            torrent.message = f"internal error: {error}"
+            torrent.on_bug(error)
 
     async def _tick(self) -> None:
         loop = asyncio.get_running_loop()

@@ -173,6 +173,10 @@ class Torrent:
             self._stopped.set()
             self._services.publish(EventKind.STOPPED, self.info_hash, self.message)
 
+    def on_bug(self, error: Exception) -> None:
+        """Something that is no StarlingError ended `run`."""
+        self._fail(StarlingError(f"a bug in this program: {type(error).__name__}: {error}"))
+
     def _fail(self, error: StarlingError) -> None:
         self.state = TorrentState.ERROR
         self.message = str(error)
@@ -390,7 +394,7 @@ class Torrent:
     def _on_storage_error(self, error: StorageError) -> None:
         if isinstance(error, DiskFullError):
             if self.state is not TorrentState.DISK_FULL:
-                log.warning("%s: %s", self.metainfo.name, error)
+                log.info("%s: %s", self.metainfo.name, error)
                 self.state = TorrentState.DISK_FULL
                 self.message = f"{error}; {SPACE_RETRY_MESSAGE}"
                 self._services.publish(EventKind.ERROR, self.info_hash, self.message)
