@@ -22,8 +22,9 @@ class ReportingTracker(Tracker):
 
     def announce(self, request, source):
         reply = super().announce(request, source)
-        facts = {"source": str(source), "port": request.port, "left": request.left, "whole": request.left == 0}
-        print(json.dumps({"event": "announce", "info_hash": request.info_hash.hex(), **facts}), flush=True)
+        facts = {"said": request.event.value, "left": request.left, "whole": request.left == 0}
+        peer = {"source": str(source), "port": request.port, "peer_id": request.peer_id.hex()}
+        print(json.dumps({"event": "announce", "info_hash": request.info_hash.hex(), **facts, **peer}), flush=True)
         return reply
 
 
