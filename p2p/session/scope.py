@@ -70,9 +70,9 @@ class Scope:
             try:
                 await asyncio.wait(list(self._tasks))
             except asyncio.CancelledError as cancelled:
-                # Somebody cancels us while the children finish: they are cancelled already, so wait on, then obey.
+                # Somebody cancels us while the children finish: they are cancelled already, and a second cancel would
+                # cut their farewells short, so wait on, then obey.
                 interrupted = cancelled
-                self._cancel_children()
         if self._cancelled_parent and self._parent is not None:
             self._cancelled_parent = False
             outside = self._parent.uncancel() > 0
