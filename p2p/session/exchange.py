@@ -412,6 +412,8 @@ class Exchange:
                 peer.wire.send_not_interested()
             if seeding:
                 self._drop_if_pointless(peer)
+                if peer.handshake.extension:  # from now on we only upload (BEP 21)
+                    peer.wire.send_extension_handshake(self._extension_handshake(peer))
             peer.flush()
         self._on_piece(piece)
 

@@ -109,9 +109,9 @@ class PieceStore:
             verdict = uncertain_pieces(state, self._journal.load() if self._journal else (), stats, self._layout)
             if verdict.missing:
                 path = "/".join((*self._layout.root, *self._layout.files[verdict.missing[0]].parts))
-                others = f" and {len(verdict.missing) - 1} more" if len(verdict.missing) > 1 else ""
+                others = f", and {len(verdict.missing) - 1} more files with it" if len(verdict.missing) > 1 else ""
                 raise MissingContentError(
-                    f"{self._target / path}{others} was here and is gone; put it back, or recheck to start over"
+                    f"{self._target / path} is gone{others}; put it back, or start over with --recheck"
                 )
             trusted, recheck = Bitfield.from_bytes(verdict.trusted, self._layout.piece_count), list(verdict.recheck)
         for piece in trusted:
@@ -215,7 +215,7 @@ class PieceStore:
             found = [states.get(piece) for piece in self._layout.pieces_of_file(index)]
             if PieceState.GOOD not in found and (PieceState.BAD in found or stat.size < file.length):
                 raise StorageError(
-                    f"{self._path(index)} holds other content; move it away, or allow it to be overwritten"
+                    f"{self._path(index)} holds other content; move it away, or write over it with --overwrite"
                 )
 
     def _path(self, index: int) -> Path:
