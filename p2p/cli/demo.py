@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Protocol, TypeVar
 
 import typer
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -29,7 +29,9 @@ from p2p.cli import event_loop
 from p2p.cli.console import complain, format_rate, format_size, say, say_json
 from p2p.cli.demo_content import MIN_SIZE, NAME, differences, make_content
 from p2p.cli.demo_peers import DemoPeer, DemoSwarm
+from p2p.cli.options import parse_limit
 from p2p.cli.quantities import parse_size
+from p2p.cli.reporters import live_console
 from p2p.cli.stop_signals import INTERRUPTED, TERMINATED, StoppedError, StopSignals
 from p2p.disk.refusals import refusal
 from p2p.errors import StarlingError
@@ -41,6 +43,8 @@ from tracker.server import Tracker, TrackerSettings
 if TYPE_CHECKING:
     import signal
     from collections.abc import AsyncIterator, Callable, Sequence
+
+    from rich.console import Console
 
     from p2p.cli.console import Json
 
@@ -89,6 +93,15 @@ def demo_command(
     size: Annotated[
         int | None, typer.Option(metavar="SIZE", parser=_parse_demo_size, help="What they download (default: 64MiB).")
     ] = None,
+    limit_up: Annotated[
+        int | None,
+        typer.Option(
+            "--limit-up",
+            metavar="RATE",
+            parser=parse_limit,
+            help=f"What each peer may send (default: SIZE in {SEED_SECONDS:.0f} seconds).",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object at the end.")] = False,
 ) -> int:
     """Watch a swarm share real files on this machine.
@@ -96,14 +109,16 @@ def demo_command(
     Runs a tracker, a seed and several leechers, each in a process of its own, on loopback alone; then compares every
     byte with the source. Needs no network, and leaves nothing behind.
     """
-    return event_loop.run(_demo(leechers, DEFAULT_SIZE if size is None else size, _make_view(as_json=as_json)))
+    size = DEFAULT_SIZE if size is None else size
+    limit_up = max(1, round(size / SEED_SECONDS)) if limit_up is None else limit_up
+    return event_loop.run(_demo(leechers, size, limit_up, _make_view(as_json=as_json)))
 
 
-async def _demo(leechers: int, size: int, view: _View) -> int:
+async def _demo(leechers: int, size: int, limit_up: int, view: _View) -> int:
     with StopSignals() as signals:
         try:
             async with signals.interrupting(), _folder() as folder:
-                return await _run(folder, leechers, size, view)
+                return await _run(folder, leechers, size, limit_up, view)
         except StoppedError:
             return _status(signals.received)
         finally:
@@ -140,18 +155,17 @@ async def _tracker() -> AsyncIterator[str]:
         await tracker.close()
 
 
-async def _run(folder: Path, leechers: int, size: int, view: _View) -> int:
+async def _run(folder: Path, leechers: int, size: int, limit_up: int, view: _View) -> int:
     loop = asyncio.get_running_loop()
     view.say(f"making {format_size(size)} of files")
     source = await _in_thread(lambda halted: make_content(folder / "seed", size, halted=halted))
-    limit = ("--limit-up", str(max(1, round(size / SEED_SECONDS))))
     async with _tracker() as url, DemoSwarm(folder) as swarm:
-        options = ("--bind", LOOPBACK, "--json", *limit)
+        options = ("--bind", LOOPBACK, "--limit-up", str(limit_up), "--json")
         seed = await swarm.start("seed", "seed", source, "--tracker", url, *options)
         while not seed.complete:
             await swarm.changed(REFRESH)
         view.say(f"tracker at {url}")
-        view.say(f"seed on port {seed.figures['port']}, sends at most {format_rate(size / SEED_SECONDS)}")
+        view.say(f"seed on port {seed.figures['port']}, sends at most {format_rate(limit_up)}")
         began = loop.time()
         torrent = folder / f"{NAME}.torrent"
         for number in range(1, leechers + 1):
@@ -224,10 +238,8 @@ class _View(Protocol):
 def _make_view(*, as_json: bool) -> _View:
     if as_json:
         return _JsonView()
-    console = Console(markup=False, highlight=False, emoji=False)
-    if console.is_terminal and not console.is_dumb_terminal:
-        return _LiveView(console)
-    return _LineView()
+    console = live_console()
+    return _LineView() if console is None else _LiveView(console)
 
 
 def _copies(peers: Sequence[DemoPeer], size: int) -> float:

@@ -42,10 +42,15 @@ def make_reporter(*, as_json: bool, wall: Callable[[], float]) -> Reporter:
     """The form that suits stdout. `wall` is seconds since the epoch."""
     if as_json:
         return JsonReporter(wall)
+    console = live_console()
+    return LineReporter() if console is None else LiveReporter(console)
+
+
+def live_console() -> Console | None:
+    """Stdout, if it is a terminal on which lines can be drawn anew."""
     console = Console(markup=False, highlight=False, emoji=False)
-    if console.is_terminal and not console.is_dumb_terminal:
-        return LiveReporter(console)
-    return LineReporter()
+    # Rich takes FORCE_COLOR for a terminal, which a build's log that wants colour is not.
+    return console if sys.stdout.isatty() and not console.is_dumb_terminal else None
 
 
 class _Stopwatch:

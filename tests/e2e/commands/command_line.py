@@ -50,7 +50,7 @@ class Running:
         self._stderr = asyncio.create_task(process.stderr.read())
 
     async def _read(self) -> None:
-        async for raw in self.process.stdout:
+        async for raw in self.process.stdout or _nothing():
             self.lines.append(raw.decode().rstrip("\n"))
             self._grown.set()
         self._grown.set()
@@ -88,6 +88,11 @@ class Running:
         return await self.ended()
 
 
+async def _nothing():
+    for _ in ():
+        yield _
+
+
 class Commands:
     """Runs `starling` in `folder`."""
 
@@ -102,9 +107,13 @@ class Commands:
         cwd: Path | None = None,
         prefix: tuple[str, ...] = (),
         program: tuple[str | Path, ...] = ("-m", "p2p"),
+        stdout: int = PIPE,
         **environment: str,
     ) -> Running:
-        """Start a command; `prefix` is a command line that runs another, `program` what Python is to run."""
+        """Start a command; `prefix` is a command line that runs another, `program` what Python is to run.
+
+        What goes to another `stdout` than the pipe is not seen here.
+        """
         home = self.folder / "home"
         places = {"HOME": str(home), "XDG_STATE_HOME": str(self.state)}
         process = await asyncio.create_subprocess_exec(
@@ -113,7 +122,7 @@ class Commands:
             *program,
             *arguments,
             stdin=DEVNULL,
-            stdout=PIPE,
+            stdout=stdout,
             stderr=PIPE,
             cwd=cwd or self.folder,
             env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3]), **places, **environment},

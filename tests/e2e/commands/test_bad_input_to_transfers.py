@@ -10,12 +10,14 @@ import subprocess
 import pytest
 from command_line import files_below, make_content
 
+from p2p import create
+
 
 @pytest.fixture
-async def torrent(commands, content, tmp_path):
-    seed, _ = await commands.seed(content)
-    await seed.stop()
-    return tmp_path / "songs.torrent"
+async def torrent(content, tmp_path):
+    file = tmp_path / "songs.torrent"
+    file.write_bytes(await create(content))
+    return file
 
 
 async def test_a_missing_torrent(commands, tmp_path):
@@ -27,29 +29,6 @@ async def test_a_garbage_torrent(commands, tmp_path):
     (tmp_path / "bad.torrent").write_bytes(b"\x1b[31mnot bencode\n")
     assert "bad.torrent: not a torrent file" in (await commands.run("download", "bad.torrent")).failed_with(1)
     assert [path.name for path in tmp_path.iterdir()] == ["bad.torrent"]
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        ("--port", "65536"),
-        ("--port", "x"),
-        ("--bind", "localhost"),
-        ("--peer", "127.0.0.1"),
-        ("--peer", "127.0.0.1:0"),
-        ("--limit-down", "fast"),
-        ("--limit-up", "0"),
-        ("--limit-up", "-1"),
-        ("--seed-ratio", "-1"),
-        ("--seed-ratio", "nan"),
-        ("--seed-time", "soon"),
-        ("--no-such-option",),
-    ],
-)
-async def test_bad_options_are_wrong_usage(commands, torrent, options):
-    ended = await commands.run("download", torrent, "-o", "out", *options)
-    ended.failed_with(2)
-    assert not (torrent.parent / "out").exists()
 
 
 async def test_a_peer_whose_name_leads_nowhere(commands, torrent):
@@ -98,7 +77,7 @@ async def test_content_that_is_gone_is_an_error_and_no_empty_start(commands, con
     await commands.run("download", "songs.torrent", "-o", "out", "--peer", address)
     (tmp_path / "out/songs/a.flac").unlink()
     ended = await commands.run("download", "songs.torrent", "-o", "out", "--peer", address)
-    assert "a.flac was here and is gone" in ended.failed_with(1)
+    assert "a.flac is gone" in ended.failed_with(1)
     again = await commands.run("download", "songs.torrent", "-o", "out", "--peer", address, "--recheck")
     assert again.status == 0
     assert files_below(tmp_path / "out/songs") == files_below(content)
@@ -173,26 +152,25 @@ async def test_a_second_process_at_the_same_place(commands, content, torrent):
     assert "another process works on this torrent" in ended.failed_with(1)
 
 
-def mounted(command: str, options: str, folder) -> list[str] | None:
-    """A command line that runs `command` with a file system of its own on `folder`, or None where nobody lets us."""
-    maps = [] if os.geteuid() == 0 else ["--map-root-user"]
-    line = ["unshare", "--mount", *maps, "sh", "-c", f'mount -t tmpfs {options} none "{folder}" && {command}']
-    probe = [*line[:-1], f'mount -t tmpfs {options} none "{folder}"']
+def with_mounts(*commands: str) -> tuple[str, ...]:
+    """What runs a command line in a mount namespace of its own, after `commands`; skips where nobody lets us."""
+    namespace = ("unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"]), "sh", "-c")
+    script = " && ".join(commands)
     try:
-        allowed = subprocess.run(probe, capture_output=True, check=False).returncode == 0
+        allowed = subprocess.run((*namespace, script), capture_output=True, check=False).returncode == 0
     except FileNotFoundError:
         allowed = False
-    return line if allowed else None
+    if not allowed:
+        pytest.skip("this system lets us mount nothing")
+    return (*namespace, f'{script} && exec "$@"', "sh")
 
 
 async def test_a_full_target_waits_for_room_and_says_so(commands, content, tmp_path):
     _, address = await commands.seed(content)
     (tmp_path / "out").mkdir()
-    line = mounted('exec "$@"', "-o size=512k", tmp_path / "out")
-    if line is None:
-        pytest.skip("this system lets us mount nothing")
+    prefix = with_mounts(f'mount -t tmpfs -o size=512k none "{tmp_path}/out"')
     arguments = ("download", "songs.torrent", "-o", "out", "--peer", address, "--json")
-    download = await commands.start(*arguments, prefix=(*line, "sh"))
+    download = await commands.start(*arguments, prefix=prefix)
     event = await download.event("error", state="disk full")
     assert "no room left" in event["message"]
     ended = await download.stop()
@@ -202,20 +180,14 @@ async def test_a_full_target_waits_for_room_and_says_so(commands, content, tmp_p
 
 async def test_a_read_only_target(commands, torrent, tmp_path):
     (tmp_path / "out").mkdir()
-    line = mounted('exec "$@"', "-o ro", tmp_path / "out")
-    if line is None:
-        pytest.skip("this system lets us mount nothing")
-    ended = await commands.run("download", torrent, "-o", "out", prefix=(*line, "sh"))
+    prefix = with_mounts(f'mount -t tmpfs -o ro none "{tmp_path}/out"')
+    ended = await commands.run("download", torrent, "-o", "out", prefix=prefix)
     assert "ead-only" in ended.failed_with(1)
 
 
 async def test_seeding_from_a_read_only_folder(commands, content, torrent, tmp_path):
     place = tmp_path / "source"
-    line = mounted('exec "$@"', "-o ro", tmp_path / "home")
-    if line is None:
-        pytest.skip("this system lets us mount nothing")
-    bind = f'mount --bind "{place}" "{place}" && mount -o remount,ro,bind "{place}" && exec "$@"'
-    prefix = (*line[:-1], bind, "sh")
+    prefix = with_mounts(f'mount --bind "{place}" "{place}"', f'mount -o remount,ro,bind "{place}"')
     seed = await commands.start("seed", content, "--recheck", "--bind", "127.0.0.1", "--json", prefix=prefix)
     port = (await seed.event("added"))["port"]
     await seed.event("complete")

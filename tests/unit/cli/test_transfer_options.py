@@ -1,0 +1,98 @@
+"""Options of `download`, `seed` and `demo`: what is wrong usage, and what the rest means."""
+
+from __future__ import annotations
+
+import pytest
+import typer
+
+from p2p.cli.main import run
+from p2p.cli.options import NetworkOptions, parse_bind, parse_goal, parse_limit, parse_peer, resolve_peers
+from p2p.errors import NetworkError
+from p2p.ids import Address
+
+
+@pytest.mark.parametrize("command", ["download", "seed"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--port", "65536"),
+        ("--port", "x"),
+        ("--bind", "localhost"),
+        ("--peer", "127.0.0.1"),
+        ("--peer", "127.0.0.1:0"),
+        ("--limit-down", "fast"),
+        ("--limit-up", "0"),
+        ("--limit-up", "-1"),
+        ("--seed-ratio", "-1"),
+        ("--seed-ratio", "nan"),
+        ("--seed-ratio", "inf"),
+        ("--seed-time", "soon"),
+        ("--no-such-option",),
+    ],
+)
+def test_bad_options_are_wrong_usage(capsys, tmp_path, monkeypatch, command, options):
+    monkeypatch.chdir(tmp_path)
+    assert run([command, "nowhere", *options]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("options", [("--leechers", "0"), ("--leechers", "17"), ("--size", "1"), ("--size", "big")])
+def test_bad_options_of_the_demo_are_wrong_usage(capsys, options):
+    assert run(["demo", *options]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["download", "seed"])
+def test_something_has_to_be_named(capsys, command):
+    assert run([command]) == 2
+    assert "missing argument" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["download", "seed", "demo"])
+def test_help_fits_80_columns_and_has_an_example(capsys, monkeypatch, command):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert run([command, "--help"]) == 0
+    out = capsys.readouterr().out
+    assert f"  starling {command}" in out.partition("Examples:")[2]
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_values_mean_what_they_say():
+    assert parse_limit("1.5MiB/s") == 3 * 2**19
+    assert parse_bind("0:0:0:0:0:0:0:1") == "::1"
+    assert parse_peer("[::1]:80") == ("::1", 80)
+    assert parse_peer("example.org:6881") == ("example.org", 6881)
+    assert parse_goal("0") == 0
+    assert parse_goal("1.5") == 1.5
+
+
+@pytest.mark.parametrize("text", ["\x1b[2J:1", "host:port", "", ":1"])
+def test_a_refused_peer_is_shown_safely(text):
+    with pytest.raises(typer.BadParameter) as refusal:
+        parse_peer(text)
+    assert refusal.value.message.isprintable()
+
+
+def test_settings_keep_their_record_where_state_belongs(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    options = NetworkOptions(port=7, bind=None, peers=(), trackers=False, limit_down=5, limit_up=None)
+    settings = options.settings(download_dir=tmp_path)
+    assert settings.state_dir == str(tmp_path / "state" / "starling")
+    assert (settings.port, settings.trackers, settings.limit_down, settings.limit_up) == (7, False, 5, None)
+    assert settings.bind == ("0.0.0.0", "::")
+    bound = NetworkOptions(port=0, bind="::1", peers=(), trackers=True, limit_down=None, limit_up=None)
+    assert bound.settings(download_dir=tmp_path).bind == ("::1",)
+
+
+async def test_peers_are_resolved_each_once():
+    places = (("127.0.0.1", 1), ("::1", 2), ("127.0.0.1", 1))
+    assert await resolve_peers(places) == (Address("127.0.0.1", 1), Address("::1", 2))
+
+
+async def test_a_peer_without_an_address_is_named():
+    with pytest.raises(NetworkError, match=r"no\.such\.host\.invalid"):
+        await resolve_peers((("no.such.host.invalid", 1),))
