@@ -234,8 +234,8 @@ async def test_a_subscriber_waits_without_missing_anything():
     heard = []
 
     async def listen(subscription):
-        async for heard_event in subscription:
-            heard.append(heard_event)
+        while True:
+            heard.append(await subscription.next())
 
     with bus.subscribe() as subscription:
         task = asyncio.create_task(listen(subscription))
