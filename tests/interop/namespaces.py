@@ -76,7 +76,8 @@ class Process:
 
     async def succeeded(self) -> None:
         """Waits for the end of the program and asserts status 0."""
-        await self._reader
+        await asyncio.wait([self._reader])  # which a test that gives up here must not take along
+        self._reader.result()
         status = await self._child.wait()
         assert status == 0, f"{self.name} exited with status {status}"
 
@@ -89,11 +90,11 @@ class Process:
             self._child.terminate()
         try:
             async with asyncio.timeout(GRACE):
-                await asyncio.shield(self._reader)
+                await asyncio.wait([self._reader])
                 return await self._child.wait()
         except TimeoutError:
             self._child.kill()
-            await self._reader
+            await asyncio.wait([self._reader])
             return await self._child.wait()
 
 
