@@ -1,7 +1,11 @@
 """Makes connections for one torrent: takes candidates within the slots, shakes hands, and runs each peer to its end.
 
 A peer that reached us and one that we reached end in the same place. Two connections between the same two peers are one
-too many: both sides keep the one that the peer with the higher id began, so a cross-connection never closes both.
+too many: both sides keep the one that the peer with the higher id began, so a cross-connection never closes both. Ids
+are not secret, so one that comes from elsewhere proves nothing and displaces nobody who is alive.
+
+No host holds more than its share of a torrent's connections, and when all are taken, those over which nothing moves
+make room.
 """
 
 from __future__ import annotations
@@ -16,7 +20,7 @@ from p2p.swarm.peer_list import PeerList, PeerSource
 from p2p.wire.handshake import HANDSHAKE_SIZE, Handshake
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from p2p.ids import Address, InfoHash, PeerId
     from p2p.net.network import Network, Stream
@@ -27,6 +31,22 @@ CONNECT_TIMEOUT: Final = 10.0
 """Seconds for a connection: a reachable peer answers in three, and dead ones must not hold the slots."""
 
 HANDSHAKE_TIMEOUT: Final = 10.0
+HOST_SHARE: Final = 0.5
+"""Of a torrent's connections, the part that may come from one host: many peers can share an address, but not crowd out
+all others."""
+
+IDLE_AFTER: Final = 120.0
+"""Seconds a connection may be idle before it makes room for another peer: four optimistic turns without a block."""
+
+ROOM_INTERVAL: Final = 10.0
+"""Seconds between connections that are given up for candidates, so that a full torrent does not churn."""
+
+CROSSING: Final = 10.0
+"""Seconds within which two connections of the same pair may have been begun without knowing of each other."""
+
+SILENT: Final = 60.0
+"""Seconds of silence after which a connection may be replaced from another address: its peer may have moved."""
+
 MISBEHAVIOURS: Final = 3
 """Connections that broke the protocol before a host is banned: one may be an accident of the network."""
 
@@ -70,6 +90,13 @@ class Connector:
         self._connecting = 0
         self._misbehaved: dict[str, int] = {}
         self._wake = asyncio.Event()
+        self._stopping = False
+        self._next_room = 0.0
+
+    def stop(self) -> None:
+        """Begin nothing further."""
+        self._stopping = True
+        self.wake()
 
     def wake(self) -> None:
         """There may be somebody new to connect to, or room."""
@@ -79,24 +106,22 @@ class Connector:
         """Connect to candidates for as long as the torrent runs."""
         loop = asyncio.get_running_loop()
         try:
-            while True:
+            while not self._stopping:
                 self._wake.clear()
                 now = loop.time()
-                while self._slots.may_connect and len(self._by_id) + self._connecting < self._max_peers:
+                while self._slots.may_connect and not self._full:
                     chosen = self._candidates(1, now)
                     if not chosen:
                         break
-                    self._peer_list.on_connecting(chosen[0])
-                    self._connecting += 1
-                    self._slots.on_connecting()
-                    self._scope.start(self._connect(chosen[0]), name=f"peer {chosen[0]}")
+                    self._begin(chosen[0])
                 due = None
-                if len(self._by_id) + self._connecting >= self._max_peers:
-                    pass  # a peer that ends wakes this
+                if self._full:
+                    due = self._make_room_for_candidates(now)
                 elif not self._slots.may_connect:
                     self._slots.wait(self._key, self.wake)
                 else:
                     due = self._peer_list.next_candidate_time(now)
+                    self._slots.wake_next()  # a slot that this torrent has no use for
                 try:
                     async with asyncio.timeout_at(None if due is None else max(due, now + 0.1)):
                         await self._wake.wait()
@@ -105,7 +130,51 @@ class Connector:
         finally:
             self._slots.forget(self._key)
 
-    async def _connect(self, address: Address) -> None:
+    @property
+    def _full(self) -> bool:
+        return len(self._by_id) + self._connecting >= self._max_peers
+
+    def _begin(self, address: Address) -> None:
+        self._peer_list.on_connecting(address)
+        self._connecting += 1
+        self._slots.on_connecting()
+        attempt = _Once(self._on_attempt_over)
+        task = self._scope.start(self._connect(address, attempt), name=f"peer {address}")
+        task.add_done_callback(lambda _: attempt())  # a task that is cancelled before its first step runs nothing
+
+    def _on_attempt_over(self) -> None:
+        self._connecting -= 1
+        self._slots.on_connecting_done()
+
+    def _make_room_for_candidates(self, now: float) -> float | None:
+        """All connections are taken: give up an idle one if somebody waits; when to look again."""
+        due = self._peer_list.next_candidate_time(now)
+        if due is None or due > now:
+            return due
+        if now >= self._next_room:
+            self._next_room = now + ROOM_INTERVAL
+            self._make_room(now)
+        return self._next_room
+
+    def _make_room(self, now: float) -> bool:
+        """End the least useful idle connection: one that never moved a block first, then of the most crowded host."""
+        idle = [peer for peer in self._by_id.values() if _is_idle(peer, now)]
+        if not idle:
+            return False
+        crowd: dict[str, int] = {}
+        for host in self._hosts():
+            crowd[host] = crowd.get(host, 0) + 1
+        worst = min(
+            idle,
+            key=lambda peer: (peer.rate_from.total + peer.rate_to.total > 0, -crowd[peer.address.host], peer.key),
+        )
+        worst.end(EndKind.OURS, "made room for another peer")
+        return True
+
+    def _hosts(self) -> Iterator[str]:
+        return (peer.address.host for peer in self._by_id.values())
+
+    async def _connect(self, address: Address, attempt: Callable[[], None]) -> None:
         loop = asyncio.get_running_loop()
         stream: Stream | None = None
         try:
@@ -118,8 +187,7 @@ class Connector:
                 if theirs.info_hash not in self._info_hashes:
                     raise RemoteProtocolError("the peer answered for another torrent")
             finally:
-                self._connecting -= 1
-                self._slots.on_connecting_done()
+                attempt()
         except (NetworkError, RemoteProtocolError, TimeoutError):
             if stream is not None:
                 stream.abort()
@@ -135,7 +203,7 @@ class Connector:
     async def accept(self, stream: Stream, theirs: Handshake) -> None:
         """Answer a peer that reached us and asked for this torrent, and run it to its end."""
         address = stream.remote
-        if self._peer_list.is_banned(address.host) or len(self._by_id) >= self._max_peers:
+        if self._stopping or self._peer_list.is_banned(address.host) or not self._has_place_for(address.host):
             stream.abort()
             return
         try:
@@ -149,19 +217,31 @@ class Connector:
             raise
         await self._run_peer(stream, theirs, address, PeerSource.INCOMING)
 
+    def _has_place_for(self, host: str) -> bool:
+        if sum(other == host for other in self._hosts()) >= max(1, int(self._max_peers * HOST_SHARE)):
+            return False
+        if len(self._by_id) < self._max_peers:
+            return True
+        now = asyncio.get_running_loop().time()
+        if now >= self._next_room and self._make_room(now):
+            self._next_room = now + ROOM_INTERVAL
+        return False  # the place is free once the other has gone; whoever wants it comes again
+
     async def _run_peer(self, stream: Stream, theirs: Handshake, address: Address, source: PeerSource | None) -> None:
         """`source` is INCOMING for a peer that reached us, None for one from the list."""
         if theirs.peer_id == self._own_id:
             stream.abort()
             if source is None:
                 self._peer_list.on_self(address)
+                self.wake()
             return
         loop = asyncio.get_running_loop()
         existing = self._by_id.get(theirs.peer_id)
-        if existing is not None and not self._replaces(existing, theirs.peer_id, incoming=source is not None):
+        if existing is not None and not self._replaces(existing, theirs.peer_id, address, incoming=source is not None):
             stream.abort()
             if source is None:
                 self._peer_list.on_duplicate(address, loop.time())
+                self.wake()
             return
         if existing is not None:
             existing.end(EndKind.DUPLICATE, "connected twice")
@@ -181,9 +261,14 @@ class Connector:
         self._on_end(peer, end, loop.time())
         self.wake()
 
-    def _replaces(self, existing: Peer, their_id: PeerId, *, incoming: bool) -> bool:
+    def _replaces(self, existing: Peer, their_id: PeerId, address: Address, *, incoming: bool) -> bool:
         if existing.ended.done():
             return True
+        now = asyncio.get_running_loop().time()
+        if existing.address.host != address.host:
+            crossing = existing.address.is_ipv6 != address.is_ipv6 and now - existing.connected_at < CROSSING
+            if not crossing:
+                return now - existing.wire.last_received > SILENT
         if existing.incoming == incoming:
             return False
         they_win = their_id > self._own_id
@@ -204,3 +289,24 @@ class Connector:
                 self._peer_list.ban(address.host, end.reason, now)
             if len(self._misbehaved) > 1_000:  # as many hosts as one torrent could meet in hours; the oldest goes
                 del self._misbehaved[next(iter(self._misbehaved))]
+
+
+class _Once:
+    """Calls `action` the first time it is called."""
+
+    def __init__(self, action: Callable[[], None]) -> None:
+        self._action: Callable[[], None] | None = action
+
+    def __call__(self) -> None:
+        action, self._action = self._action, None
+        if action is not None:
+            action()
+
+
+def _is_idle(peer: Peer, now: float) -> bool:
+    return (
+        now - peer.connected_at > IDLE_AFTER
+        and not peer.ended.done()
+        and peer.rate_from.rate(now) == 0
+        and peer.rate_to.rate(now) == 0
+    )

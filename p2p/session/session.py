@@ -53,6 +53,9 @@ HANDSHAKE_TIMEOUT: Final = 10.0
 MAX_SHAKING: Final = 200
 """Strangers that may be silent at once: each holds a socket and nothing else."""
 
+MAX_SHAKING_HOST: Final = 50
+"""The same from one host, so that one cannot keep all others out."""
+
 PORT_TRIES: Final = 20
 """Ports tried for one that is free in both families."""
 
@@ -71,7 +74,7 @@ class Session:
         self._listeners: list[Listener] = []
         self._torrents: dict[InfoHash, Torrent] = {}
         self._keys = itertools.count(1)
-        self._shaking = 0
+        self._shaking: dict[str, int] = {}
 
     async def __aenter__(self) -> Session:
         settings = self.settings
@@ -239,19 +242,28 @@ class Session:
         return False
 
     def _on_stream(self, stream: Stream) -> None:
-        if self._shaking >= MAX_SHAKING or self._scope.closing or not self._open.slots.may_accept:
+        host = stream.remote.host
+        total = sum(self._shaking.values())
+        crowded = total >= MAX_SHAKING or self._shaking.get(host, 0) >= MAX_SHAKING_HOST
+        if crowded or self._scope.closing or not self._open.slots.may_accept:
             stream.abort()
             return
-        self._shaking += 1
-        self._scope.start(self._receive(stream), name=f"stranger {stream.remote}")
+        self._shaking[host] = self._shaking.get(host, 0) + 1
+        task = self._scope.start(self._receive(stream), name=f"stranger {stream.remote}")
+        task.add_done_callback(lambda task: self._on_shaken(task, stream))
+
+    def _on_shaken(self, task: asyncio.Task[None], stream: Stream) -> None:
+        host = stream.remote.host
+        self._shaking[host] -= 1
+        if not self._shaking[host]:
+            del self._shaking[host]
+        if task.cancelled():  # also where the task never came to its first step
+            stream.abort()
 
     async def _receive(self, stream: Stream) -> None:
         try:
-            try:
-                async with asyncio.timeout(HANDSHAKE_TIMEOUT):
-                    theirs = Handshake.parse(await read_exactly(stream, HANDSHAKE_SIZE))
-            finally:
-                self._shaking -= 1
+            async with asyncio.timeout(HANDSHAKE_TIMEOUT):
+                theirs = Handshake.parse(await read_exactly(stream, HANDSHAKE_SIZE))
             torrent = self._torrents.get(theirs.info_hash)
             if torrent is None:
                 stream.abort()

@@ -38,15 +38,16 @@ class Slots:
 
     def on_connecting_done(self) -> None:
         self.connecting -= 1
-        self._wake_next()
+        self.wake_next()
 
     def on_connected(self) -> None:
         self.connections += 1
 
     def on_disconnected(self) -> None:
         self.connections -= 1
-        self._wake_next()
+        self.wake_next()
 
-    def _wake_next(self) -> None:
-        if self._waiting:
+    def wake_next(self) -> None:
+        """Tell who has waited longest. One that is woken and leaves a slot free has to call this for the next."""
+        if self._waiting and self.may_connect:
             self._waiting.pop(next(iter(self._waiting)))()

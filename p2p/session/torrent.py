@@ -294,6 +294,8 @@ class Torrent:
         scope.start(self._keep_on_record(), name="checkpoint")
 
     async def _leave(self) -> None:
+        if self._connector is not None:
+            self._connector.stop()
         if self.exchange is not None:
             self.exchange.stop()
             await self.exchange.drain()
@@ -326,7 +328,8 @@ class Torrent:
         if self._connector is None or self._stop.is_set() or self._scope is None or self._scope.closing:
             stream.abort()
             return
-        self._scope.start(self._connector.accept(stream, theirs), name=f"peer {stream.remote}")
+        task = self._scope.start(self._connector.accept(stream, theirs), name=f"peer {stream.remote}")
+        task.add_done_callback(lambda task: stream.abort() if task.cancelled() else None)
 
     # -- facts
 
