@@ -7,6 +7,7 @@ a bug of ours is one too, and `STARLING_TRACEBACK=1` shows where it is. Only the
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 from importlib.metadata import version
@@ -38,6 +39,9 @@ _READER_GONE: Final = 141
 
 def main() -> None:
     """The entry point of the `starling` script."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a name in letters that the terminal has not is no error
     sys.exit(run(sys.argv[1:]))
 
 

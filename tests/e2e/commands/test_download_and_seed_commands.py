@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from command_line import files_below, make_content
 
 from p2p import Magnet, Metainfo
+
+
+def open_files(pid: int) -> list[str]:
+    """Paths of what a process has open."""
+    found = []
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):
+            found.append(str(link.readlink()))
+    return found
 
 
 async def test_seed_makes_the_torrent_and_download_fetches_every_byte(commands, content, tmp_path):
@@ -127,6 +139,26 @@ async def test_seed_prints_the_link_and_the_torrent(commands, content):
     torrent, magnet = ended.stdout.splitlines()[:2]
     assert torrent.split() == ["torrent", "songs.torrent"]
     assert Magnet.parse(magnet.split()[1]).trackers == ("http://127.0.0.1:1/announce",)
+
+
+async def test_names_in_letters_that_the_output_has_not(commands, tmp_path):
+    (tmp_path / "鳥").write_text("bird")
+    seed = await commands.start("seed", "鳥", "--bind", "127.0.0.1", PYTHONIOENCODING="latin-1")
+    await seed.line("\\u9ce5: complete, all 4 B are there")
+    assert (await seed.stop()).status == 0
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
+async def test_a_signal_while_hashing_leaves_no_torrent(commands, tmp_path, number, status):
+    with (tmp_path / "huge").open("wb") as file:
+        file.truncate(64 << 30)
+    seed = await commands.start("seed", "huge", "--bind", "127.0.0.1")
+    while not any(name.endswith("/huge") for name in open_files(seed.process.pid)):
+        await asyncio.sleep(0.02)
+    ended = await seed.stop(number)
+    assert ended.status == status
+    assert ended.stderr == ""
+    assert not (tmp_path / "huge.torrent").exists()
 
 
 async def test_seed_of_known_content_does_not_hash_it(commands, content):
