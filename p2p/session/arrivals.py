@@ -6,7 +6,7 @@ While the arena pool is pressed, blocks are copied out instead, so that a few sl
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +40,9 @@ class Arrival:
         self.blocks.clear()
 
 
+_NOTHING: Final = (None, None, None, None)
+
+
 class Arrivals:
     """The pieces of one torrent that are arriving."""
 
@@ -53,6 +56,9 @@ class Arrivals:
         arrival = self._arriving.get(block.piece)
         if arrival is None:
             arrival = self._arriving[block.piece] = Arrival(block.piece, self._piece_size(block.piece))
+        _, _, replaced, _ = arrival.blocks.get(block.begin, _NOTHING)
+        if replaced is not None:  # the picker gave up the piece's first sender and began anew with another
+            replaced.unpin()
         if self._arenas.pressed:
             arrival.blocks[block.begin] = (block, bytes(view), None, peer.address.host)
             arena.unpin()

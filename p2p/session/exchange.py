@@ -373,6 +373,8 @@ class Exchange:
             self._on_verified(piece)
         else:
             self.picker.on_piece_failed(piece)
+            if not proven:
+                self.picker.on_sender_sought(piece)
         for host in proven:
             self._ban(host, f"sent bad blocks of piece {piece}")
         if not good:

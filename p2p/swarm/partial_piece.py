@@ -26,13 +26,26 @@ _new_block = partial(tuple.__new__, Block)
 class PartialPiece:
     """The blocks of one piece. `length` is the piece's size in bytes."""
 
-    __slots__ = ("_also", "_free", "_last_length", "_state", "block_count", "piece", "received", "started", "workers")
+    __slots__ = (
+        "_also",
+        "_free",
+        "_last_length",
+        "_state",
+        "alone",
+        "block_count",
+        "piece",
+        "received",
+        "started",
+        "workers",
+    )
 
-    def __init__(self, piece: int, length: int, started: float) -> None:
+    def __init__(self, piece: int, length: int, started: float, *, alone: bool = False) -> None:
         self.piece = PieceIndex(piece)
         self.started = started
         self.block_count = (length + BLOCK_SIZE - 1) // BLOCK_SIZE
         self.received = 0
+        self.alone = alone
+        """One peer must send all of it, so that bad data has one sender."""
         self.workers: dict[PeerKey, int] = {}
         """Blocks asked of each peer that works or worked on this piece, in the order they joined."""
         self._last_length = length - (self.block_count - 1) * BLOCK_SIZE
@@ -46,6 +59,11 @@ class PartialPiece:
     def free(self) -> int:
         """Blocks that are neither asked nor received."""
         return len(self._free)
+
+    @property
+    def sharable(self) -> bool:
+        """Another peer may be asked for some of its blocks."""
+        return bool(self._free) and not (self.alone and self.workers)
 
     @property
     def complete(self) -> bool:

@@ -48,8 +48,7 @@ MOST_ASKERS: Final = 3
 """Peers asked for one block in endgame: each beyond the second mostly adds waste."""
 
 ENDGAME_IDLE: Final = 4
-"""Requests a peer may still have out when it is asked what others were asked. Before its own are nearly done it would
-only repeat what is on its way from others as fast as them."""
+"""Requests a peer may still have out when it is asked what others were: a busy one only repeats what is on its way."""
 
 ENDGAME_BATCH: Final = 16
 """Blocks asked again in one pick: what arrives meanwhile need not be asked twice."""
@@ -101,6 +100,7 @@ class PiecePicker:
         self._open: dict[int, PartialPiece] = {}
         # The open pieces that have free blocks, in the order they got some; those of priority 0 among them.
         self._sharable: dict[int, PartialPiece] = {}
+        self._lone: dict[int, None] = {}
         self._verifying = 0
         self._busy_peers = 0
 
@@ -149,6 +149,7 @@ class PiecePicker:
         if self.have[piece]:
             return
         self._close(piece)
+        self._lone.pop(piece, None)
         wanted = self._states.lacks(piece)
         self._states.on_verified(piece)
         if wanted:
@@ -173,6 +174,10 @@ class PiecePicker:
         if piece in self._open:
             self._close(piece)
             self._states.on_dropped(piece)
+
+    def on_sender_sought(self, piece: int) -> None:
+        """Several peers sent a piece that failed: until it verifies, one at a time sends all of it."""
+        self._lone[piece] = None
 
     def on_piece_lost(self, piece: int) -> None:
         """A piece we had is gone or changed on disk."""
@@ -214,7 +219,7 @@ class PiecePicker:
             partial = self._reopen(block)
             if partial is None:
                 return _OLD
-        index = partial.index_of(block)
+        index = None if partial.alone and peer not in partial.workers else partial.index_of(block)
         askers = None if index is None else partial.receive(index)
         if askers is None:
             return _OLD
@@ -234,7 +239,7 @@ class PiecePicker:
     def _reopen(self, block: Block) -> PartialPiece | None:
         """Work on the fresh piece that a late block belongs to; None if that is no piece we lack."""
         piece = block.piece
-        if not 0 <= piece < self._size or not self._states.lacks(piece):
+        if not 0 <= piece < self._size or not self._states.lacks(piece) or piece in self._lone:
             return None
         partial = PartialPiece(piece, self._piece_size(piece), 0.0)
         if partial.index_of(block) is None:
@@ -257,10 +262,10 @@ class PiecePicker:
             self._busy_peers -= 1
 
     def _after_drop(self, partial: PartialPiece) -> None:
-        if partial.untouched:
+        if partial.untouched or (partial.alone and partial.idle):
             self._close(partial.piece)
             self._states.on_dropped(partial.piece)
-        elif partial.free:
+        elif partial.sharable:
             self._sharable[partial.piece] = partial
 
     def _add_open(self, partial: PartialPiece) -> None:
@@ -310,11 +315,11 @@ class PiecePicker:
     def _take(self, known: PickerPeer, partial: PartialPiece, blocks: list[Block], count: int) -> None:
         blocks += partial.take(known.key, count - len(blocks))
         known.work[partial.piece] = partial
-        if not partial.free:
-            del self._sharable[partial.piece]
+        if not partial.sharable:
+            self._sharable.pop(partial.piece, None)
 
     def _start(self, known: PickerPeer, piece: int, blocks: list[Block], count: int, now: float) -> None:
-        partial = PartialPiece(piece, self._piece_size(piece), now)
+        partial = PartialPiece(piece, self._piece_size(piece), now, alone=piece in self._lone)
         self._add_open(partial)
         self._take(known, partial, blocks, count)
 
@@ -422,7 +427,7 @@ class PiecePicker:
         pieces = [
             partial
             for piece, partial in self._open.items()
-            if not partial.complete and self._states.priority(piece) and known.have[piece]
+            if not (partial.complete or partial.alone) and self._states.priority(piece) and known.have[piece]
         ]
         turn = int(self._rng.random() * len(pieces))
         askable: list[tuple[PartialPiece, int]] = []
@@ -476,7 +481,7 @@ class PiecePicker:
         asked = dict.fromkeys(self._peers, 0)
         for piece, partial in self._open.items():
             partial.check_invariants()
-            if partial.untouched or bool(partial.free) != (piece in self._sharable):
+            if partial.untouched or partial.sharable != (piece in self._sharable):
                 raise AssertionError(f"piece {piece}: untouched, or wrongly in or out of the sharable ones")
             for key, count in partial.workers.items():
                 asked[key] += count
