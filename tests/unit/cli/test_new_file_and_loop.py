@@ -49,9 +49,12 @@ def test_what_is_logged_is_a_line_on_stderr(capsys):
         logging.getLogger("p2p.somewhere").info("not worth a word")
         logging.getLogger("p2p.somewhere").warning("%s\nforged", "odd")
         try:
-            raise ValueError("deep inside")
+            int("deep inside")
         except ValueError:
             logging.getLogger("p2p.somewhere").exception("a bug")
 
     event_loop.run(log())
-    assert capsys.readouterr().err == "note: odd forged\nnote: a bug: ValueError: deep inside\n"
+    assert (
+        capsys.readouterr().err
+        == "note: odd forged\nnote: a bug: ValueError: invalid literal for int() with base 10: 'deep inside'\n"
+    )
