@@ -1,4 +1,4 @@
-"""Places at a torrent: nobody keeps others out for ever, whatever he holds, and every slot that is taken is given back."""
+"""Places at a torrent: nobody keeps others out for ever, and every slot that is taken is given back."""
 
 from __future__ import annotations
 
