@@ -188,15 +188,17 @@ class Exchange:
             else:
                 self._on_event(peer, event, now)
             if peer.ended.done():
-                self._release_rest(events, event)
+                self._release_rest(peer, events, event)
                 return
         self._take_turn(peer, now)
 
-    def _release_rest(self, events: Sequence[wire.Event], last: wire.Event) -> None:
+    def _release_rest(self, peer: Peer, events: Sequence[wire.Event], last: wire.Event) -> None:
         position = next(i for i, event in enumerate(events) if event is last)
         for event in events[position + 1 :]:
             if type(event) is wire.BlockReceived:
                 event.arena.unpin()
+                peer.wasted += event.length
+                self.wasted += event.length
 
     def _take_turn(self, peer: Peer, now: float) -> None:
         self._show_interest(peer)
