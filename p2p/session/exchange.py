@@ -1,7 +1,8 @@
 """What goes on between us and the peers of one torrent: facts come in from connections, decisions go out to them.
 
-The deciders are pure (`PiecePicker`, `RequestQueue`, `Choker`, `SmartBan`); this module gives them facts and carries
-out what they return. After each input the picker is asked once, and a turn's requests leave in one batch.
+The deciders are pure (`PiecePicker`, `RequestQueue`, `SmartBan`); this module gives them facts and carries out what
+they return. After each input the picker is asked once, and a turn's requests leave in one batch. What peers ask of us
+is for `Serving`, and the blocks that they send are for `Storing`.
 """
 
 from __future__ import annotations
@@ -9,25 +10,26 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from p2p.errors import DiskFullError, StorageError
 from p2p.ids import Block, InfoHash, PieceIndex
-from p2p.session.arrivals import Arrival, Arrivals
 from p2p.session.peer_task import EndKind, Peer
-from p2p.session.uploads import MAX_UPLOAD_QUEUE, QUEUED_BYTES, QUEUED_BYTES_LIMITED, Uploads, rejected
+from p2p.session.serving import ALLOWED_FAST, Serving
+from p2p.session.storing import Storing
 from p2p.swarm.bitfield import Bitfield
-from p2p.swarm.choker import ChokePeer, Choker, ChokeRound
 from p2p.swarm.rate import RateMeter
 from p2p.swarm.request_queue import BlockMatch
 from p2p.wire import events as wire
-from p2p.wire.allowed_fast import allowed_fast_set
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Sequence
 
+    from p2p.errors import StorageError
+    from p2p.session.arrivals import Arrival
     from p2p.session.piece_store import PieceStore
     from p2p.session.scope import Scope
+    from p2p.session.uploads import Uploads
     from p2p.swarm.bans import SmartBan
+    from p2p.swarm.choker import Choker
     from p2p.swarm.piece_picker import PiecePicker
     from p2p.wire.arena import ArenaPool
     from p2p.wire.extension import ExtensionHandshake
@@ -37,16 +39,6 @@ OUR_REQUEST_QUEUE: Final = 2_000
 
 MAX_UNASKED: Final = 64
 """Blocks nobody asked for that a peer may send before it goes: a cancel crossing its block is no crime, a flood is."""
-
-STORE_BACKLOG: Final = 8 << 20
-"""Bytes handed to storage and not yet written, or two pieces if that is more; beyond it peers are not read, so that a
-slow disk slows the network. More would only move blocks out of the processor's cache before they are hashed."""
-
-ALLOWED_FAST: Final = 5
-"""Pieces a choked newcomer may have (BEP 6), fewer in small torrents so that choking keeps its meaning."""
-
-DISK_FULL_RETRY: Final = 5.0
-"""Seconds between looks at a full disk."""
 
 
 class Exchange:
@@ -73,7 +65,6 @@ class Exchange:
     ) -> None:
         self.store = store
         self.picker = picker
-        self.choker = choker
         self.peers: dict[int, Peer] = {}
         self.rate_down = RateMeter()
         self.rate_up = RateMeter()
@@ -81,24 +72,23 @@ class Exchange:
         self.uploaded = 0
         self.wasted = 0
         self.corrupt = 0
-        self.disk_full: str | None = None
-        self.backlog = 0
-        """Bytes of whole pieces that are not written yet."""
-        self._backlog_limit = max(STORE_BACKLOG, 2 * store.piece_length)
         self._bans = bans
-        self._uploads = uploads
-        self._scope = scope
-        self._rng = rng
-        self._info_hash = info_hash
         self._extension_handshake = extension_handshake
-        self._up_limited = up_limited
-        self._up_limit = up_limit
         self._on_piece = on_piece
         self._on_ban = on_ban
-        self._on_storage_error = on_storage_error
-        self._arrivals = Arrivals(store.piece_size, arenas)
-        self._paused_readers: dict[int, Peer] = {}
-        self._allowed_fast: dict[int, frozenset[int]] = {}
+        self.serving = Serving(
+            peers=self.peers,
+            have=picker.have,
+            choker=choker,
+            uploads=uploads,
+            rng=rng,
+            info_hash=info_hash,
+            up_limited=up_limited,
+            up_limit=up_limit,
+        )
+        self.storing = Storing(
+            store=store, arenas=arenas, scope=scope, on_stored=self._on_stored, on_error=on_storage_error
+        )
         self._offered_fast: dict[int, list[int]] = {}
         self.wanted_size = 0
         self.done_size = 0
@@ -107,8 +97,6 @@ class Exchange:
             if picker.priority(piece):
                 self.wanted_size += store.piece_size(piece)
                 self.done_size += store.piece_size(piece) if picker.have[piece] else 0
-        self._storing: dict[PieceIndex, Arrival] = {}
-        self._store_ended = asyncio.Event()
         self._stopped = False
 
     # -- peers come and go
@@ -131,22 +119,16 @@ class Exchange:
             peer.wire.send_bitfield(have.to_bytes())
         if peer.handshake.extension:
             peer.wire.send_extension_handshake(self._extension_handshake(peer))
-        if peer.wire.fast and not peer.address.is_ipv6 and have.count:
-            count = min(ALLOWED_FAST, have.size // 50)
-            offered = allowed_fast_set(peer.address.host, self._info_hash, have.size, count) if count else []
-            self._allowed_fast[peer.key] = frozenset(offered)
-            for piece in offered:
-                peer.wire.send_allowed_fast(PieceIndex(piece))
+        self.serving.greet(peer)
         peer.start()
 
     def detach(self, peer: Peer) -> None:
         """Forget a peer; what it was asked for is asked of others at once."""
         if self.peers.pop(peer.key, None) is None:
             return
-        self._paused_readers.pop(peer.key, None)
-        self._allowed_fast.pop(peer.key, None)
         self._offered_fast.pop(peer.key, None)
-        self._uploads.forget(peer)
+        self.storing.forget(peer)
+        self.serving.forget(peer)
         had_requests = peer.requests.outstanding > 0
         self.picker.on_peer_left(peer.key)
         peer.release()
@@ -156,21 +138,9 @@ class Exchange:
     def stop(self) -> None:
         """End every connection; nothing is asked or served from here on."""
         self._stopped = True
+        self.serving.stop()
         for peer in list(self.peers.values()):
             peer.end(EndKind.OURS, "stopping")
-
-    async def drain(self) -> None:
-        """Wait until what has arrived whole is on disk, unless the disk is full."""
-        while self.backlog and self.disk_full is None:
-            self._store_ended.clear()
-            await self._store_ended.wait()
-
-    def close(self) -> None:
-        """Give every buffer back. Only once `store` has nothing in hand any more."""
-        self._arrivals.drop_all()
-        for arrival in self._storing.values():
-            arrival.release()
-        self._storing.clear()
 
     # -- facts from peers
 
@@ -214,7 +184,7 @@ class Exchange:
             peer.wire.send_not_interested()
 
     def _ask(self, peer: Peer, now: float) -> None:
-        if self.disk_full is not None or self._stopped:
+        if self.storing.disk_full is not None or self._stopped:
             return
         only: list[int] | None = None
         if peer.wire.peer_choking:
@@ -262,9 +232,9 @@ class Exchange:
             peer.wasted += length
             self.wasted += length
             return
-        self._arrivals.add(block, event.view, event.arena, peer)
+        self.storing.add(block, event.view, event.arena, peer)
         if outcome.piece_complete:
-            self._scope.start(self._store_piece(event.piece), name=f"store {event.piece}")
+            self.storing.on_whole(event.piece)
 
     def _on_event(self, peer: Peer, event: wire.Event, now: float) -> None:
         match event:
@@ -272,17 +242,16 @@ class Exchange:
                 self.picker.on_peer_have(peer.key, piece)
                 self._drop_if_pointless(peer)
             case wire.RequestReceived(block=block):
-                self._on_request(peer, block)
+                self.serving.on_request(peer, block)
             case wire.CancelReceived(block=block):
-                if block in peer.uploads:
-                    rejected(peer, [block])
+                self.serving.on_cancel(peer, block)
             case wire.Unchoked():
                 pass  # the turn that follows asks
             case wire.Choked():
                 for block in peer.requests.on_choked(peer.wire.fast):
                     self.picker.on_request_dropped(peer.key, block)
             case wire.Interested():
-                self._apply(self.choker.fill(self._choke_peers(now), now, self._rng), now)
+                self.serving.on_interested(now)
             case wire.NotInterested():
                 pass  # the next round takes the slot back
             case wire.BitfieldReceived(data=data):
@@ -314,18 +283,6 @@ class Exchange:
             case _:
                 pass  # DHT ports, and hashes that were never asked for
 
-    def _on_request(self, peer: Peer, block: Block) -> None:
-        allowed = not peer.wire.am_choking or block.piece in self._allowed_fast.get(peer.key, ())
-        if not allowed or self._stopped or not self.picker.have[block.piece]:
-            rejected(peer, [block])
-        elif len(peer.uploads) >= MAX_UPLOAD_QUEUE:
-            if not peer.wire.fast:
-                peer.end(EndKind.MISBEHAVED, f"asked for more than {MAX_UPLOAD_QUEUE} blocks at once")
-                return
-            rejected(peer, [block])
-        else:
-            peer.uploads[block] = None
-
     def _drop_if_pointless(self, peer: Peer) -> None:
         if not self.seeding:
             return
@@ -336,14 +293,10 @@ class Exchange:
     # -- what peers ask of their exchange
 
     def refill(self, peer: Peer) -> None:
-        if peer.uploads:
-            self._uploads.refill(peer, QUEUED_BYTES_LIMITED if self._up_limited() else QUEUED_BYTES)
+        self.serving.refill(peer)
 
     def may_read(self, peer: Peer) -> bool:
-        if self.backlog <= self._backlog_limit:
-            return True
-        self._paused_readers[peer.key] = peer
-        return False
+        return self.storing.may_read(peer)
 
     def on_sent(self, peer: Peer, payload: int, now: float) -> None:  # noqa: ARG002 - the port's shape
         self.uploaded += payload
@@ -351,29 +304,13 @@ class Exchange:
 
     # -- pieces
 
-    async def _store_piece(self, piece: PieceIndex) -> None:
-        arrival = self._arrivals.take(piece)
-        self._storing[piece] = arrival
-        self.backlog += arrival.size
-        try:
-            good = await self._store_when_room(piece, arrival)
-        except StorageError as error:
-            self._on_storage_error(error)
-            return
-        finally:
-            self.backlog -= arrival.size
-            self._store_ended.set()
-            self._resume_readers()
+    def _on_stored(self, piece: PieceIndex, arrival: Arrival, good: bool) -> None:  # noqa: FBT001 - the verdict
         if good:
             proven = self._bans.on_piece_verified(piece, arrival.evidence)
+            self._on_verified(piece)
         else:
             self.corrupt += arrival.size
             proven = self._bans.on_piece_failed(piece, arrival.evidence())
-        del self._storing[piece]
-        arrival.release()
-        if good:
-            self._on_verified(piece)
-        else:
             self.picker.on_piece_failed(piece)
             if not proven:
                 self.picker.on_sender_sought(piece)
@@ -381,21 +318,6 @@ class Exchange:
             self._ban(host, f"sent bad blocks of piece {piece}")
         if not good:
             self._ask_everyone(self._now())
-
-    async def _store_when_room(self, piece: PieceIndex, arrival: Arrival) -> bool:
-        """Store a piece; on a full disk keep it, ask for nothing more, and try again until there is room."""
-        views = arrival.views()
-        while True:
-            try:
-                good = await self.store.store(piece, views)
-            except DiskFullError as error:
-                self.disk_full = str(error)
-                self._store_ended.set()
-                self._on_storage_error(error)
-                await asyncio.sleep(DISK_FULL_RETRY)
-            else:
-                self.disk_full = None
-                return good
 
     def _ban(self, host: str, reason: str) -> None:
         self._on_ban(host, reason)
@@ -421,13 +343,6 @@ class Exchange:
             peer.flush()
         self._on_piece(piece)
 
-    def _resume_readers(self) -> None:
-        if self._paused_readers and self.backlog <= self._backlog_limit // 2:
-            paused = list(self._paused_readers.values())
-            self._paused_readers.clear()
-            for peer in paused:
-                peer.resume_reading()
-
     # -- time
 
     def on_tick(self, now: float) -> None:
@@ -442,55 +357,8 @@ class Exchange:
                 self.picker.on_request_dropped(peer.key, block)
             if peer.wire.keep_alive_due(now):
                 peer.wire.send_keep_alive()
-        if now >= self.choker.next_round:
-            up_limit = self._up_limit()
-            self._apply(
-                self.choker.round(
-                    self._choke_peers(now),
-                    now,
-                    self._rng,
-                    seeding=self.seeding,
-                    upload_rate=self.rate_up.rate(now),
-                    upload_limit=up_limit,
-                ),
-                now,
-            )
+        self.serving.choke_if_due(now, seeding=self.seeding, upload_rate=self.rate_up.rate(now))
         self._ask_everyone(now)
-
-    def _choke_peers(self, now: float) -> list[ChokePeer]:
-        return [
-            ChokePeer(
-                key=peer.key,
-                interested=peer.wire.peer_interested,
-                choked=peer.wire.am_choking,
-                snubbed=peer.requests.snubbed,
-                rate_from=peer.rate_from.rate(now),
-                rate_to=peer.rate_to.rate(now),
-                joined=peer.connected_at,
-                unchoked_at=peer.last_unchoked,
-                sent_since_unchoke=peer.sent_since_unchoke,
-            )
-            for peer in self.peers.values()
-            if not peer.ended.done()
-        ]
-
-    def _apply(self, decision: ChokeRound, now: float) -> None:
-        for key in decision.choke:
-            peer = self.peers.get(key)
-            if peer is None or peer.ended.done() or peer.wire.am_choking:
-                continue
-            peer.wire.send_choke()
-            allowed = self._allowed_fast.get(key, frozenset())
-            rejected(peer, [block for block in peer.uploads if block.piece not in allowed])
-            peer.flush()
-        for key in decision.unchoke:
-            peer = self.peers.get(key)
-            if peer is None or peer.ended.done() or not peer.wire.am_choking:
-                continue
-            peer.wire.send_unchoke()
-            peer.last_unchoked = now
-            peer.sent_since_unchoke = 0
-            peer.flush()
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()

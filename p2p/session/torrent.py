@@ -298,7 +298,7 @@ class Torrent:
             self._connector.stop()
         if self.exchange is not None:
             self.exchange.stop()
-            await self.exchange.drain()
+            await self.exchange.storing.drain()
         if self.announcer is not None:
             await self.announcer.stop(STOP_TIMEOUT)
 
@@ -307,7 +307,7 @@ class Torrent:
             await self.store.close(self._totals())
         finally:
             if self.exchange is not None:
-                self.exchange.close()
+                self.exchange.storing.close()
             self._services.cache.drop(self.info_hashes[0])
 
     def _totals(self) -> Totals:
@@ -340,7 +340,7 @@ class Torrent:
             return
         exchange.on_tick(now)
         self._call_for_peers(exchange, now)
-        if self.state is TorrentState.DISK_FULL and exchange.disk_full is None:
+        if self.state is TorrentState.DISK_FULL and exchange.storing.disk_full is None:
             self.state = TorrentState.SEEDING if exchange.seeding else TorrentState.DOWNLOADING
             self.message = None
         if self.state is TorrentState.SEEDING and self.seeding_since is not None:

@@ -75,7 +75,7 @@ def _peer(exchange: Exchange, peer: Peer, now: float) -> PeerSnapshot:
         peer_choking=wire.peer_choking,
         peer_interested=wire.peer_interested,
         snubbed=peer.requests.snubbed,
-        optimistic=exchange.choker.snapshot().optimistic == peer.key,
+        optimistic=exchange.serving.choker.snapshot().optimistic == peer.key,
         rate_down=peer.rate_from.rate(now),
         rate_up=peer.rate_to.rate(now),
         downloaded=wire.payload_received,

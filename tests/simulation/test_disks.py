@@ -110,7 +110,7 @@ def test_a_slow_disk_slows_the_network_and_loses_nothing(play):
         most = 0
         while leecher.torrent.snapshot().pieces_had < world.metainfo.piece_count:
             await asyncio.sleep(0.5)
-            most = max(most, leecher.torrent.exchange.backlog)
+            most = max(most, leecher.torrent.exchange.storing.backlog)
         await world.completed([leecher], 60)
         assert world.holds(leecher)
         # The bound, and what was under way when it was reached.

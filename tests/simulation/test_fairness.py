@@ -13,7 +13,7 @@ from p2p.swarm.choker import ChokeRound
 
 def give_nothing(peer):
     """Make a session that follows all rules but one: it unchokes nobody."""
-    choker = peer.torrent.exchange.choker
+    choker = peer.torrent.exchange.serving.choker
     choker.round = choker.fill = lambda *_, **__: ChokeRound((), (), None, 0)
 
 

@@ -1,0 +1,150 @@
+"""What peers ask of us and who gets it: the choking round, pieces for choked newcomers, cancels, refusals.
+
+`Choker` decides who is unchoked; this module gives it the facts, tells peers of its decisions, and judges each request
+(BEP 3, BEP 6). What is granted waits in the peer's `uploads`, and `Uploads` moves it into the connection machine.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from p2p.ids import Block, InfoHash, PieceIndex
+from p2p.session.peer_task import EndKind, Peer
+from p2p.session.uploads import MAX_UPLOAD_QUEUE, QUEUED_BYTES, QUEUED_BYTES_LIMITED, Uploads, rejected
+from p2p.swarm.choker import ChokePeer, Choker, ChokeRound
+from p2p.wire.allowed_fast import allowed_fast_set
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable
+
+    from p2p.swarm.bitfield import Bitfield
+
+ALLOWED_FAST: Final = 5
+"""Pieces a choked newcomer may have (BEP 6), fewer in small torrents so that choking keeps its meaning."""
+
+
+class Serving:
+    """The upload side of one torrent. `peers` are those of the exchange and `have` our pieces, as they change."""
+
+    def __init__(
+        self,
+        *,
+        peers: dict[int, Peer],
+        have: Bitfield,
+        choker: Choker,
+        uploads: Uploads,
+        rng: random.Random,
+        info_hash: InfoHash,
+        up_limited: Callable[[], bool],
+        up_limit: Callable[[], float | None],
+    ) -> None:
+        self.choker = choker
+        self._peers = peers
+        self._have = have
+        self._uploads = uploads
+        self._rng = rng
+        self._info_hash = info_hash
+        self._up_limited = up_limited
+        self._up_limit = up_limit
+        self._allowed_fast: dict[int, frozenset[int]] = {}
+        self._stopped = False
+
+    # -- peers come and go
+
+    def greet(self, peer: Peer) -> None:
+        """Offer a newcomer some pieces that it may have while it is choked."""
+        have = self._have
+        if not peer.wire.fast or peer.address.is_ipv6 or not have.count:
+            return
+        count = min(ALLOWED_FAST, have.size // 50)
+        offered = allowed_fast_set(peer.address.host, self._info_hash, have.size, count) if count else []
+        self._allowed_fast[peer.key] = frozenset(offered)
+        for piece in offered:
+            peer.wire.send_allowed_fast(PieceIndex(piece))
+
+    def forget(self, peer: Peer) -> None:
+        self._allowed_fast.pop(peer.key, None)
+        self._uploads.forget(peer)
+
+    def stop(self) -> None:
+        """From here on every request is refused."""
+        self._stopped = True
+
+    # -- requests
+
+    def on_request(self, peer: Peer, block: Block) -> None:
+        allowed = not peer.wire.am_choking or block.piece in self._allowed_fast.get(peer.key, ())
+        if not allowed or self._stopped or not self._have[block.piece]:
+            rejected(peer, [block])
+        elif len(peer.uploads) >= MAX_UPLOAD_QUEUE:
+            if not peer.wire.fast:
+                peer.end(EndKind.MISBEHAVED, f"asked for more than {MAX_UPLOAD_QUEUE} blocks at once")
+                return
+            rejected(peer, [block])
+        else:
+            peer.uploads[block] = None
+
+    def on_cancel(self, peer: Peer, block: Block) -> None:
+        if block in peer.uploads:
+            rejected(peer, [block])
+
+    def refill(self, peer: Peer) -> None:
+        """Move what was granted to `peer` into its connection machine, as far as that should hold."""
+        if peer.uploads:
+            self._uploads.refill(peer, QUEUED_BYTES_LIMITED if self._up_limited() else QUEUED_BYTES)
+
+    # -- choking
+
+    def on_interested(self, now: float) -> None:
+        """A peer wants what we have: it may have a slot that stands empty."""
+        self._apply(self.choker.fill(self._choke_peers(now), now, self._rng), now)
+
+    def choke_if_due(self, now: float, *, seeding: bool, upload_rate: float) -> None:
+        """Play the choking round when its time has come. `upload_rate` is what goes out, in bytes a second."""
+        if now < self.choker.next_round:
+            return
+        decision = self.choker.round(
+            self._choke_peers(now),
+            now,
+            self._rng,
+            seeding=seeding,
+            upload_rate=upload_rate,
+            upload_limit=self._up_limit(),
+        )
+        self._apply(decision, now)
+
+    def _choke_peers(self, now: float) -> list[ChokePeer]:
+        return [
+            ChokePeer(
+                key=peer.key,
+                interested=peer.wire.peer_interested,
+                choked=peer.wire.am_choking,
+                snubbed=peer.requests.snubbed,
+                rate_from=peer.rate_from.rate(now),
+                rate_to=peer.rate_to.rate(now),
+                joined=peer.connected_at,
+                unchoked_at=peer.last_unchoked,
+                sent_since_unchoke=peer.sent_since_unchoke,
+            )
+            for peer in self._peers.values()
+            if not peer.ended.done()
+        ]
+
+    def _apply(self, decision: ChokeRound, now: float) -> None:
+        for key in decision.choke:
+            peer = self._peers.get(key)
+            if peer is None or peer.ended.done() or peer.wire.am_choking:
+                continue
+            peer.wire.send_choke()
+            allowed = self._allowed_fast.get(key, frozenset())
+            rejected(peer, [block for block in peer.uploads if block.piece not in allowed])
+            peer.flush()
+        for key in decision.unchoke:
+            peer = self._peers.get(key)
+            if peer is None or peer.ended.done() or not peer.wire.am_choking:
+                continue
+            peer.wire.send_unchoke()
+            peer.last_unchoked = now
+            peer.sent_since_unchoke = 0
+            peer.flush()

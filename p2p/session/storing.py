@@ -1,0 +1,130 @@
+"""Whole pieces on their way to disk: hashed and written one task a piece, kept and tried again while the disk is full.
+
+Decides when peers are read no further: while more than a backlog waits for storage, a slow disk slows the network.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from p2p.errors import DiskFullError, StorageError
+from p2p.session.arrivals import Arrival, Arrivals
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from p2p.ids import Block, PieceIndex
+    from p2p.session.peer_task import Peer
+    from p2p.session.piece_store import PieceStore
+    from p2p.session.scope import Scope
+    from p2p.wire.arena import Arena, ArenaPool
+
+STORE_BACKLOG: Final = 8 << 20
+"""Bytes handed to storage and not yet written, or two pieces if that is more; beyond it peers are not read, so that a
+slow disk slows the network. More would only move blocks out of the processor's cache before they are hashed."""
+
+DISK_FULL_RETRY: Final = 5.0
+"""Seconds between looks at a full disk."""
+
+
+class Storing:
+    """The pieces of one torrent between the network and the disk.
+
+    `on_stored(piece, arrival, good)` hears of each that storage is done with, good or bad, while its views still live.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: PieceStore,
+        arenas: ArenaPool,
+        scope: Scope,
+        on_stored: Callable[[PieceIndex, Arrival, bool], None],
+        on_error: Callable[[StorageError], None],
+    ) -> None:
+        self.backlog = 0
+        """Bytes of whole pieces that are not written yet."""
+        self.disk_full: str | None = None
+        self._store = store
+        self._scope = scope
+        self._on_stored = on_stored
+        self._on_error = on_error
+        self._backlog_limit = max(STORE_BACKLOG, 2 * store.piece_length)
+        self._arrivals = Arrivals(store.piece_size, arenas)
+        self._storing: dict[PieceIndex, Arrival] = {}
+        self._paused_readers: dict[int, Peer] = {}
+        self._ended = asyncio.Event()
+
+    def add(self, block: Block, view: memoryview, arena: Arena, peer: Peer) -> None:
+        """Keep a block until its piece is whole, with its pin on `arena`."""
+        self._arrivals.add(block, view, arena, peer)
+
+    def on_whole(self, piece: PieceIndex) -> None:
+        """Every block of `piece` was added: hash it and write it."""
+        self._scope.start(self._store_piece(piece), name=f"store {piece}")
+
+    def may_read(self, peer: Peer) -> bool:
+        """False while storage is behind; the peer is then resumed when it has caught up."""
+        if self.backlog <= self._backlog_limit:
+            return True
+        self._paused_readers[peer.key] = peer
+        return False
+
+    def forget(self, peer: Peer) -> None:
+        """Resume `peer` no more."""
+        self._paused_readers.pop(peer.key, None)
+
+    async def drain(self) -> None:
+        """Wait until what has arrived whole is on disk, unless the disk is full."""
+        while self.backlog and self.disk_full is None:
+            self._ended.clear()
+            await self._ended.wait()
+
+    def close(self) -> None:
+        """Give every buffer back. Only once the store has nothing in hand any more."""
+        self._arrivals.drop_all()
+        for arrival in self._storing.values():
+            arrival.release()
+        self._storing.clear()
+
+    async def _store_piece(self, piece: PieceIndex) -> None:
+        arrival = self._arrivals.take(piece)
+        self._storing[piece] = arrival
+        self.backlog += arrival.size
+        try:
+            good = await self._store_when_room(piece, arrival)
+        except StorageError as error:
+            self._on_error(error)
+            return
+        finally:
+            self.backlog -= arrival.size
+            self._ended.set()
+            self._resume_readers()
+        del self._storing[piece]
+        try:
+            self._on_stored(piece, arrival, good)
+        finally:
+            arrival.release()
+
+    async def _store_when_room(self, piece: PieceIndex, arrival: Arrival) -> bool:
+        """Store a piece; on a full disk keep it, ask for nothing more, and try again until there is room."""
+        views = arrival.views()
+        while True:
+            try:
+                good = await self._store.store(piece, views)
+            except DiskFullError as error:
+                self.disk_full = str(error)
+                self._ended.set()
+                self._on_error(error)
+                await asyncio.sleep(DISK_FULL_RETRY)
+            else:
+                self.disk_full = None
+                return good
+
+    def _resume_readers(self) -> None:
+        if self._paused_readers and self.backlog <= self._backlog_limit // 2:
+            paused = list(self._paused_readers.values())
+            self._paused_readers.clear()
+            for peer in paused:
+                peer.resume_reading()
