@@ -78,7 +78,7 @@ class Exchange:
         self._on_ban = on_ban
         self.serving = Serving(
             peers=self.peers,
-            have=picker.have,
+            picker=picker,
             choker=choker,
             uploads=uploads,
             rng=rng,

@@ -250,6 +250,10 @@ class Peer:
         except NetworkError as error:
             self.end(EndKind.BROKEN, str(error))
             return
+        except LocalProtocolError as error:
+            log.exception("a bug of ours ended the connection to %s", self.address)
+            self.end(EndKind.BROKEN, str(error))
+            return
         self._stop_writing()
 
     def _start_writing(self) -> None:

@@ -18,20 +18,20 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Callable
 
-    from p2p.swarm.bitfield import Bitfield
+    from p2p.swarm.piece_picker import PiecePicker
 
 ALLOWED_FAST: Final = 5
 """Pieces a choked newcomer may have (BEP 6), fewer in small torrents so that choking keeps its meaning."""
 
 
 class Serving:
-    """The upload side of one torrent. `peers` are those of the exchange and `have` our pieces, as they change."""
+    """The upload side of one torrent. `peers` are those of the exchange, as they come and go."""
 
     def __init__(
         self,
         *,
         peers: dict[int, Peer],
-        have: Bitfield,
+        picker: PiecePicker,
         choker: Choker,
         uploads: Uploads,
         rng: random.Random,
@@ -41,7 +41,7 @@ class Serving:
     ) -> None:
         self.choker = choker
         self._peers = peers
-        self._have = have
+        self._picker = picker
         self._uploads = uploads
         self._rng = rng
         self._info_hash = info_hash
@@ -54,7 +54,7 @@ class Serving:
 
     def greet(self, peer: Peer) -> None:
         """Offer a newcomer some pieces that it may have while it is choked."""
-        have = self._have
+        have = self._picker.have
         if not peer.wire.fast or peer.address.is_ipv6 or not have.count:
             return
         count = min(ALLOWED_FAST, have.size // 50)
@@ -75,7 +75,7 @@ class Serving:
 
     def on_request(self, peer: Peer, block: Block) -> None:
         allowed = not peer.wire.am_choking or block.piece in self._allowed_fast.get(peer.key, ())
-        if not allowed or self._stopped or not self._have[block.piece]:
+        if not allowed or self._stopped or not self._picker.have[block.piece]:
             rejected(peer, [block])
         elif len(peer.uploads) >= MAX_UPLOAD_QUEUE:
             if not peer.wire.fast:
@@ -86,8 +86,12 @@ class Serving:
             peer.uploads[block] = None
 
     def on_cancel(self, peer: Peer, block: Block) -> None:
-        if block in peer.uploads:
+        if block not in peer.uploads:
+            return
+        if peer.wire.fast:
             rejected(peer, [block])
+        else:  # the machine forgot the request as it read the cancel; what it holds now was asked anew after that
+            del peer.uploads[block]
 
     def refill(self, peer: Peer) -> None:
         """Move what was granted to `peer` into its connection machine, as far as that should hold."""

@@ -201,7 +201,12 @@ class Session:
         while True:
             await asyncio.sleep(TICK)
             for torrent in self.torrents:
-                torrent.on_tick(loop.time())
+                try:
+                    torrent.on_tick(loop.time())
+                except Exception as error:  # as in `_run`
+                    log.exception("torrent %s ended by a bug", torrent.info_hash)
+                    torrent.on_bug(error)
+                    torrent.request_stop()
 
     # -- peers that reach us
 

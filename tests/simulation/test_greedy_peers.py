@@ -1,0 +1,137 @@
+"""Peers that take requests back, or ask for more than their due: they get their share, and cost others nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import struct
+
+import pytest
+
+from p2p.errors import LocalProtocolError
+from p2p.ids import BLOCK_SIZE, Block, PeerId
+from p2p.session.settings import Settings
+from p2p.session.snapshot import TorrentState
+from p2p.simulation.scripted_peer import ScriptedPeer
+from p2p.simulation.sim_disk import DiskKnobs
+from p2p.wire import messages as wire
+
+GREEDY_ID = PeerId(b"-XX0001-greedygreedy")
+
+
+def message(kind, payload=b""):
+    return struct.pack(">IB", 1 + len(payload), kind) + payload
+
+
+def span(kind, piece, begin, length=BLOCK_SIZE):
+    return message(kind, struct.pack(">III", piece, begin, length))
+
+
+async def greet(line, world, *, fast=True):
+    """Shake hands as one that has nothing."""
+    await line.shake(world.metainfo.wire_info_hashes()[0], GREEDY_ID, fast=fast)
+    await line.receive_handshake()
+    if fast:
+        await line.send(message(wire.HAVE_NONE))
+
+
+async def greet_and_wait_for_unchoke(line, world, *, fast=True):
+    await greet(line, world, fast=fast)
+    await line.send(message(wire.INTERESTED))
+    await line.receive_kind(wire.UNCHOKE)
+
+
+async def seed_and_caller(world, script, **arguments):
+    """A seed, and a peer that calls it and follows `script`."""
+    seed = await world.add_peer("seed", seeding=True, **arguments)
+    caller = await world.stack.enter_async_context(ScriptedPeer(world.add_host(), 6881, script))
+    await asyncio.sleep(1)
+    await caller.call(seed.address)
+    return seed, caller
+
+
+async def receive_block(line, world):
+    """The next block, which must be right."""
+    body = (await line.receive_kind(wire.PIECE)).payload
+    piece, begin = struct.unpack_from(">II", body)
+    assert body[8:] == world.content[piece][begin : begin + len(body) - 8]
+    return Block(piece, begin, len(body) - 8)
+
+
+@pytest.mark.parametrize("order", ["taken back and asked again", "asked again in one breath"])
+@pytest.mark.parametrize("limit", [None, 20_000.0])
+@pytest.mark.parametrize("fast", [False, True])
+def test_a_request_taken_back_and_made_again_in_one_segment_is_answered_once(play, fast, limit, order):
+    async def scenario(world):
+        got = []
+
+        async def script(line):
+            await greet_and_wait_for_unchoke(line, world, fast=fast)
+            again = span(wire.CANCEL, 0, 0) + span(wire.REQUEST, 0, 0)
+            if order == "asked again in one breath":
+                await line.send(span(wire.REQUEST, 0, 0) + again)
+            else:
+                await line.send(span(wire.REQUEST, 0, 0))
+                await asyncio.sleep(0.05)
+                await line.send(again)
+            await line.send(span(wire.REQUEST, 0, BLOCK_SIZE))
+            while True:
+                got.append(await receive_block(line, world))
+
+        seed, caller = await seed_and_caller(
+            world, script, knobs=DiskKnobs(read_time=0.2), settings=Settings(limit_up=limit)
+        )
+        await asyncio.sleep(30)
+        assert seed.torrent.state is TorrentState.SEEDING
+        assert not caller.ended
+        first, second = Block(0, 0, BLOCK_SIZE), Block(0, BLOCK_SIZE, BLOCK_SIZE)
+        # With the fast extension a cancel is answered, by its block or a reject, and one answer serves both requests.
+        assert got == [second] if fast else got == [first, second]
+
+    play(scenario)
+
+
+def test_a_bug_found_as_bytes_go_out_ends_that_connection_and_no_more(play, caplog, monkeypatch):
+    caplog.set_level(logging.CRITICAL, "p2p.session.peer_task")
+
+    async def scenario(world):
+        async def script(line):
+            await greet_and_wait_for_unchoke(line, world)
+            await line.receive()
+
+        seed, caller = await seed_and_caller(world, script)
+        await asyncio.sleep(1)
+
+        def refill(peer):
+            raise LocalProtocolError("a bug")
+
+        monkeypatch.setattr(seed.torrent.exchange, "refill", refill)
+        await asyncio.sleep(2)
+        assert caller.ended
+        assert seed.torrent.state is TorrentState.SEEDING
+
+    play(scenario)
+
+
+def test_a_bug_in_one_torrents_tick_ends_that_torrent_and_is_told(play, caplog, monkeypatch):
+    caplog.set_level(logging.CRITICAL, "p2p.session.session")
+
+    async def scenario(world):
+        seed = await world.add_peer("seed", seeding=True)
+        await asyncio.sleep(1)
+
+        def on_tick(now):
+            raise ZeroDivisionError("a bug")
+
+        monkeypatch.setattr(seed.torrent.exchange, "on_tick", on_tick)
+        async with asyncio.timeout(10):
+            await seed.torrent.stopped()
+        assert seed.torrent.state is TorrentState.ERROR
+        assert "a bug" in seed.torrent.snapshot().message
+        await seed.session.remove(seed.torrent)
+        await asyncio.sleep(2)
+        again = await seed.session.add(world.metainfo)
+        await asyncio.sleep(2)
+        assert again.state is not TorrentState.ERROR  # the session still ticks
+
+    play(scenario)
