@@ -72,16 +72,3 @@ async def test_a_seed_without_it_is_an_error(programs, finished) -> None:
     assert seeder.complaints[0].startswith("error: ")
     assert str(file) in seeder.complaints[0]
     assert not file.exists()
-
-
-async def test_a_seed_refuses_a_second_process(programs, finished) -> None:
-    torrent, folder, _ = finished
-    async with asyncio.timeout(DEADLINE):
-        seeder = await programs.starling("seed", folder, "--torrent", torrent, state="user")
-        await seeder.event("complete")
-        second = await programs.starling("download", torrent, "-o", folder, state="user")
-        assert await second.ended() == 1
-        assert await seeder.end(signal.SIGTERM) == 0
-    assert len(second.complaints) == 1
-    assert second.complaints[0].startswith("error: ")
-    assert "another process" in second.complaints[0]
