@@ -77,7 +77,7 @@ def test_peers_finish_without_the_seed_once_they_have_every_piece_together(play)
             together = 0
             for peer in leechers:
                 together |= peer.torrent.store.have.mask()
-        assert not any(peer.torrent.store.have.complete for peer in leechers)
+        assert not all(peer.torrent.store.have.complete for peer in leechers)
         world.internet.partition([seed.host], [peer.host for peer in leechers])
         await world.completed(leechers, 120)
         assert all(world.holds(peer) for peer in leechers)
