@@ -25,7 +25,6 @@ from p2p.wire.events import (
     Event,
     ExtensionHandshakeReceived,
     ExtensionMessage,
-    HashesReceived,
     HashRejectReceived,
     HashRequestReceived,
     HaveAll,
@@ -40,14 +39,15 @@ from p2p.wire.events import (
     Unchoked,
 )
 from p2p.wire.extension import ExtensionHandshake
+from p2p.wire.hash_messages import encode_hashes, read_hash_request, read_hashes
 from p2p.wire.inbox import Inbox
-from p2p.wire.messages import HashRequest
 from p2p.wire.outbox import Outbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from p2p.wire.arena import ArenaPool
+    from p2p.wire.messages import HashRequest
 
 KEEP_ALIVE_AFTER: Final = 100.0
 """Seconds without sending: peers give up after two minutes (BEP 3), and the message needs time to get there."""
@@ -201,11 +201,11 @@ class Connection:
             case wire.EXTENDED if self.extension:
                 return self._on_extended(buffer[at], bytes(buffer[at + 1 : at + size]))
             case wire.HASH_REQUEST:
-                return HashRequestReceived(_hash_request(buffer, at))
+                return HashRequestReceived(read_hash_request(buffer, at))
             case wire.HASH_REJECT:
-                return HashRejectReceived(_hash_request(buffer, at))
+                return HashRejectReceived(read_hash_request(buffer, at))
             case wire.HASHES:
-                return _hashes(buffer, at, size)
+                return read_hashes(buffer, at, size)
             case _:
                 return None
 
@@ -375,17 +375,17 @@ class Connection:
 
     def send_hash_request(self, request: HashRequest) -> None:
         """Ask for hashes (BEP 52)."""
-        self._send(_encode_hashes(wire.HASH_REQUEST, request))
+        self._send(encode_hashes(wire.HASH_REQUEST, request))
 
     def send_hashes(self, request: HashRequest, hashes: Sequence[bytes]) -> None:
         """Answer a hash request: base layer first, uncles after it (BEP 52)."""
         if not hashes or len(hashes) > wire.MAX_HASHES + wire.MAX_LAYERS or any(len(one) != 32 for one in hashes):
             raise LocalProtocolError("an answer with hashes holds 1 to 576 of 32 bytes each")
-        self._send(_encode_hashes(wire.HASHES, request, b"".join(hashes)))
+        self._send(encode_hashes(wire.HASHES, request, b"".join(hashes)))
 
     def send_hash_reject(self, request: HashRequest) -> None:
         """Refuse a hash request (BEP 52)."""
-        self._send(_encode_hashes(wire.HASH_REJECT, request))
+        self._send(encode_hashes(wire.HASH_REJECT, request))
 
     def send_keep_alive(self) -> None:
         self._outbox.add_control(wire.KEEP_ALIVE)
@@ -477,24 +477,3 @@ class Connection:
     def _require_extension(self) -> None:
         if not self.extension:
             raise LocalProtocolError("the extension protocol is not in use")
-
-
-def _hash_request(buffer: bytearray, at: int) -> HashRequest:
-    request = HashRequest(*wire.HASH_SPAN.unpack_from(buffer, at))
-    if not wire.is_hash_request(request):
-        raise RemoteProtocolError("a span of hashes that no tree can have")
-    return request
-
-
-def _hashes(buffer: bytearray, at: int, size: int) -> HashesReceived:
-    request = _hash_request(buffer, at)
-    first, stop = at + wire.HASH_SPAN.size, at + size
-    if (stop - first) % 32:
-        raise RemoteProtocolError("hashes that are not 32 bytes each")
-    return HashesReceived(request, tuple(bytes(buffer[one : one + 32]) for one in range(first, stop, 32)))
-
-
-def _encode_hashes(kind: int, request: HashRequest, hashes: bytes = b"") -> bytes:
-    if not wire.is_hash_request(request):
-        raise LocalProtocolError(f"{request} is a span that no hash tree can have")
-    return wire.encode_hash_span(kind, request, hashes)
