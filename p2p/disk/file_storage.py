@@ -8,7 +8,7 @@ from p2p.disk.piece_files import PieceFiles
 from p2p.disk.storage import FileStat, PieceCheck, PieceState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from pathlib import Path
 
     from p2p.disk.hasher import Hasher
@@ -36,13 +36,12 @@ class FileStorage:
     ) -> None:
         self._layout = layout
         self._hasher = hasher
-        self._journal = journal
-        self._pieces = PieceFiles(layout, target, files, wanted)
+        self._pieces = PieceFiles(layout, target, files, wanted, journal)
         self._verifying = 0
         self._buffers: list[bytearray] = []
 
-    async def prepare(self, *, allocate: bool) -> None:
-        await self._hasher.run(lambda: self._pieces.prepare(allocate=allocate))
+    async def prepare(self, *, allocate: bool, protect: Collection[int] = ()) -> None:
+        await self._hasher.run(lambda: self._pieces.prepare(allocate=allocate, protect=protect))
 
     async def stat(self) -> list[FileStat | None]:
         return await self._hasher.run(self._pieces.stat)
@@ -81,7 +80,5 @@ class FileStorage:
     def _store(self, piece: PieceIndex, views: Sequence[bytes | memoryview], check: PieceCheck) -> bool:
         if not check(views):
             return False
-        if self._journal is not None:
-            self._journal.append(piece)
         self._pieces.write(piece, views)
         return True

@@ -8,7 +8,7 @@ from p2p.disk.storage import FileStat, PieceState
 from p2p.errors import MissingContentError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from p2p.disk.storage import PieceCheck
     from p2p.ids import PieceIndex
@@ -24,7 +24,7 @@ class MemoryStorage:
         self._made = bool(content)
         self._stores = 0
 
-    async def prepare(self, *, allocate: bool) -> None:  # noqa: ARG002 - memory is its own reservation
+    async def prepare(self, *, allocate: bool, protect: Collection[int] = ()) -> None:  # noqa: ARG002 - all is ours
         self._made = True
 
     async def stat(self) -> list[FileStat | None]:

@@ -7,6 +7,8 @@ What this decides:
   elsewhere.
 - A file that was there with its full length before us is compared, where a piece spans several files, before it is
   written. So a complete neighbour of an incomplete file is never opened for writing, and may be read-only.
+- A protected file is somebody else's. It is only ever compared: a piece that would change it is refused as a whole,
+  before it is journalled and before any of its bytes is written, to this file or its neighbours.
 - Pad files and links (BEP 47) are never on disk; their bytes are zeros and are not written.
 - A piece that spans a wanted and an unwanted file is written to both, because it can only be seeded whole. The unwanted
   file then exists, sparse, with just those bytes.
@@ -24,14 +26,15 @@ from typing import TYPE_CHECKING, Final
 
 from p2p.disk.open_files import Access, OpenFile, OpenFiles
 from p2p.disk.paths import make_folders, stat_file, sync_folder
-from p2p.disk.refusals import printable, refusal
+from p2p.disk.refusals import other_content, printable, refusal
 from p2p.disk.storage import FileStat
 from p2p.errors import MissingContentError, StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
     from pathlib import Path
 
+    from p2p.disk.journal import PieceJournal
     from p2p.metainfo.layout import Layout, Span
 
 MAX_VIEWS: Final = 1_024
@@ -45,17 +48,23 @@ class PieceFiles:
     """The files of `layout` below `target`. Every method blocks, and raises StorageError or a subclass of it.
 
     Any thread may call; two calls may touch different pieces at once. `wanted` tells whether the file of an index is to
-    be made before a piece needs it; None means all.
+    be made before a piece needs it; None means all. A piece is put in `journal` before its first byte is written.
     """
 
     def __init__(
-        self, layout: Layout, target: Path, files: OpenFiles, wanted: Callable[[int], bool] | None = None
+        self,
+        layout: Layout,
+        target: Path,
+        files: OpenFiles,
+        wanted: Callable[[int], bool] | None = None,
+        journal: PieceJournal | None = None,
     ) -> None:
         self._layout = layout
         self._target = target
         self._folder = os.fspath(target)
         self._files = files
         self._wanted = wanted
+        self._journal = journal
         self._parts = [(*layout.root, *file.parts) for file in layout.files]
         self._stored = [file.stored for file in layout.files]
         self._lock = threading.Lock()
@@ -63,6 +72,7 @@ class PieceFiles:
         """Files that are known to be there."""
         self._foreign: set[int] = set()
         """Files that were there with their full length before we wrote anything; compared before they are written."""
+        self._protected: frozenset[int] = frozenset()
         self._dirty: dict[int, None] = {}
         self._changed_folders: dict[tuple[str, ...], None] = {}
 
@@ -70,8 +80,9 @@ class PieceFiles:
         """Where the file `index` of the layout lies."""
         return self._target.joinpath(*self._parts[index])
 
-    def prepare(self, *, allocate: bool) -> None:
+    def prepare(self, *, allocate: bool, protect: Collection[int] = ()) -> None:
         """See `Storage.prepare`."""
+        self._protected = frozenset(protect)
         try:
             self._target.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -82,7 +93,7 @@ class PieceFiles:
             found = self._stat(index)
             if found is not None:
                 self._take_on(index, found, file.length)
-                if not allocate or found.size == file.length:
+                if not allocate or found.size == file.length or index in self._protected:
                     continue
             if self._wanted is None or self._wanted(index):
                 self._make(index, file.length if allocate else 0)
@@ -111,15 +122,23 @@ class PieceFiles:
         return True
 
     def write(self, piece: int, views: Sequence[bytes | memoryview]) -> None:
-        """Write a whole piece, given as consecutive views."""
+        """Journal and write a whole piece, given as consecutive views."""
         spans = self._layout.spans(piece, 0, self._layout.piece_size(piece))
-        if len(spans) == 1:
-            if self._stored[spans[0].file_index]:
-                self._write_span(spans[0], views)
-            return
-        for span, part in zip(spans, _views_of(views, spans), strict=True):
-            if self._stored[span.file_index] and not self._holds(span, part):
-                self._write_span(span, part)
+        writes: list[tuple[Span, Sequence[bytes | memoryview]]]
+        if len(spans) == 1 and spans[0].file_index not in self._protected:
+            writes = [(spans[0], views)] if self._stored[spans[0].file_index] else []
+        else:
+            parts = zip(spans, _views_of(views, spans), strict=True)
+            writes = [
+                (span, part) for span, part in parts if self._stored[span.file_index] and not self._holds(span, part)
+            ]
+            for span, _ in writes:
+                if span.file_index in self._protected:
+                    raise other_content(self.path(span.file_index))
+        if self._journal is not None:
+            self._journal.append(piece)
+        for span, part in writes:
+            self._write_span(span, part)
 
     def sync(self) -> None:
         """See `Storage.sync`. After a StorageError all that was written since the last good one is uncertain."""
@@ -197,8 +216,8 @@ class PieceFiles:
         return True
 
     def _holds(self, span: Span, views: Sequence[bytes | memoryview]) -> bool:
-        """Whether a file that was complete before us has these bytes already."""
-        if span.file_index not in self._foreign:
+        """Whether a file that was complete before us, or is not ours, has these bytes already."""
+        if span.file_index not in self._foreign and span.file_index not in self._protected:
             return False
         found = bytearray(span.length)
         return self._fill(span, memoryview(found)) and found == b"".join(views)

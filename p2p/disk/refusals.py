@@ -33,6 +33,11 @@ def refusal(error: OSError, name: str | os.PathLike[str]) -> StorageError:
     return StorageError(f"{place}: {reason}")
 
 
+def other_content(name: str | os.PathLike[str]) -> StorageError:
+    """The StorageError of a file in the place of one of the torrent's, that somebody else put there."""
+    return StorageError(f"{printable(name)} holds other content; move it away, or write over it with --overwrite")
+
+
 def printable(name: str | os.PathLike[str]) -> str:
     """`name` on one line: what a terminal would act on, and bytes that are no text, are escaped.
 

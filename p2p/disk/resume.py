@@ -60,6 +60,8 @@ class ResumeState:
     clean: bool = False
     """Whether nothing was written after this was saved: an orderly stop."""
     peers: tuple[Address, ...] = ()
+    foreign: tuple[int, ...] = ()
+    """Files of the layout in whose place somebody else's content was found, ascending."""
     warning: str | None = None
     """What went wrong with loading this, for the user; never saved. Then the record is an older one, and not clean."""
 
@@ -78,6 +80,8 @@ class ResumeState:
             b"clean": int(self.clean),
             b"peers": [[peer.host.encode(), peer.port] for peer in self.peers[:MAX_PEERS]],
         }
+        if self.foreign:
+            entries[b"foreign"] = list(self.foreign)
         if self.info_hash_v1 is not None:
             entries[b"v1"] = self.info_hash_v1
         if self.info_hash_v2 is not None:
@@ -110,6 +114,7 @@ class ResumeState:
                 completed_time=float(reader.number(b"completed at")) if reader.has(b"completed at") else None,
                 clean=bool(reader.number(b"clean")),
                 peers=tuple(_peer(entry) for entry in reader.items(b"peers")[:MAX_PEERS]),
+                foreign=tuple(_index(entry) for entry in reader.items(b"foreign")) if reader.has(b"foreign") else (),
             )
         except (BencodeError, ValueError) as error:
             raise StorageError(f"the resume state cannot be read: {error}") from error
@@ -347,6 +352,12 @@ def _peer(entry: Value) -> Address:
             return Address.parse(host.decode("ascii"), port)
         case _:
             raise StorageError("the resume state has a peer that is none")
+
+
+def _index(entry: Value) -> int:
+    if not isinstance(entry, int) or entry < 0:
+        raise StorageError("the resume state has a file that is none")
+    return entry
 
 
 def _raw(text: str) -> bytes:

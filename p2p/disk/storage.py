@@ -6,7 +6,7 @@ target folder, and does its work off the event loop (production) or at a modelle
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
@@ -38,11 +38,11 @@ class FileStat:
 class Storage(Protocol):
     """The content of one torrent at one target. Every method raises StorageError or a subclass of it."""
 
-    async def prepare(self, *, allocate: bool) -> None:
+    async def prepare(self, *, allocate: bool, protect: Collection[int] = ()) -> None:
         """Make the folders and wanted files that do not exist: sparse, or with their room reserved (`allocate`).
 
         Zero-length files are made here. Existing files keep their content; one longer than the metainfo says is
-        refused.
+        refused. The files `protect` are somebody else's: nothing changes them, and a piece that would is refused.
         """
 
     async def stat(self) -> list[FileStat | None]:

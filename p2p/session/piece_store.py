@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from p2p.disk.journal import PieceJournal
+from p2p.disk.refusals import other_content
 from p2p.disk.resume import ResumeState, StateLock, uncertain_pieces
 from p2p.disk.storage import FileStat, PieceState
 from p2p.errors import MissingContentError, StarlingError, StorageError
@@ -74,6 +75,7 @@ class PieceStore:
             self._key = services.resume.key(metainfo.wire_info_hashes()[0], target)
             self._journal = PieceJournal(services.resume.journal_path(self._key))
         self._storage = services.environment.storage(self._layout, target, wanted, self._journal)
+        self._foreign: dict[int, None] = {}
         self._opened = False
         self._recorded_totals = Totals()
         self._dirty = False
@@ -121,9 +123,10 @@ class PieceStore:
             self._require_complete()
             self._require_sizes(stats)
         elif not self._options.overwrite:
-            self._refuse_foreign(stats, states, state)
+            self._foreign = dict.fromkeys(self._foreign_files(stats, state))
+            self._refuse_foreign(stats, states)
         if not self._is_all_there(stats):
-            await self._storage.prepare(allocate=self._services.settings.allocate)
+            await self._storage.prepare(allocate=self._services.settings.allocate, protect=self._foreign)
         self._opened = True
         await self._save(self.have.to_bytes(), self._recorded_totals, clean=False)
 
@@ -196,27 +199,36 @@ class PieceStore:
         count = self._layout.piece_count - self.have.count
         raise StorageError(f"{count} of {self._layout.piece_count} pieces do not match the torrent, first in {path}")
 
-    def _refuse_foreign(
-        self, stats: Sequence[FileStat | None], states: dict[int, PieceState], state: ResumeState | None
-    ) -> None:
-        """A file of which nothing fits is somebody's, and not ours to write over, unless it is as we left it.
+    def _foreign_files(self, stats: Sequence[FileStat | None], state: ResumeState | None) -> Iterator[int]:
+        """A file of which nothing fits is somebody's, wanted or not, unless it is as we left it.
 
-        After a crash nobody can tell how we left it, so all files count as ours then.
+        After a crash nobody can tell how we left it, so all files count as ours then, but those that never were.
         """
-        if state is not None and not state.clean:
-            return
-        for index, stat in enumerate(stats):
-            file = self._layout.files[index]
-            ours = state is not None and index < len(state.files) and state.files[index] == stat
-            if stat is None or ours or not stat.size or not file.stored or not self._wanted(index):
+        for index, (stat, file) in enumerate(zip(stats, self._layout.files, strict=True)):
+            if stat is None or not stat.size or not file.stored:
+                continue
+            if state is not None and index not in state.foreign:
+                as_left = index < len(state.files) and state.files[index] == stat
+                if as_left or not state.clean:
+                    continue
+            if not any(self.have[piece] for piece in self._layout.pieces_of_file(index)):
+                yield index
+
+    def _refuse_foreign(self, stats: Sequence[FileStat | None], states: dict[int, PieceState]) -> None:
+        """Refuse at once what is in the way of a wanted file for certain.
+
+        What may be right after all, or is not wanted, is protected: that comes out with the first piece that differs.
+        """
+        for index, (stat, file) in enumerate(zip(stats, self._layout.files, strict=True)):
+            if stat is None or not file.stored or not self._wanted(index):
                 continue
             if stat.size > file.length:
                 raise StorageError(f"{self._path(index)} is longer than the torrent says")
-            found = [states.get(piece) for piece in self._layout.pieces_of_file(index)]
-            if PieceState.GOOD not in found and (PieceState.BAD in found or stat.size < file.length):
-                raise StorageError(
-                    f"{self._path(index)} holds other content; move it away, or write over it with --overwrite"
-                )
+            if index in self._foreign and (
+                stat.size < file.length
+                or any(states.get(piece) is PieceState.BAD for piece in self._layout.pieces_of_file(index))
+            ):
+                raise other_content(self._path(index))
 
     def _path(self, index: int) -> Path:
         return self._target.joinpath(*self._layout.root, *self._layout.files[index].parts)
@@ -301,6 +313,7 @@ class PieceStore:
             completed_time=self.completed_time,
             clean=clean,
             peers=totals.peers or self.known_peers,
+            foreign=tuple(self._foreign),
         )
         await resume.save(self._key, state)
         self._recorded_totals = totals
