@@ -147,7 +147,7 @@ class PieceFiles:
             folders, self._changed_folders = self._changed_folders, {}
         for index in dirty:
             with self._borrowed(index, Access.READ) as file:
-                os.fdatasync(file.fd)
+                _sync(file.fd)
         for parts in folders:
             try:
                 sync_folder(self._folder, parts)
@@ -251,6 +251,16 @@ class PieceFiles:
         with self._lock:
             self._changed_folders.update(dict.fromkeys([*folders, parts[:-1]]))
         return file
+
+
+def _sync(fd: int) -> None:
+    try:
+        os.fdatasync(fd)
+    except OSError:
+        # What could not be written counts as written in the cache; dropped from there, the next check reads the disk.
+        if hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+        raise
 
 
 def _write_all(fd: int, views: Sequence[bytes | memoryview], offset: int) -> None:

@@ -61,6 +61,9 @@ class Storage(Protocol):
         """
 
     async def sync(self) -> None:
-        """Everything stored before this call is on stable storage when it returns."""
+        """Everything stored before this call is on stable storage when it returns.
+
+        After a StorageError the next call proves nothing: the kernel forgets what it could not write.
+        """
 
     async def close(self) -> None: ...

@@ -3,6 +3,9 @@
 Rules: a piece counts as had once it is verified; it goes on record only after a sync that began later; what was written
 since the last record is in the journal, and after a crash that, and nothing else, is hashed again. Content that was on
 record and is gone is an error, never an empty start, and files that hold something else are never written over unasked.
+
+A checkpoint is one operation: one at a time, and never cut in half by a cancel. After a sync that failed there is none
+any more in this run, because the kernel forgets what it could not write, and would call the next sync a success.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from p2p.disk.storage import FileStat, PieceState
 from p2p.errors import MissingContentError, StarlingError, StorageError
 from p2p.ids import Address, PieceIndex
 from p2p.session.scope import Scope
+from p2p.session.uninterrupted import uninterrupted
 from p2p.swarm.bitfield import Bitfield
 
 if TYPE_CHECKING:
@@ -78,7 +82,11 @@ class PieceStore:
         self._foreign: dict[int, None] = {}
         self._opened = False
         self._recorded_totals = Totals()
-        self._dirty = False
+        self._recording = asyncio.Lock()
+        self._stored = 0
+        self._synced = 0
+        """Pieces stored in this run, and how many of them the last sync found."""
+        self._sync_failure: str | None = None
         self._jobs: dict[asyncio.Future[bool], None] = {}
         self.have = Bitfield(self._layout.piece_count)
         self.left = sum(self._layout.piece_size(piece) for piece in range(self._layout.piece_count))
@@ -128,7 +136,7 @@ class PieceStore:
         if not self._is_all_there(stats):
             await self._storage.prepare(allocate=self._services.settings.allocate, protect=self._foreign)
         self._opened = True
-        await self._save(self.have.to_bytes(), self._recorded_totals, clean=False)
+        await uninterrupted(self._save(self.have.to_bytes(), self._recorded_totals, left=self.left, clean=False))
 
     async def _load(self) -> ResumeState | None:
         resume = self._services.resume
@@ -259,7 +267,7 @@ class PieceStore:
                 self._jobs.pop(job, None)
         if good:
             self._add(piece)
-            self._dirty = True
+            self._stored += 1
         return good
 
     async def read(self, piece: PieceIndex, begin: int, length: int) -> bytes:
@@ -280,25 +288,42 @@ class PieceStore:
     # -- the record
 
     async def checkpoint(self, totals: Totals, *, clean: bool = False) -> None:
-        """Sync what was stored and put it on record, with the totals of this run; nothing if nothing has changed."""
-        if not self._opened or (not clean and not self._dirty and totals == self._recorded_totals):
-            return
-        recorded = self.have.to_bytes()
-        if self._dirty:
-            self._dirty = False
+        """Sync what was stored and put it on record, with the totals of this run; nothing if nothing has changed.
+
+        If this is cancelled, it is done first. Raises DiskFullError, after which it may be tried again, and
+        StorageError, after which the record stays behind what is on disk.
+        """
+        await uninterrupted(self._checkpoint(totals, clean=clean))
+
+    async def _checkpoint(self, totals: Totals, *, clean: bool) -> None:
+        async with self._recording:
+            if not self._opened:
+                return
+            stored, recorded, left = self._stored, self.have.to_bytes(), self.left
+            if stored != self._synced:
+                await self._sync()
+                self._synced = stored
+            elif not clean and totals == self._recorded_totals:
+                return
+            await self._save(recorded, totals, left=left, clean=clean)
+
+    async def _sync(self) -> None:
+        """Raises StorageError, never DiskFullError: room that comes later does not bring back what was not written."""
+        if self._sync_failure is None:
             try:
                 await self._storage.sync()
-            except StorageError:
-                self._dirty = True
-                raise
-        await self._save(recorded, totals, clean=clean)
+            except StorageError as error:
+                self._sync_failure = f"{error}; what came after the last good sync is checked at the next start"
+                raise StorageError(self._sync_failure) from error
+        else:
+            raise StorageError(self._sync_failure)
 
-    async def _save(self, recorded: bytes, totals: Totals, *, clean: bool) -> None:
+    async def _save(self, recorded: bytes, totals: Totals, *, left: int, clean: bool) -> None:
         resume = self._services.resume
         if resume is None or self._key is None:
             return
         now = self._services.environment.wall()
-        if self.left == 0 and self.completed_time is None:
+        if left == 0 and self.completed_time is None:
             self.completed_time = now
         state = ResumeState(
             info_hash_v1=self._metainfo.info_hash_v1,
@@ -308,7 +333,7 @@ class PieceStore:
             files=tuple(await self._storage.stat()),
             uploaded=self.uploaded_before + totals.uploaded,
             downloaded=self.downloaded_before + totals.downloaded,
-            completed=self.left == 0,
+            completed=left == 0,
             added_time=self.added_time,
             completed_time=self.completed_time,
             clean=clean,
@@ -321,14 +346,22 @@ class PieceStore:
             self._journal.reset(recorded)
 
     async def close(self, totals: Totals) -> None:
-        """Finish what was begun, record it as an orderly stop, and let go of the files and the lock."""
+        """Finish what was begun, record it as an orderly stop, and let go of the files and the lock.
+
+        If this is cancelled, it is done first: no job touches a view or a file afterwards.
+        """
+        await uninterrupted(self._close(totals))
+
+    async def _close(self, totals: Totals) -> None:
         try:
             await self.drain()
-            await self.checkpoint(totals, clean=True)
+            await self._checkpoint(totals, clean=True)
         finally:
-            await self._storage.close()
-            if self._journal is not None:
-                self._journal.close()
-            if self._lock is not None:
-                self._lock.release()
-                self._lock = None
+            try:
+                await self._storage.close()
+            finally:
+                if self._journal is not None:
+                    self._journal.close()
+                if self._lock is not None:
+                    self._lock.release()
+                    self._lock = None
