@@ -59,7 +59,8 @@ MAX_ALLOWED_FAST: Final = 128
 """Allowed-fast pieces remembered; BEP 6 speaks of ten. Those past it are not reported."""
 
 MAX_UNREAD: Final = 1_048_576
-"""Bytes queued from which on refusing one more request ends the connection: the peer asks and does not read."""
+"""Bytes of messages other than blocks that a peer may leave unread while it goes on to send: what it asks has answers
+as long as the questions. What we say of our own accord stays below, unless a peer sleeps through 100,000 pieces."""
 
 
 class Connection:
@@ -149,6 +150,8 @@ class Connection:
 
         Raises RemoteProtocolError, after which nothing but `close` makes sense; no pin is left behind.
         """
+        if self._outbox.control_pending > MAX_UNREAD:
+            raise RemoteProtocolError("the peer asks and does not read")
         if n:
             self.last_received = now
             self.bytes_received += n
@@ -171,17 +174,17 @@ class Connection:
             case wire.REJECT:
                 return RejectReceived(self._block(buffer, at))
             case wire.CHOKE:
-                self.peer_choking = True
-                return Choked()
+                known, self.peer_choking = self.peer_choking, True
+                return None if known else Choked()
             case wire.UNCHOKE:
-                self.peer_choking = False
-                return Unchoked()
+                choking, self.peer_choking = self.peer_choking, False
+                return Unchoked() if choking else None
             case wire.INTERESTED:
-                self.peer_interested = True
-                return Interested()
+                known, self.peer_interested = self.peer_interested, True
+                return None if known else Interested()
             case wire.NOT_INTERESTED:
-                self.peer_interested = False
-                return NotInterested()
+                interested, self.peer_interested = self.peer_interested, False
+                return NotInterested() if interested else None
             case wire.BITFIELD:
                 data = bytes(buffer[at : at + size])
                 if not wire.is_bitfield(data, self._piece_count):
@@ -235,8 +238,6 @@ class Connection:
             if block in self.unanswered:  # one answer serves both
                 return None
             if len(self.unanswered) >= self._max_requests:
-                if self._outbox.pending > MAX_UNREAD:
-                    raise RemoteProtocolError("the peer asks for more than it reads")
                 self._outbox.add_control(wire.encode_span(wire.REJECT, block))
                 return None
         elif self.am_choking or len(self.unanswered) >= self._max_requests:

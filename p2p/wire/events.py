@@ -42,7 +42,10 @@ class HaveReceived(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Choked:
-    """The peer will not answer requests. Without the fast extension it has dropped those it had."""
+    """The peer no longer answers requests. Without the fast extension it has dropped those it had.
+
+    This and the next three are told when they change something, not each time the peer says so.
+    """
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,9 +59,11 @@ EXTENDED = ExtensionHandshake({"ut_pex": 1}, client="x", request_queue=9)
 
 SAMPLES = {
     "keep-alive": (bytes(4), []),
-    "choke": (message(0), [Choked()]),
-    "unchoke twice": (message(1) * 2, [Unchoked(), Unchoked()]),
+    "choke that changes nothing": (message(0), []),
+    "unchoke twice": (message(1) * 2, [Unchoked()]),
+    "unchoke and choke twice": (message(1) + message(0) * 2, [Unchoked(), Choked()]),
     "interest": (message(2) + message(3), [Interested(), NotInterested()]),
+    "interest twice": (message(3) + message(2) * 2 + message(3) * 2, [Interested(), NotInterested()]),
     "have": (message(4, span(9)), [HaveReceived(9)]),
     "bitfield": (message(5, b"\xff\xc0"), [BitfieldReceived(b"\xff\xc0")]),
     "request": (message(6, span(9, 16_384, 3_616)), [RequestReceived(Block(9, 16_384, 3_616))]),
@@ -324,11 +326,56 @@ def test_without_fast_requests_past_the_limit_or_while_choked_are_dropped(connec
     assert not connection.unanswered
 
 
-def test_a_peer_that_asks_and_never_reads_is_dropped(connect, feed) -> None:
-    connection = connect(max_requests=0)
-    with pytest.raises(RemoteProtocolError):
-        feed(connection, message(6, span(0, 0, 1)) * 100_000)
+def answer(connection: Connection, events: list[object]) -> None:
+    """Say to the events of a peer what a session says while the peer may have nothing."""
+    for event in events:
+        match event:
+            case RequestReceived(block=block) | CancelReceived(block=block) if block in connection.unanswered:
+                connection.send_reject(block)
+            case HashRequestReceived(request=request):
+                connection.send_hash_reject(request)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        b"".join(message(6, span(0, begin, 1)) for begin in range(100)),
+        b"".join(message(6, span(0, begin, 1)) + message(8, span(0, begin, 1)) for begin in range(100)),
+        message(21, HASH_SPAN) * 100,
+    ],
+    ids=["requests", "requests taken back", "hash requests"],
+)
+@pytest.mark.parametrize("limit", [0, 100])
+def test_a_peer_that_asks_and_never_reads_is_dropped(connect, feed, asked, limit) -> None:
+    connection = connect(max_requests=limit)
+    connection.send_have_none()
+
+    def ask_without_reading() -> None:
+        for _ in range(1_000):
+            answer(connection, feed(connection, asked))
+
+    with pytest.raises(RemoteProtocolError, match="does not read"):
+        ask_without_reading()
     assert connection.pending < 1_100_000
+
+
+def test_a_peer_that_asks_much_and_reads_stays(connect, feed, sent) -> None:
+    connection = connect()
+    connection.send_have_none()
+    for _ in range(1_000):
+        answer(connection, feed(connection, message(21, HASH_SPAN) * 100))
+        assert sent(connection)
+
+
+def test_blocks_that_wait_are_no_reason_to_drop_a_peer(connect, feed) -> None:
+    connection = connect(max_requests=100)
+    connection.send_have_all()
+    connection.send_unchoke()
+    for begin in range(100):
+        feed(connection, message(6, span(0, begin, 16_384)))
+        connection.send_block(Block(0, begin, 16_384), bytes(16_384))
+    assert connection.pending > 1_600_000
+    assert feed(connection, message(4, span(1))) == [HaveReceived(1)]
 
 
 def test_allowed_fast_pieces_are_remembered_up_to_a_bound(connect, feed) -> None:
