@@ -73,7 +73,10 @@ class FileStorage:
             view = memoryview(buffer)[: self._layout.piece_size(piece)]
             if not self._pieces.read_into(piece, view):
                 return PieceState.MISSING
-            return PieceState.GOOD if check([view]) else PieceState.BAD
+            if not check([view]):
+                return PieceState.BAD
+            self._pieces.on_verified(piece)
+            return PieceState.GOOD
         finally:
             self._buffers.append(buffer)
 

@@ -121,6 +121,15 @@ class PieceFiles:
             at += span.length
         return True
 
+    def on_verified(self, piece: int) -> None:
+        """A piece was found that matches, and perhaps never synced by whoever wrote it: the next sync takes it in."""
+        with self._lock:
+            for span in self._layout.spans(piece, 0, self._layout.piece_size(piece)):
+                if self._stored[span.file_index]:
+                    parts = self._parts[span.file_index]
+                    self._dirty[span.file_index] = None
+                    self._changed_folders.update((parts[:depth], None) for depth in range(len(parts)))
+
     def write(self, piece: int, views: Sequence[bytes | memoryview]) -> None:
         """Journal and write a whole piece, given as consecutive views."""
         spans = self._layout.spans(piece, 0, self._layout.piece_size(piece))
@@ -152,6 +161,8 @@ class PieceFiles:
             try:
                 sync_folder(self._folder, parts)
             except OSError as error:
+                if error.errno == errno.EINVAL:
+                    continue
                 raise refusal(error, self._target.joinpath(*parts)) from error
 
     def close(self) -> None:
@@ -256,7 +267,9 @@ class PieceFiles:
 def _sync(fd: int) -> None:
     try:
         os.fdatasync(fd)
-    except OSError:
+    except OSError as error:
+        if error.errno == errno.EINVAL:  # a filesystem that is only ever read, which has nothing waiting to be written
+            return
         # What could not be written counts as written in the cache; dropped from there, the next check reads the disk.
         if hasattr(os, "posix_fadvise"):
             os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)

@@ -61,7 +61,7 @@ class Storage(Protocol):
         """
 
     async def sync(self) -> None:
-        """Everything stored before this call is on stable storage when it returns.
+        """Everything stored, or verified as good, before this call is on stable storage when it returns.
 
         After a StorageError the next call proves nothing: the kernel forgets what it could not write.
         """

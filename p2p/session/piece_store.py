@@ -85,7 +85,7 @@ class PieceStore:
         self._recording = asyncio.Lock()
         self._stored = 0
         self._synced = 0
-        """Pieces stored in this run, and how many of them the last sync found."""
+        """Pieces stored or found good in this run, and how many of them the last sync took in."""
         self._sync_failure: str | None = None
         self._jobs: dict[asyncio.Future[bool], None] = {}
         self.have = Bitfield(self._layout.piece_count)
@@ -136,7 +136,7 @@ class PieceStore:
         if not self._is_all_there(stats):
             await self._storage.prepare(allocate=self._services.settings.allocate, protect=self._foreign)
         self._opened = True
-        await uninterrupted(self._save(self.have.to_bytes(), self._recorded_totals, left=self.left, clean=False))
+        await uninterrupted(self._put_on_record(self._recorded_totals, clean=False))
 
     async def _load(self) -> ResumeState | None:
         resume = self._services.resume
@@ -187,6 +187,7 @@ class PieceStore:
                 done += size(piece)
                 if result is PieceState.GOOD:
                     self._add(PieceIndex(piece))
+                    self._stored += 1
             progress(done, total)
         return states
 
@@ -297,15 +298,16 @@ class PieceStore:
 
     async def _checkpoint(self, totals: Totals, *, clean: bool) -> None:
         async with self._recording:
-            if not self._opened:
-                return
-            stored, recorded, left = self._stored, self.have.to_bytes(), self.left
-            if stored != self._synced:
-                await self._sync()
-                self._synced = stored
-            elif not clean and totals == self._recorded_totals:
-                return
-            await self._save(recorded, totals, left=left, clean=clean)
+            changed = self._stored != self._synced or totals != self._recorded_totals
+            if self._opened and (changed or clean):
+                await self._put_on_record(totals, clean=clean)
+
+    async def _put_on_record(self, totals: Totals, *, clean: bool) -> None:
+        stored, recorded, left = self._stored, self.have.to_bytes(), self.left
+        if stored != self._synced:
+            await self._sync()
+            self._synced = stored
+        await self._save(recorded, totals, left=left, clean=clean)
 
     async def _sync(self) -> None:
         """Raises StorageError, never DiskFullError: room that comes later does not bring back what was not written."""

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import os
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -201,3 +202,40 @@ async def test_closing_is_done_before_a_cancel_counts(torrent, gated):
 async def reopened(torrent):
     torrent.wrap = lambda storage: storage
     return await opened(torrent)
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["journal", "no-record"])
+async def test_what_is_found_good_is_synced_before_it_goes_on_record(torrent, monkeypatch, known):
+    """A killed program leaves pieces in the cache, where a check finds them and a power cut does not."""
+    if known:
+        await (await opened(torrent)).close(Totals())
+        await torrent.rewrite_record(lambda state: replace(state, clean=False))
+        journal = PieceJournal(torrent.resume.journal_path(torrent.key))
+        for piece in range(4):
+            journal.append(piece)
+        journal.close()
+    torrent.target.mkdir(exist_ok=True)
+    (torrent.target / "content").write_bytes(b"".join(torrent.pieces[piece] for piece in range(4)))
+    steps = []
+    sync = os.fdatasync
+    monkeypatch.setattr(os, "fdatasync", lambda fd: steps.append("sync") or sync(fd))
+    save = torrent.resume.save
+    monkeypatch.setattr(torrent.resume, "save", lambda key, state: steps.append("save") or save(key, state))
+    store = await opened(torrent)
+    assert steps == ["sync", "save"]
+    assert await recorded(torrent) == ([0, 1, 2, 3], False)
+    await store.close(Totals())
+    assert steps == ["sync", "save", "save"]
+
+
+async def test_a_filesystem_that_is_only_read_needs_no_sync(torrent, monkeypatch):
+    torrent.target.mkdir()
+    (torrent.target / "content").write_bytes(b"".join(torrent.pieces[piece] for piece in range(4)))
+
+    def unsupported(fd):
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+
+    monkeypatch.setattr(os, "fdatasync", unsupported)
+    store = await opened(torrent)
+    assert await recorded(torrent) == ([0, 1, 2, 3], False)
+    await store.close(Totals())
