@@ -156,7 +156,7 @@ class Exchange:
             if type(event) is wire.BlockReceived:
                 self._on_block(peer, event, now)
             else:
-                self._on_event(peer, event, now)
+                self._on_event(peer, event)
             if peer.ended.done():
                 self._release_rest(peer, events, event)
                 return
@@ -171,6 +171,7 @@ class Exchange:
                 self.wasted += event.length
 
     def _take_turn(self, peer: Peer, now: float) -> None:
+        self.serving.fill(now)
         self._show_interest(peer)
         self._ask(peer, now)
         if peer.wire.pending or peer.uploads:
@@ -236,7 +237,7 @@ class Exchange:
         if outcome.piece_complete:
             self.storing.on_whole(event.piece)
 
-    def _on_event(self, peer: Peer, event: wire.Event, now: float) -> None:
+    def _on_event(self, peer: Peer, event: wire.Event) -> None:
         match event:
             case wire.HaveReceived(piece=piece):
                 self.picker.on_peer_have(peer.key, piece)
@@ -251,7 +252,7 @@ class Exchange:
                 for block in peer.requests.on_choked(peer.wire.fast):
                     self.picker.on_request_dropped(peer.key, block)
             case wire.Interested():
-                self.serving.on_interested(now)
+                self.serving.on_interested(peer)
             case wire.NotInterested():
                 pass  # the next round takes the slot back
             case wire.BitfieldReceived(data=data):

@@ -48,6 +48,7 @@ class Serving:
         self._up_limited = up_limited
         self._up_limit = up_limit
         self._allowed_fast: dict[int, frozenset[int]] = {}
+        self._newly_interested: Peer | None = None
         self._stopped = False
 
     # -- peers come and go
@@ -100,9 +101,18 @@ class Serving:
 
     # -- choking
 
-    def on_interested(self, now: float) -> None:
-        """A peer wants what we have: it may have a slot that stands empty."""
-        self._apply(self.choker.fill(self._choke_peers(now), now, self._rng), now)
+    def on_interested(self, peer: Peer) -> None:
+        """A peer wants what we have: at the end of its turn `fill` may give it a slot that stands empty."""
+        self._newly_interested = peer
+
+    def fill(self, now: float) -> None:
+        """Give empty slots to those who wait for one, if somebody came to wait in this turn."""
+        peer, self._newly_interested = self._newly_interested, None
+        if peer is None or not peer.wire.peer_interested or not peer.wire.am_choking:
+            return
+        unchoked = sum(not peer.wire.am_choking for peer in self._peers.values() if not peer.ended.done())
+        if unchoked <= self.choker.slots:  # one more than these is given
+            self._apply(self.choker.fill(self._choke_peers(now), now, self._rng), now)
 
     def choke_if_due(self, now: float, *, seeding: bool, upload_rate: float) -> None:
         """Play the choking round when its time has come. `upload_rate` is what goes out, in bytes a second."""

@@ -14,9 +14,8 @@ from p2p.session.settings import Settings
 from p2p.session.snapshot import TorrentState
 from p2p.simulation.scripted_peer import ScriptedPeer
 from p2p.simulation.sim_disk import DiskKnobs
+from p2p.swarm.choker import Choker
 from p2p.wire import messages as wire
-
-GREEDY_ID = PeerId(b"-XX0001-greedygreedy")
 
 
 def message(kind, payload=b""):
@@ -29,7 +28,8 @@ def span(kind, piece, begin, length=BLOCK_SIZE):
 
 async def greet(line, world, *, fast=True):
     """Shake hands as one that has nothing."""
-    await line.shake(world.metainfo.wire_info_hashes()[0], GREEDY_ID, fast=fast)
+    peer_id = PeerId(b"-XX0001-" + line.stream.local.host.encode().rjust(12, b"-"))
+    await line.shake(world.metainfo.wire_info_hashes()[0], peer_id, fast=fast)
     await line.receive_handshake()
     if fast:
         await line.send(message(wire.HAVE_NONE))
@@ -39,6 +39,12 @@ async def greet_and_wait_for_unchoke(line, world, *, fast=True):
     await greet(line, world, fast=fast)
     await line.send(message(wire.INTERESTED))
     await line.receive_kind(wire.UNCHOKE)
+
+
+async def silence(line):
+    """Read until the other side goes."""
+    while True:
+        await line.receive()
 
 
 async def seed_and_caller(world, script, **arguments):
@@ -97,7 +103,7 @@ def test_a_bug_found_as_bytes_go_out_ends_that_connection_and_no_more(play, capl
     async def scenario(world):
         async def script(line):
             await greet_and_wait_for_unchoke(line, world)
-            await line.receive()
+            await silence(line)
 
         seed, caller = await seed_and_caller(world, script)
         await asyncio.sleep(1)
@@ -133,5 +139,48 @@ def test_a_bug_in_one_torrents_tick_ends_that_torrent_and_is_told(play, caplog, 
         again = await seed.session.add(world.metainfo)
         await asyncio.sleep(2)
         assert again.state is not TorrentState.ERROR  # the session still ticks
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("slots", [1, 100], ids=["no slot is free", "slots are free"])
+@pytest.mark.parametrize("flood", ["interested", "off and on", "on and off"])
+def test_a_flood_of_interest_costs_a_look_a_turn_at_most(play, monkeypatch, flood, slots):
+    looks = 0
+    fill = Choker.fill
+
+    def count(choker, *arguments):
+        nonlocal looks
+        looks += 1
+        return fill(choker, *arguments)
+
+    monkeypatch.setattr(Choker, "fill", count)
+    floods = {
+        "interested": message(wire.INTERESTED),
+        "off and on": message(wire.NOT_INTERESTED) + message(wire.INTERESTED),
+        "on and off": message(wire.INTERESTED) + message(wire.NOT_INTERESTED),
+    }
+
+    async def scenario(world):
+        async def idle(line):
+            await greet_and_wait_for_unchoke(line, world)
+            await silence(line)
+
+        async def script(line):
+            await greet(line, world)
+            for _ in range(50):
+                await line.send(floods[flood] * 100)
+                await asyncio.sleep(0.1)
+            await silence(line)
+
+        seed, _ = await seed_and_caller(world, idle, settings=Settings(upload_slots=slots))
+        other = await world.stack.enter_async_context(ScriptedPeer(world.add_host(), 6881, idle))
+        flooding = await world.stack.enter_async_context(ScriptedPeer(world.add_host(), 6881, script))
+        await other.call(seed.address)
+        await asyncio.sleep(1)
+        await flooding.call(seed.address)
+        await asyncio.sleep(8)
+        assert looks <= 4
+        assert not flooding.ended
 
     play(scenario)
