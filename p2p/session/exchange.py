@@ -40,6 +40,9 @@ OUR_REQUEST_QUEUE: Final = 2_000
 MAX_UNASKED: Final = 64
 """Blocks nobody asked for that a peer may send before it goes: a cancel crossing its block is no crime, a flood is."""
 
+MAX_REJECTS: Final = 16
+"""Rejects within a tick after which a peer is asked no more until the next: to ask at once is ping-pong."""
+
 
 class Exchange:
     """The swarm of one torrent, as far as we are connected to it."""
@@ -90,6 +93,8 @@ class Exchange:
             store=store, arenas=arenas, scope=scope, on_stored=self._on_stored, on_error=on_storage_error
         )
         self._offered_fast: dict[int, list[int]] = {}
+        self._rejects: dict[int, int] = {}
+        """Requests refused since the last tick, by peer; those who refuse none are not in it."""
         self.wanted_size = 0
         self.done_size = 0
         """Bytes of the wanted pieces, and of those that are had."""
@@ -187,6 +192,8 @@ class Exchange:
     def _ask(self, peer: Peer, now: float) -> None:
         if self.storing.disk_full is not None or self._stopped:
             return
+        if self._rejects.get(peer.key, 0) >= MAX_REJECTS:
+            return
         only: list[int] | None = None
         if peer.wire.peer_choking:
             only = self._offered_fast.get(peer.key)
@@ -266,6 +273,7 @@ class Exchange:
             case wire.RejectReceived(block=block):
                 if peer.requests.on_rejected(block):
                     self.picker.on_request_dropped(peer.key, block)
+                self._rejects[peer.key] = self._rejects.get(peer.key, 0) + 1
                 offered = self._offered_fast.get(peer.key)
                 if offered is not None and block.piece in offered:
                     offered.remove(block.piece)
@@ -348,6 +356,7 @@ class Exchange:
 
     def on_tick(self, now: float) -> None:
         """About once a second: timeouts, keep-alives, the choking round, a second chance to ask."""
+        self._rejects.clear()
         for peer in list(self.peers.values()):
             if peer.ended.done():
                 continue

@@ -10,11 +10,12 @@ import pytest
 
 from p2p.errors import LocalProtocolError
 from p2p.ids import BLOCK_SIZE, Block, PeerId
-from p2p.session.settings import Settings
+from p2p.session.settings import Settings, TorrentOptions
 from p2p.session.snapshot import TorrentState
 from p2p.simulation.scripted_peer import ScriptedPeer
 from p2p.simulation.sim_disk import DiskKnobs
 from p2p.swarm.choker import Choker
+from p2p.swarm.peer_list import PeerSource
 from p2p.wire import messages as wire
 
 
@@ -26,13 +27,13 @@ def span(kind, piece, begin, length=BLOCK_SIZE):
     return message(kind, struct.pack(">III", piece, begin, length))
 
 
-async def greet(line, world, *, fast=True):
-    """Shake hands as one that has nothing."""
+async def greet(line, world, *, fast=True, first=wire.HAVE_NONE):
+    """Shake hands as one that has nothing, unless `first` says something else."""
     peer_id = PeerId(b"-XX0001-" + line.stream.local.host.encode().rjust(12, b"-"))
     await line.shake(world.metainfo.wire_info_hashes()[0], peer_id, fast=fast)
     await line.receive_handshake()
     if fast:
-        await line.send(message(wire.HAVE_NONE))
+        await line.send(message(first))
 
 
 async def greet_and_wait_for_unchoke(line, world, *, fast=True):
@@ -182,5 +183,30 @@ def test_a_flood_of_interest_costs_a_look_a_turn_at_most(play, monkeypatch, floo
         await asyncio.sleep(8)
         assert looks <= 4
         assert not flooding.ended
+
+    play(scenario)
+
+
+def test_who_unchokes_and_rejects_everything_is_asked_a_few_times_a_second(play):
+    async def scenario(world):
+        asked = 0
+
+        async def script(line):
+            nonlocal asked
+            await greet(line, world, first=wire.HAVE_ALL)
+            await line.send(message(wire.UNCHOKE))
+            while True:
+                request = await line.receive_kind(wire.REQUEST)
+                asked += 1
+                await line.send(message(wire.REJECT, request.payload))
+
+        rejecting = await world.stack.enter_async_context(ScriptedPeer(world.add_host(latency=0.0005), 6881, script))
+        options = TorrentOptions(peers=(rejecting.address,))
+        leecher = await world.add_peer("leecher", host=world.add_host(latency=0.0005), options=options)
+        await asyncio.sleep(30)
+        assert 30 < asked < 30 * 32
+        seed = await world.add_peer("seed", seeding=True)
+        leecher.torrent.add_peers([seed.address], PeerSource.TRACKER)
+        await world.completed([leecher], 30)
 
     play(scenario)
