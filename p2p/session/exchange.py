@@ -82,6 +82,7 @@ class Exchange:
         self.serving = Serving(
             peers=self.peers,
             picker=picker,
+            piece_size=store.piece_size,
             choker=choker,
             uploads=uploads,
             rng=rng,

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 ALLOWED_FAST: Final = 5
 """Pieces a choked newcomer may have (BEP 6), fewer in small torrents so that choking keeps its meaning."""
 
+FAST_TIMES: Final = 2
+"""How often a choked peer may have what it is allowed: once, and as much again for what went wrong."""
+
 
 class Serving:
     """The upload side of one torrent. `peers` are those of the exchange, as they come and go."""
@@ -32,6 +35,7 @@ class Serving:
         *,
         peers: dict[int, Peer],
         picker: PiecePicker,
+        piece_size: Callable[[int], int],
         choker: Choker,
         uploads: Uploads,
         rng: random.Random,
@@ -42,12 +46,15 @@ class Serving:
         self.choker = choker
         self._peers = peers
         self._picker = picker
+        self._piece_size = piece_size
         self._uploads = uploads
         self._rng = rng
         self._info_hash = info_hash
         self._up_limited = up_limited
         self._up_limit = up_limit
         self._allowed_fast: dict[int, frozenset[int]] = {}
+        self._fast_left: dict[int, int] = {}
+        """Bytes that each peer may still ask for while it is choked."""
         self._newly_interested: Peer | None = None
         self._stopped = False
 
@@ -61,11 +68,13 @@ class Serving:
         count = min(ALLOWED_FAST, have.size // 50)
         offered = allowed_fast_set(peer.address.host, self._info_hash, have.size, count) if count else []
         self._allowed_fast[peer.key] = frozenset(offered)
+        self._fast_left[peer.key] = FAST_TIMES * sum(map(self._piece_size, offered))
         for piece in offered:
             peer.wire.send_allowed_fast(PieceIndex(piece))
 
     def forget(self, peer: Peer) -> None:
         self._allowed_fast.pop(peer.key, None)
+        self._fast_left.pop(peer.key, None)
         self._uploads.forget(peer)
 
     def stop(self) -> None:
@@ -75,8 +84,7 @@ class Serving:
     # -- requests
 
     def on_request(self, peer: Peer, block: Block) -> None:
-        allowed = not peer.wire.am_choking or block.piece in self._allowed_fast.get(peer.key, ())
-        if not allowed or self._stopped or not self._picker.have[block.piece]:
+        if not self._may_have(peer, block) or self._stopped or not self._picker.have[block.piece]:
             rejected(peer, [block])
         elif len(peer.uploads) >= MAX_UPLOAD_QUEUE:
             if not peer.wire.fast:
@@ -85,6 +93,15 @@ class Serving:
             rejected(peer, [block])
         else:
             peer.uploads[block] = None
+
+    def _may_have(self, peer: Peer, block: Block) -> bool:
+        if not peer.wire.am_choking:
+            return True
+        left = self._fast_left.get(peer.key, 0)
+        if left < block.length or block.piece not in self._allowed_fast[peer.key]:
+            return False
+        self._fast_left[peer.key] = left - block.length
+        return True
 
     def on_cancel(self, peer: Peer, block: Block) -> None:
         if block not in peer.uploads:

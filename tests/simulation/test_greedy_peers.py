@@ -210,3 +210,37 @@ def test_who_unchokes_and_rejects_everything_is_asked_a_few_times_a_second(play)
         await world.completed([leecher], 30)
 
     play(scenario)
+
+
+def test_a_choked_peer_gets_its_allowed_pieces_twice_over_and_no_more(play):
+    async def scenario(world):
+        got = refused = 0
+        offered = []
+
+        async def script(line):
+            nonlocal got, refused
+            await greet(line, world)  # never interested, so never unchoked
+            ask = None
+            while True:
+                reply = await line.receive()
+                if reply.kind == wire.ALLOWED_FAST:
+                    offered.append(reply.payload)
+                    if ask is None:
+                        ask = message(wire.REQUEST, reply.payload + struct.pack(">II", 0, BLOCK_SIZE))
+                        await line.send(ask)
+                elif reply.kind == wire.PIECE:
+                    got += len(reply.payload) - 8
+                    await line.send(ask)
+                elif reply.kind == wire.REJECT:
+                    refused += 1
+                    await asyncio.sleep(1)
+                    await line.send(ask)
+
+        _, caller = await seed_and_caller(world, script)
+        await asyncio.sleep(60)
+        assert len(offered) == 5
+        assert got == 2 * 5 * world.metainfo.piece_length
+        assert 40 < refused < 70
+        assert not caller.ended
+
+    play(scenario, size=16 << 20)
