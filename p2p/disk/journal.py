@@ -12,7 +12,7 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 from p2p.disk.refusals import refusal
-from p2p.errors import StorageError
+from p2p.errors import DiskFullError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -108,7 +108,7 @@ class PieceJournal:
             raise refusal(error, self._path) from error
         if written != len(data):  # a full disk takes what fits; the torn entry must not shift those after it
             os.ftruncate(fd, os.fstat(fd).st_size - written)
-            raise StorageError(f"{self._path}: the journal took only {written} of {len(data)} bytes")
+            raise DiskFullError(f"no room left for {self._path}, which took only {written} of {len(data)} bytes")
 
 
 def _holds(bitfield: bytes, piece: int) -> bool:

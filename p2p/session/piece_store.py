@@ -85,7 +85,8 @@ class PieceStore:
         self._recording = asyncio.Lock()
         self._stored = 0
         self._synced = 0
-        """Pieces stored or found good in this run, and how many of them the last sync took in."""
+        self._recorded = 0
+        """Pieces stored or found good in this run; how many of them are synced, and how many of those on record."""
         self._sync_failure: str | None = None
         self._jobs: dict[asyncio.Future[bool], None] = {}
         self.have = Bitfield(self._layout.piece_count)
@@ -298,7 +299,7 @@ class PieceStore:
 
     async def _checkpoint(self, totals: Totals, *, clean: bool) -> None:
         async with self._recording:
-            changed = self._stored != self._synced or totals != self._recorded_totals
+            changed = self._stored != self._recorded or totals != self._recorded_totals
             if self._opened and (changed or clean):
                 await self._put_on_record(totals, clean=clean)
 
@@ -308,6 +309,7 @@ class PieceStore:
             await self._sync()
             self._synced = stored
         await self._save(recorded, totals, left=left, clean=clean)
+        self._recorded = stored
 
     async def _sync(self) -> None:
         """Raises StorageError, never DiskFullError: room that comes later does not bring back what was not written."""

@@ -20,6 +20,7 @@ from p2p.session.event_bus import EventKind
 from p2p.session.exchange import OUR_REQUEST_QUEUE, Exchange
 from p2p.session.peer_task import EndKind, Peer
 from p2p.session.piece_store import CheckStoppedError, PieceStore, Totals
+from p2p.session.record_keeping import RecordKeeping
 from p2p.session.scope import Scope
 from p2p.session.selection import file_priorities, piece_priorities
 from p2p.session.snapshot import TorrentSnapshot, TorrentState
@@ -107,6 +108,13 @@ class Torrent:
         self._stopped = asyncio.Event()
         self._stop_message: str | None = None
         self._failure: StarlingError | None = None
+        self._record = RecordKeeping(
+            checkpoint=lambda: self.store.checkpoint(self._totals()),
+            interval=services.settings.checkpoint_interval,
+            stop=self._stop,
+            on_error=self._on_storage_error,
+        )
+        self._completing: asyncio.Task[None] | None = None
 
     @property
     def info_hash(self) -> str:
@@ -178,6 +186,9 @@ class Torrent:
         self._fail(StarlingError(f"a bug in this program: {type(error).__name__}: {error}"))
 
     def _fail(self, error: StarlingError) -> None:
+        """What ends the torrent is its first error; what follows from that, or from the stop, is not told."""
+        if self._failure is not None:
+            return
         self.state = TorrentState.ERROR
         self.message = str(error)
         self._failure = error
@@ -291,7 +302,7 @@ class Torrent:
         self.peer_list.add(self.store.known_peers, PeerSource.RESUME, now)
         scope.start(self._connector.run(), name="connector")
         scope.start(self.announcer.run(), name="announcer")
-        scope.start(self._keep_on_record(), name="checkpoint")
+        scope.start(self._record.run(), name="checkpoint")
 
     async def _leave(self) -> None:
         if self._connector is not None:
@@ -299,6 +310,8 @@ class Torrent:
         if self.exchange is not None:
             self.exchange.stop()
             await self.exchange.storing.drain()
+        if self._completing is not None:  # trackers hear `completed` before `stopped`, or never
+            await asyncio.wait([self._completing])
         if self.announcer is not None:
             await self.announcer.stop(STOP_TIMEOUT)
 
@@ -318,11 +331,6 @@ class Torrent:
             peers=tuple(self.peer_list.worth_keeping(KEPT_PEERS)),
         )
 
-    async def _keep_on_record(self) -> None:
-        while True:
-            await asyncio.sleep(self._services.settings.checkpoint_interval)
-            await self.store.checkpoint(self._totals())
-
     def accept(self, stream: Stream, theirs: Handshake) -> None:
         """A peer reached the session and asked for this torrent; it is run to its end."""
         if self._connector is None or self._stop.is_set() or self._scope is None or self._scope.closing:
@@ -340,10 +348,10 @@ class Torrent:
             return
         exchange.on_tick(now)
         self._call_for_peers(exchange, now)
-        if self.state is TorrentState.DISK_FULL and exchange.storing.disk_full is None:
-            self.state = TorrentState.SEEDING if exchange.seeding else TorrentState.DOWNLOADING
+        if self.state is TorrentState.DISK_FULL and exchange.storing.disk_full is None and not self._record.waiting:
+            self.state = TorrentState.DOWNLOADING if self.seeding_since is None else TorrentState.SEEDING
             self.message = None
-        if self.state is TorrentState.SEEDING and self.seeding_since is not None:
+        if self.seeding_since is not None:
             goal = goals.reached(
                 uploaded=self.store.uploaded_before + exchange.uploaded,
                 size=self.metainfo.total_size,
@@ -370,15 +378,15 @@ class Torrent:
 
     def _on_piece(self, piece: PieceIndex) -> None:  # noqa: ARG002 - the port's shape
         exchange = self.exchange
-        if exchange is None or not exchange.seeding or self.state is TorrentState.SEEDING or self._scope is None:
+        if exchange is None or not exchange.seeding or self._completing is not None or self._scope is None:
             return
         if not self._scope.closing:
-            self._scope.start(self._complete(), name="complete")
+            self._completing = self._scope.start(self._complete(), name="complete")
 
     async def _complete(self) -> None:
         """Everything wanted is verified: sync it, put it on record, and only then say so."""
-        await self.store.checkpoint(self._totals())
-        self._become_seed(asyncio.get_running_loop().time(), fresh=True)
+        if await self._record.put_on_record():
+            self._become_seed(asyncio.get_running_loop().time(), fresh=True)
 
     def _become_seed(self, now: float, *, fresh: bool) -> None:
         self.state = TorrentState.SEEDING

@@ -32,6 +32,7 @@ class DiskKnobs:
 
     store_time: float = 0.0
     read_time: float = 0.0
+    sync_time: float = 0.0
     stores: int = 0
     reads: int = 0
 
@@ -69,3 +70,8 @@ class SimDisk(MemoryStorage):
         if knobs.full and check(views):
             raise DiskFullError("no room left on the disk")
         return await super().store(piece, views, check)
+
+    async def sync(self) -> None:
+        if self._knobs.sync_time:
+            await asyncio.sleep(self._knobs.sync_time)
+        await super().sync()

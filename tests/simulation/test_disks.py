@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from p2p.errors import StorageError
+from p2p.errors import DiskFullError, StarlingError, StorageError
 from p2p.session.settings import Settings, TorrentOptions
 from p2p.session.snapshot import TorrentState
 from p2p.simulation.sim_disk import DiskKnobs
@@ -64,6 +64,74 @@ def test_a_torrent_stops_at_once_while_the_disk_is_full(play):
         assert leecher.torrent.snapshot().state is TorrentState.STOPPED
 
     play(scenario, size=2 << 20)
+
+
+def refuse_the_record(peer):
+    """Let a peer's checkpoints find no room while the event that is returned is not set."""
+    room = asyncio.Event()
+    checkpoint = peer.torrent.store.checkpoint
+
+    async def full(totals):
+        if not room.is_set():
+            raise DiskFullError("no room left for the record")
+        await checkpoint(totals)
+
+    peer.torrent.store.checkpoint = full
+    return room
+
+
+def test_no_room_for_the_record_holds_completion_up_and_ends_nothing(play):
+    async def scenario(world):
+        _, leecher = await pair(world)
+        room = refuse_the_record(leecher)
+        async with asyncio.timeout(30):
+            await state_of(leecher, TorrentState.DISK_FULL)
+        await asyncio.sleep(60)
+        waiting = leecher.torrent.snapshot()
+        assert waiting.state is TorrentState.DISK_FULL
+        assert waiting.message == "no room left for the record; waiting for room on the disk"
+        assert world.holds(leecher)
+        room.set()
+        await world.completed([leecher], 10)
+        await asyncio.sleep(1)
+        done = leecher.torrent.snapshot()
+        assert (done.state, done.message) == (TorrentState.SEEDING, None)
+
+    play(scenario)
+
+
+def test_a_seed_goes_on_while_there_is_no_room_for_its_record(play):
+    async def scenario(world):
+        seed = await world.add_peer("seed", seeding=True, options=TorrentOptions(seed_time=300.0))
+        room = refuse_the_record(seed)
+        async with asyncio.timeout(60):
+            await state_of(seed, TorrentState.DISK_FULL)
+        leecher = await world.add_peer("leecher", options=TorrentOptions(peers=(seed.address,)))
+        await world.completed([leecher], 60)
+        assert seed.torrent.snapshot().state is TorrentState.DISK_FULL
+        room.set()
+        async with asyncio.timeout(10):
+            await state_of(seed, TorrentState.SEEDING)
+        async with asyncio.timeout(300):
+            await seed.torrent.stopped()
+        assert seed.torrent.snapshot().message == "seeded for 5 min"
+
+    play(scenario)
+
+
+def test_a_torrent_stops_while_its_completion_waits_for_room(play):
+    async def scenario(world):
+        _, leecher = await pair(world)
+        refuse_the_record(leecher)
+        async with asyncio.timeout(30):
+            await state_of(leecher, TorrentState.DISK_FULL)
+        async with asyncio.timeout(1):
+            await leecher.torrent.stop()
+        assert leecher.torrent.snapshot().state is TorrentState.STOPPED
+        with pytest.raises(StarlingError, match="stopped before it completed"):
+            await leecher.torrent.completed()
+
+    play(scenario)
 
 
 def test_a_failing_write_ends_the_torrent_with_one_line(play):

@@ -9,6 +9,7 @@ import pytest
 from p2p.codec.announce import AnnounceEvent
 from p2p.session.settings import TorrentOptions
 from p2p.session.snapshot import TorrentState
+from p2p.simulation.sim_disk import DiskKnobs
 from p2p.swarm.announce import TrackerState
 
 KINDS = ("http", "udp")
@@ -46,6 +47,23 @@ def test_each_event_is_told_once(play, kind):
         assert events_of(heard, seed) == [AnnounceEvent.STARTED, AnnounceEvent.STOPPED]
         assert events_of(heard, leecher) == [AnnounceEvent.STARTED, AnnounceEvent.COMPLETED, AnnounceEvent.STOPPED]
         assert world.tracker.totals().peers == 0
+
+    play(scenario, announce=kind)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_stop_while_the_last_sync_takes_its_time_comes_after_completion(play, kind):
+    async def scenario(world):
+        heard = await watched_tracker(world)
+        await world.add_peer("seed", seeding=True)
+        leecher = await world.add_peer("leecher", knobs=DiskKnobs(sync_time=1.0))
+        while leecher.torrent.snapshot().pieces_had < world.metainfo.piece_count:
+            await asyncio.sleep(0.05)
+        assert leecher.torrent.snapshot().state is TorrentState.DOWNLOADING
+        await leecher.torrent.stop()
+        await leecher.torrent.completed()
+        await asyncio.sleep(5)
+        assert events_of(heard, leecher) == [AnnounceEvent.STARTED, AnnounceEvent.COMPLETED, AnnounceEvent.STOPPED]
 
     play(scenario, announce=kind)
 

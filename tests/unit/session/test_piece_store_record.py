@@ -13,7 +13,7 @@ import pytest
 from p2p.disk.journal import PieceJournal
 from p2p.disk.resume import ResumeStore
 from p2p.disk.thread_hasher import ThreadHasher
-from p2p.errors import StorageError
+from p2p.errors import DiskFullError, StorageError
 from p2p.session.piece_store import Totals
 
 SINGLE = [((), 4 * 16_384)]
@@ -202,6 +202,25 @@ async def test_closing_is_done_before_a_cancel_counts(torrent, gated):
 async def reopened(torrent):
     torrent.wrap = lambda storage: storage
     return await opened(torrent)
+
+
+async def test_a_record_that_found_no_room_is_made_when_there_is(torrent, monkeypatch):
+    store = await opened(torrent, [0])
+    save = torrent.resume.save
+
+    async def full(key, state):
+        raise DiskFullError("no room left")
+
+    for _ in range(2):
+        monkeypatch.setattr(torrent.resume, "save", full)
+        with pytest.raises(DiskFullError):
+            await store.checkpoint(Totals())
+    assert await recorded(torrent) == ([], False)
+    monkeypatch.setattr(torrent.resume, "save", save)
+    await store.checkpoint(Totals())
+    assert await recorded(torrent) == ([0], False)
+    assert journalled(torrent) == []
+    await store.close(Totals())
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["journal", "no-record"])
