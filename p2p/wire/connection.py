@@ -8,6 +8,8 @@ LocalProtocolError for what we were about to send. Judged here is all that bytes
 whether a block was asked for, and whether a request deserves an answer, is known to the queues above.
 
 Requests have exactly one answer (BEP 6): `unanswered` holds the peer's requests that have none yet.
+
+A connection can begin before the torrent is known (BEP 9): what the peer says of pieces is then held until `learn`.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 from p2p.errors import LocalProtocolError, RemoteProtocolError
 from p2p.ids import BLOCK_SIZE, Block, PieceIndex
 from p2p.wire import messages as wire
+from p2p.wire.early_messages import EarlyMessages, no_piece
 from p2p.wire.events import (
     AllowedFast,
     BitfieldReceived,
@@ -66,13 +69,14 @@ as long as the questions. What we say of our own accord stays below, unless a pe
 class Connection:
     """One peer, both directions.
 
-    `piece_size` gives the bytes of a piece below `piece_count`; `fast` and `extension` say whether both handshakes had
-    the bit; `max_requests` is how many requests the peer may have unanswered, those beyond are rejected (fast) or
-    dropped; `now` is the moment of the handshake, in the seconds of every later `now`.
+    `piece_size` gives the bytes of a piece below `piece_count`, both None if `learn` will tell; `fast` and `extension`
+    say whether both handshakes had the bit; `max_requests` is how many requests the peer may have unanswered, those
+    beyond are rejected (fast) or dropped; `now` is the moment of the handshake, in the seconds of every later `now`.
     """
 
     __slots__ = (
         "_allowed_fast",
+        "_early",
         "_inbox",
         "_max_requests",
         "_offered",
@@ -98,8 +102,8 @@ class Connection:
     def __init__(
         self,
         *,
-        piece_count: int,
-        piece_size: Callable[[int], int],
+        piece_count: int | None,
+        piece_size: Callable[[int], int] | None,
         fast: bool,
         extension: bool,
         arenas: ArenaPool,
@@ -120,21 +124,36 @@ class Connection:
         self.bytes_sent = 0
         self.unanswered: dict[Block, None] = {}
         """The peer's requests without an answer, oldest first. `send_block`, `send_reject`, `drop_request` answer."""
-        self._piece_count = piece_count
-        self._piece_size = piece_size
+        self._piece_count = piece_count or 0
+        self._piece_size = piece_size or no_piece
         self._max_requests = max_requests
         self._allowed_fast: dict[PieceIndex, None] = {}
         self._offered: dict[int, str] = {}
         self._said_something = False
         self._outbox = Outbox(in_order=not fast)
+        early = EarlyMessages(self._on_message, self._outbox.add_control if fast else None)
+        self._early = early if piece_count is None else None
         self._inbox = Inbox(
             piece_count=piece_count,
-            piece_size=piece_size,
+            piece_size=self._piece_size,
             fast=fast,
             extension=extension,
             arenas=arenas,
-            interpret=self._on_message,
+            interpret=self._on_message if piece_count is not None else early.on_message,
         )
+
+    def learn(self, piece_count: int, piece_size: Callable[[int], int]) -> list[Event]:
+        """The torrent is known now. Returns what the peer has said of its pieces, as `receive_data` would have.
+
+        Raises RemoteProtocolError if that does not fit the torrent, LocalProtocolError if it was known before.
+        """
+        early, self._early = self._early, None
+        if early is None:
+            raise LocalProtocolError("the connection knows its torrent already")
+        self._piece_count = piece_count
+        self._piece_size = piece_size
+        self._inbox.learn(piece_count, piece_size, self._on_message)
+        return early.judged()
 
     # In
 
@@ -269,7 +288,7 @@ class Connection:
 
     def send_bitfield(self, data: bytes) -> None:
         """The pieces we have; our first message but for extension messages and `port`, and only once."""
-        if not wire.is_bitfield(data, self._piece_count):
+        if self._early is not None or not wire.is_bitfield(data, self._piece_count):
             raise LocalProtocolError("the bitfield does not fit the torrent")
         self._say_pieces(wire.encode_bitfield(data))
 

@@ -16,6 +16,7 @@ from p2p.errors import LocalProtocolError, RemoteProtocolError
 from p2p.ids import BLOCK_SIZE
 from p2p.wire import messages as wire
 from p2p.wire.arena import MIN_ROOM, Arena, ArenaPool
+from p2p.wire.early_messages import MAX_EARLY_BITFIELD
 from p2p.wire.events import BlockReceived, Event
 from p2p.wire.messages import BLOCK_HEADER, PIECE
 
@@ -33,6 +34,7 @@ class Inbox:
 
     __slots__ = (
         "_arena",
+        "_bitfield_bounds",
         "_end",
         "_extension",
         "_fast",
@@ -51,7 +53,7 @@ class Inbox:
     def __init__(
         self,
         *,
-        piece_count: int,
+        piece_count: int | None,
         piece_size: Callable[[int], int],
         fast: bool,
         extension: bool,
@@ -59,8 +61,9 @@ class Inbox:
         interpret: Interpret,
     ) -> None:
         self.payload = 0
-        self._piece_count = piece_count
+        self._piece_count = piece_count or 0
         self._piece_size = piece_size
+        self._bitfield_bounds = (1, MAX_EARLY_BITFIELD) if piece_count is None else _bitfield_bounds(piece_count)
         self._fast = fast
         self._extension = extension
         self._pool = arenas
@@ -75,6 +78,13 @@ class Inbox:
         self._large: bytearray | None = None
         """A message too long for an arena, as far as it came; it will have `_large_size` bytes."""
         self._large_size = 0
+
+    def learn(self, piece_count: int, piece_size: Callable[[int], int], interpret: Interpret) -> None:
+        """The torrent, which was not known (`piece_count` None), is known now."""
+        self._piece_count = piece_count
+        self._piece_size = piece_size
+        self._bitfield_bounds = _bitfield_bounds(piece_count)
+        self._interpret = interpret
 
     def receive_buffer(self) -> memoryview:
         """Room for the next bytes of the stream, at least MIN_ROOM."""
@@ -196,7 +206,7 @@ class Inbox:
 
     def _check_length(self, kind: int, size: int) -> None:
         if kind == wire.BITFIELD:
-            least = most = (self._piece_count + 7) // 8
+            least, most = self._bitfield_bounds
         elif kind == wire.EXTENDED and not self._extension:
             least, most = 0, wire.MAX_UNKNOWN
         else:
@@ -213,3 +223,8 @@ class Inbox:
             self._opened = True
         elif kind == wire.BITFIELD or (kind in wire.PAYLOAD_BOUNDS and kind not in _NEUTRAL):
             self._opened = True
+
+
+def _bitfield_bounds(piece_count: int) -> tuple[int, int]:
+    size = (piece_count + 7) // 8
+    return size, size
