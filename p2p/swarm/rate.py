@@ -1,7 +1,9 @@
 """How fast bytes move, and how fast they may.
 
 `RateMeter` measures: the mean over a sliding window, exact to one tenth of it, zero once the window passed in silence.
-It is told of every socket read, so the usual call is one comparison and three additions.
+It is told of every socket read, so the usual call is one comparison and three additions. Until the window is full, what
+came in the first moment is left out where it would raise the mean: it was saved up before, and no time was seen in
+which it moved.
 
 `RateLimiter` allows: a bucket that fills at the limit and starts empty, so that no stretch of time, the first one
 included, sees more than the limit plus the bucket. The bucket holds what a late loop turn may miss and no more.
@@ -26,7 +28,7 @@ _BURST_SECONDS: Final = 0.25
 class RateMeter:
     """Bytes a second, averaged over the last `window` seconds, or over the time since bytes began if that is less."""
 
-    __slots__ = ("_began", "_edge", "_newest", "_slices", "_sum", "_width", "total")
+    __slots__ = ("_began", "_edge", "_first", "_first_edge", "_newest", "_slices", "_sum", "_width", "total")
 
     def __init__(self, window: float = 8.0) -> None:
         self.total = 0
@@ -37,6 +39,8 @@ class RateMeter:
         self._sum = 0
         self._edge = -math.inf  # where the open slice ends
         self._began = 0.0
+        self._first = 0  # bytes of the first slice, which is half as wide, and where it ended
+        self._first_edge = 0.0
 
     def on_bytes(self, n: int, now: float) -> None:
         """`n` bytes moved at `now`."""
@@ -53,7 +57,13 @@ class RateMeter:
         if not self._sum:
             return 0.0
         span = (_SLICES + 1) * self._width - (self._edge - now)
-        return self._sum / max(min(span, now - self._began), self._width)
+        if now - self._began >= span:
+            return self._sum / span
+        mean = self._sum / max(now - self._began, self._width)
+        rest = now - self._first_edge
+        if rest < 0.5 * self._width or self._first == self._sum:
+            return mean
+        return min(mean, (self._sum - self._first) / rest)
 
     def _turn(self, now: float) -> None:
         """Close slices up to the one that holds `now`; silence of a whole window begins the measure anew."""
@@ -63,9 +73,12 @@ class RateMeter:
             if self._sum:
                 self._slices = [0] * (_SLICES + 1)
                 self._sum = 0
-            self._edge = now + width
+            self._edge = self._first_edge = now + 0.5 * width
+            self._first = 0
             self._began = now
             return
+        if self._edge == self._first_edge:
+            self._first = slices[self._newest]
         for _ in range(int(passed) + 1):
             self._newest = (self._newest + 1) % (_SLICES + 1)
             self._sum -= slices[self._newest]
@@ -73,13 +86,16 @@ class RateMeter:
             self._edge += width
         if not self._sum:
             self._began = now
+            self._first_edge = self._edge
+            self._first = 0
 
 
 class RateLimiter:
     """Lets bytes go at `limit` bytes a second; None lets all go, 0 none.
 
     What may go at once is a quarter of a second's worth, and at least one block, so that a low limit still moves whole
-    blocks. A sender may take more than is available by one message; the debt is paid before anything else goes.
+    blocks. A sender may take more than is available by one message; the debt is paid before anything else goes. It is
+    never more than a bucket: what could not wait, as control messages cannot, must not stop the rest for long.
     """
 
     __slots__ = ("_burst", "_level", "_limit", "_updated")
@@ -105,7 +121,7 @@ class RateLimiter:
         self._limit = limit
         if limit is not None:
             self._burst = max(BLOCK_SIZE, int(limit * _BURST_SECONDS))
-            self._level = min(self._level, self._burst)
+            self._level = max(min(self._level, self._burst), -self._burst)
 
     def available(self, now: float) -> int:
         """Bytes that may go now, 0 while a debt is being paid."""
@@ -118,7 +134,7 @@ class RateLimiter:
         """`n` bytes go now."""
         if self._limit is not None:
             self._settle(now)
-            self._level -= n
+            self._level = max(self._level - n, -self._burst)
 
     def next_time(self, n: int, now: float) -> float:
         """When `n` bytes (or a full burst, if `n` is more) are available: `now` if they are, infinity if never."""

@@ -105,6 +105,31 @@ def test_a_debt_is_paid_before_more_goes() -> None:
     assert limiter.available(6.0) == pytest.approx(1_000, abs=1)
 
 
+def test_a_debt_is_never_more_than_a_bucket() -> None:
+    """Control messages take what they need at once; blocks must come to their turn all the same."""
+    limiter = RateLimiter(10_000, 0.0)
+    for second in range(100):
+        limiter.take(50_000, second)
+    assert limiter.available(99 + 2 * BLOCK_SIZE / 10_000 + 0.1) >= BLOCK_SIZE
+
+
+@pytest.mark.parametrize("saved", [0.25, 0.5])
+@pytest.mark.parametrize("step", [0.001, 0.03, 0.1])
+def test_meter_does_not_show_what_was_saved_up_before_as_a_rate(saved: float, step: float) -> None:
+    """A bucket that was full, or a socket's buffer, empties in the first moment of a transfer at a steady rate."""
+    rate = 1_000_000
+    meter = RateMeter()
+    meter.on_bytes(int(rate * saved), 100.0)
+    for count in range(1, int(12 / step)):
+        now = 100.0 + count * step
+        meter.on_bytes(int(rate * step), now)
+        counted = now - 100.4  # and at both ends of that time a step may have come or not
+        if now >= 101.0:
+            assert meter.rate(now) <= (1.01 + 1.1 * step / counted) * rate, now
+        if now >= 102.0:
+            assert meter.rate(now) >= (0.99 - 1.1 * step / counted) * rate, now
+
+
 def test_no_limit_lets_all_go_and_zero_none() -> None:
     limiter = RateLimiter(None, 5.0)
     limiter.take(10**12, 5.0)
