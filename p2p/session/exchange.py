@@ -14,6 +14,7 @@ from p2p.ids import Block, InfoHash, PieceIndex
 from p2p.session.peer_task import EndKind, Peer
 from p2p.session.serving import ALLOWED_FAST, Serving
 from p2p.session.storing import Storing
+from p2p.swarm.ask_budget import AskBudget
 from p2p.swarm.bitfield import Bitfield
 from p2p.swarm.rate import RateMeter
 from p2p.swarm.request_queue import BlockMatch
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from p2p.session.arrivals import Arrival
     from p2p.session.piece_store import PieceStore
     from p2p.session.scope import Scope
+    from p2p.session.throttle import Throttle
     from p2p.session.uploads import Uploads
     from p2p.swarm.bans import SmartBan
     from p2p.swarm.choker import Choker
@@ -60,8 +62,8 @@ class Exchange:
         rng: random.Random,
         info_hash: InfoHash,
         extension_handshake: Callable[[Peer], ExtensionHandshake],
-        up_limited: Callable[[], bool],
-        up_limit: Callable[[], float | None],
+        down: Throttle,
+        up: Throttle,
         on_piece: Callable[[PieceIndex], None],
         on_ban: Callable[[str, str], None],
         on_storage_error: Callable[[StorageError], None],
@@ -87,12 +89,13 @@ class Exchange:
             uploads=uploads,
             rng=rng,
             info_hash=info_hash,
-            up_limited=up_limited,
-            up_limit=up_limit,
+            up=up,
         )
         self.storing = Storing(
             store=store, arenas=arenas, scope=scope, on_stored=self._on_stored, on_error=on_storage_error
         )
+        self._down = down
+        self._budget = AskBudget()
         self._offered_fast: dict[int, list[int]] = {}
         self._rejects: dict[int, int] = {}
         """Requests refused since the last tick, by peer; those who refuse none are not in it."""
@@ -201,6 +204,10 @@ class Exchange:
             if not only:
                 return
         room = peer.requests.room(now)
+        limit = self._down.limit
+        if limit is not None:
+            own = peer.requests.outstanding
+            room = min(room, self._budget.room(limit, outstanding=self._outstanding(), own=own))
         if room <= 0:
             return
         blocks = self.picker.pick(peer.key, room, now=now, only=only)
@@ -209,6 +216,9 @@ class Exchange:
                 peer.wire.send_interested()
             peer.requests.on_requested(blocks, now)
             peer.wire.send_requests(blocks)
+
+    def _outstanding(self) -> int:
+        return sum(peer.requests.outstanding for peer in self.peers.values())
 
     def _ask_everyone(self, now: float) -> None:
         for peer in list(self.peers.values()):
@@ -302,8 +312,8 @@ class Exchange:
 
     # -- what peers ask of their exchange
 
-    def refill(self, peer: Peer) -> None:
-        self.serving.refill(peer)
+    def refill(self, peer: Peer, queued: int) -> None:
+        self.serving.refill(peer, queued)
 
     def may_read(self, peer: Peer) -> bool:
         return self.storing.may_read(peer)
@@ -358,17 +368,26 @@ class Exchange:
     def on_tick(self, now: float) -> None:
         """About once a second: timeouts, keep-alives, the choking round, a second chance to ask."""
         self._rejects.clear()
+        limit = self._down.limit
         for peer in list(self.peers.values()):
             if peer.ended.done():
                 continue
-            if peer.wire.timed_out(now):
+            if peer.reading and peer.wire.timed_out(now):
                 peer.end(EndKind.BROKEN, "silent for too long")
                 continue
-            for block in peer.requests.on_timer(now):
-                self.picker.on_request_dropped(peer.key, block)
+            # While we do not read, silence says nothing about the peer; at a limit of 0 nothing will ever come.
+            if peer.reading or limit == 0:
+                for block in peer.requests.on_timer(now):
+                    self.picker.on_request_dropped(peer.key, block)
+            peer.on_tick()
             if peer.wire.keep_alive_due(now):
                 peer.wire.send_keep_alive()
         self.serving.choke_if_due(now, seeding=self.seeding, upload_rate=self.rate_up.rate(now))
+        if limit:
+            askable = [peer for peer in self.peers.values() if peer.wire.am_interested and not peer.wire.peer_choking]
+            self._budget.on_tick(
+                limit, outstanding=self._outstanding(), peers=len(askable), slack=self._down.slack(now)
+            )
         self._ask_everyone(now)
 
     def _now(self) -> float:

@@ -36,6 +36,10 @@ DEFAULT_REQUEST_QUEUE: Final = 250
 """Requests a peer is trusted to queue before it says (`reqq`): what the oldest clients in use keep."""
 
 
+CONTROL_READ: Final = 2_048
+"""Bytes a second read of a peer beyond the limit, while nothing is asked of it: over a hundred requests, or haves."""
+
+
 class EndKind(Enum):
     """Why a connection ended, as far as it matters for what we do about the peer."""
 
@@ -59,8 +63,8 @@ class PeerOwner(Protocol):
 
     def on_peer_events(self, peer: Peer, events: Sequence[Event], now: float) -> None: ...
 
-    def refill(self, peer: Peer) -> None:
-        """Move what the peer asked for and may have into its connection machine."""
+    def refill(self, peer: Peer, queued: int) -> None:
+        """Move what the peer asked for and may have into its connection machine, until that holds `queued` bytes."""
 
     def may_read(self, peer: Peer) -> bool:
         """False while storage is behind; the exchange resumes the peer."""
@@ -72,11 +76,14 @@ class Peer:
     """See the module's head."""
 
     __slots__ = (
+        "_control_credit",
         "_down",
         "_loop",
         "_owner",
+        "_paused_at",
         "_reading",
         "_up",
+        "_waits_to_read",
         "_writing",
         "address",
         "blocks_bad",
@@ -138,6 +145,9 @@ class Peer:
         self._up = up
         self._loop = asyncio.get_running_loop()
         self._reading = False
+        self._waits_to_read = False
+        self._paused_at = now
+        self._control_credit = CONTROL_READ
         self._writing = False
 
     # -- lifecycle
@@ -165,29 +175,52 @@ class Peer:
 
     # -- bytes in
 
+    @property
+    def reading(self) -> bool:
+        """False while we leave what the peer sent where it is, for a limit or for storage."""
+        return self._reading
+
+    def on_tick(self) -> None:
+        """About once a second: a peer of whom nothing is asked sends control messages, which no limit may starve."""
+        self._control_credit = CONTROL_READ
+        if self._waits_to_read and not self.requests.outstanding:
+            self.resume_reading()
+
     def resume_reading(self) -> None:
         if not self._reading and not self.ended.done():
             self._reading = True
+            self._waits_to_read = False
+            self.requests.on_resumed(self._paused_at, self._loop.time())
             self.stream.on_readable(self._on_readable)
 
-    def pause_reading(self) -> None:
+    def _pause_reading(self, now: float) -> None:
         self._reading = False
+        self._paused_at = now
         self.stream.on_readable(None)
+
+    def _on_turn(self) -> None:
+        """It is our turn to read, now and not when the loop comes round: until then others would take the allowance."""
+        self.resume_reading()
+        if not self.ended.done():
+            self._on_readable()
 
     def _on_readable(self) -> None:
         now = self._loop.time()
         if not self._owner.may_read(self):
-            self.pause_reading()
+            self._pause_reading(now)
             return
-        allowance = self._down.allowance(now)
-        if allowance == 0:
-            self.pause_reading()
-            self._down.wait(self.key, self.resume_reading)
-            return
+        room = allowance = self._down.allowance(self.key, now)
+        if not allowance:
+            if self.requests.outstanding or not self._control_credit:
+                self._pause_reading(now)
+                self._waits_to_read = True
+                self._down.wait(self.key, self._on_turn)
+                return
+            room = self._control_credit
         wire = self.wire
         buffer = wire.receive_buffer()
         try:
-            n = self.stream.receive_into([buffer if len(buffer) <= allowance else buffer[:allowance]])
+            n = self.stream.receive_into([buffer if len(buffer) <= room else buffer[:room]])
             if n is None:
                 wire.receive_data(0, now)  # gives an unused buffer back
                 return
@@ -195,6 +228,8 @@ class Peer:
                 self.end(EndKind.CLOSED, "closed by the peer")
                 return
             self._down.take(n, now)
+            if not allowance:
+                self._control_credit -= n
             events = wire.receive_data(n, now)
             if events:
                 self._owner.on_peer_events(self, events, now)
@@ -209,41 +244,43 @@ class Peer:
     # -- bytes out
 
     def flush(self) -> None:
-        """Send what is queued as far as the stream and the limits allow."""
+        """Queue blocks as far as the limits allow, and send what is queued as far as the stream does.
+
+        A limit holds blocks back before they are queued, where they can still be cancelled and nothing stands behind
+        them; so control messages never wait for it.
+        """
         if self.ended.done():
             return
         wire = self.wire
-        loop = self._loop
+        up = self._up
+        limited = up.limited
+        moved = 0
         try:
             while True:
-                self._owner.refill(self)
+                now = self._loop.time()
+                allowance = min(up.allowance(self.key, now), SEND_VECTOR)
+                if self.uploads:
+                    queued = wire.pending
+                    self._owner.refill(self, allowance)
+                    up.take(wire.pending - queued, now)
                 if not wire.pending:
+                    if self.uploads and not allowance:
+                        up.wait(self.key, self.flush)
                     break
-                now = loop.time()
-                allowance = self._up.allowance(now) if wire.pending_blocks else SEND_VECTOR
-                views = wire.views_to_send(min(allowance, SEND_VECTOR))
-                if not views:
-                    self._stop_writing()
-                    self._up.wait(self.key, self.flush)
-                    return
-                n = self.stream.send(views)
+                control = wire.control_pending
+                n = self.stream.send(wire.views_to_send(SEND_VECTOR))
                 if n == 0:
                     self._start_writing()
                     return
                 payload = wire.data_sent(n, now)
-                self._up.take(n, now)
+                if limited:
+                    up.take(control - wire.control_pending, now)
                 if payload:
                     self.rate_to.on_bytes(payload, now)
                     self.sent_since_unchoke += payload
                     self._owner.on_sent(self, payload, now)
-                if self._up.limited:
-                    if wire.pending or self.uploads:
-                        self._stop_writing()
-                        self._up.wait(self.key, self.flush)
-                    else:
-                        self._stop_writing()
-                    return
-                if n >= SEND_VECTOR:
+                moved += n
+                if moved >= SEND_VECTOR:
                     # Others wait for the loop too; go on when it comes round again.
                     self._start_writing()
                     return

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from p2p.session.environment import Environment
     from p2p.session.settings import Settings
     from p2p.session.slots import Slots
+    from p2p.session.throttle import Turns
     from p2p.session.udp_trackers import UdpTrackers
-    from p2p.swarm.rate import RateLimiter
     from p2p.wire.arena import ArenaPool
 
 
@@ -26,8 +26,8 @@ class Services:
 
     settings: Settings
     environment: Environment
-    limit_down: RateLimiter
-    limit_up: RateLimiter
+    turns_down: Turns
+    turns_up: Turns
     arenas: ArenaPool
     cache: PieceCache
     slots: Slots

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from p2p.ids import Block, InfoHash, PieceIndex
 from p2p.session.peer_task import EndKind, Peer
-from p2p.session.uploads import MAX_UPLOAD_QUEUE, QUEUED_BYTES, QUEUED_BYTES_LIMITED, Uploads, rejected
+from p2p.session.uploads import MAX_UPLOAD_QUEUE, Uploads, rejected
 from p2p.swarm.choker import ChokePeer, Choker, ChokeRound
 from p2p.wire.allowed_fast import allowed_fast_set
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Callable
 
+    from p2p.session.throttle import Throttle
     from p2p.swarm.piece_picker import PiecePicker
 
 ALLOWED_FAST: Final = 5
@@ -40,8 +41,7 @@ class Serving:
         uploads: Uploads,
         rng: random.Random,
         info_hash: InfoHash,
-        up_limited: Callable[[], bool],
-        up_limit: Callable[[], float | None],
+        up: Throttle,
     ) -> None:
         self.choker = choker
         self._peers = peers
@@ -50,8 +50,7 @@ class Serving:
         self._uploads = uploads
         self._rng = rng
         self._info_hash = info_hash
-        self._up_limited = up_limited
-        self._up_limit = up_limit
+        self._up = up
         self._allowed_fast: dict[int, frozenset[int]] = {}
         self._fast_left: dict[int, int] = {}
         """Bytes that each peer may still ask for while it is choked."""
@@ -111,10 +110,9 @@ class Serving:
         else:  # the machine forgot the request as it read the cancel; what it holds now was asked anew after that
             del peer.uploads[block]
 
-    def refill(self, peer: Peer) -> None:
-        """Move what was granted to `peer` into its connection machine, as far as that should hold."""
-        if peer.uploads:
-            self._uploads.refill(peer, QUEUED_BYTES_LIMITED if self._up_limited() else QUEUED_BYTES)
+    def refill(self, peer: Peer, queued: int) -> None:
+        """Move what was granted to `peer` into its connection machine, until that holds `queued` bytes."""
+        self._uploads.refill(peer, queued)
 
     # -- choking
 
@@ -141,7 +139,7 @@ class Serving:
             self._rng,
             seeding=seeding,
             upload_rate=upload_rate,
-            upload_limit=self._up_limit(),
+            upload_limit=self._up.limit,
         )
         self._apply(decision, now)
 

@@ -31,6 +31,7 @@ from p2p.session.services import Services
 from p2p.session.settings import Settings, TorrentOptions
 from p2p.session.slots import Slots
 from p2p.session.stream_io import read_exactly
+from p2p.session.throttle import Turns
 from p2p.session.torrent import Torrent
 from p2p.session.udp_trackers import UdpTrackers
 from p2p.swarm.rate import RateLimiter
@@ -85,8 +86,8 @@ class Session:
         self._services = Services(
             settings=settings,
             environment=environment,
-            limit_down=RateLimiter(settings.limit_down, now),
-            limit_up=RateLimiter(settings.limit_up, now),
+            turns_down=Turns(RateLimiter(settings.limit_down, now)),
+            turns_up=Turns(RateLimiter(settings.limit_up, now)),
             arenas=ArenaPool(limit=settings.receive_memory, idle_limit=settings.receive_memory // 2),
             cache=PieceCache(settings.read_cache),
             slots=Slots(connections=settings.max_connections, connecting=settings.max_connecting),
@@ -184,8 +185,8 @@ class Session:
     def set_limits(self, *, down: float | None, up: float | None) -> None:
         """Change the session's rates; None is unlimited."""
         now = asyncio.get_running_loop().time()
-        self._open.limit_down.set_limit(down, now)
-        self._open.limit_up.set_limit(up, now)
+        self._open.turns_down.limiter.set_limit(down, now)
+        self._open.turns_up.limiter.set_limit(up, now)
 
     # -- life
 

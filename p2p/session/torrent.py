@@ -214,8 +214,8 @@ class Torrent:
             picker.mode = PickMode.SEQUENTIAL
         picker.set_priorities(piece_priorities(self.metainfo, self.file_priorities, self.options))
         picker.on_pieces_verified(self.store.have)
-        down = Throttle([self.limit_down, services.limit_down])
-        up = Throttle([self.limit_up, services.limit_up])
+        down = Throttle(self.limit_down, services.turns_down)
+        up = Throttle(self.limit_up, services.turns_up)
         uploads = Uploads(
             torrent=self.info_hashes[0],
             cache=services.cache,
@@ -235,8 +235,8 @@ class Torrent:
             rng=environment.rng,
             info_hash=self.info_hashes[0],
             extension_handshake=self._extension_handshake,
-            up_limited=lambda: up.limited,
-            up_limit=self._up_limit,
+            down=down,
+            up=up,
             on_piece=self._on_piece,
             on_ban=self._on_ban,
             on_storage_error=self._on_storage_error,
@@ -458,10 +458,6 @@ class Torrent:
             port=self._services.port if not peer.incoming else None,
             your_ip=peer.address.host,
         )
-
-    def _up_limit(self) -> float | None:
-        limits = [x.limit for x in (self.limit_up, self._services.limit_up) if x.limit is not None]
-        return min(limits, default=None)
 
     def _facts(self) -> AnnounceFacts:
         exchange = self.exchange

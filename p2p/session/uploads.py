@@ -18,12 +18,6 @@ if TYPE_CHECKING:
     from p2p.session.peer_task import Peer
     from p2p.session.scope import Scope
 
-QUEUED_BYTES: Final = 1 << 20
-"""Blocks handed to the connection machine ahead of the socket: one full vector."""
-
-QUEUED_BYTES_LIMITED: Final = 128 * 1024
-"""The same while a rate limit binds: what is queued can no longer be cancelled."""
-
 MAX_UPLOAD_QUEUE: Final = 8_192
 """Requests a peer may have waiting: rTorrent asks for more than 2,000 at a time, and none of its are dropped."""
 

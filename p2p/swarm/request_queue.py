@@ -212,6 +212,11 @@ class RequestQueue:
         self._rate = 0.0
         return self._give_back()
 
+    def on_resumed(self, since: float, now: float) -> None:
+        """From `since` until `now` we did not read: that time was no silence of the peer's."""
+        if self._asked:
+            self._waiting_since += now - max(since, self._waiting_since)
+
     def _patience(self) -> float:
         """Seconds of silence, from `_waiting_since`, that make a stall."""
         if self._snubbed:

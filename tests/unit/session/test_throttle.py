@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from p2p.session.throttle import QUANTUM, UNLIMITED, Throttle
+from p2p.session.throttle import QUANTUM, UNLIMITED, Throttle, Turns
 from p2p.simulation.virtual_loop import run
 from p2p.swarm.rate import RateLimiter
 
@@ -24,7 +24,7 @@ class Mover:
 
     def go(self):
         now = asyncio.get_running_loop().time()
-        allowance = self.throttle.allowance(now)
+        allowance = self.throttle.allowance(self.key, now)
         if allowance:
             self.throttle.take(allowance, now)
             self.moved += allowance
@@ -34,7 +34,8 @@ class Mover:
 
 async def move(limits, movers, seconds):
     now = asyncio.get_running_loop().time()
-    throttle = Throttle([RateLimiter(limit, now) for limit in limits])
+    own, shared = ([*limits, None])[:2]
+    throttle = Throttle(RateLimiter(own, now), Turns(RateLimiter(shared, now)))
     all_of_them = [Mover(key, throttle) for key in range(movers)]
     for mover in all_of_them:
         mover.go()
@@ -65,11 +66,12 @@ def test_those_who_wait_take_turns(limit):
 
 def test_without_a_limit_nothing_waits():
     async def scenario():
-        throttle = Throttle([RateLimiter(None, 0.0), RateLimiter(None, 0.0)])
+        throttle = Throttle(RateLimiter(None, 0.0), Turns(RateLimiter(None, 0.0)))
         assert not throttle.limited
-        assert throttle.allowance(0.0) == UNLIMITED
+        assert throttle.limit is None
+        assert throttle.allowance(1, 0.0) == UNLIMITED
         throttle.take(10**12, 0.0)
-        assert throttle.allowance(0.0) == UNLIMITED
+        assert throttle.allowance(1, 0.0) == UNLIMITED
 
     run(scenario())
 
@@ -77,7 +79,7 @@ def test_without_a_limit_nothing_waits():
 def test_a_limit_that_is_lifted_wakes_those_who_wait():
     async def scenario():
         limiter = RateLimiter(0, 0.0)
-        throttle = Throttle([limiter])
+        throttle = Throttle(limiter, Turns(RateLimiter(None, 0.0)))
         woken = []
         throttle.wait(1, lambda: woken.append(asyncio.get_running_loop().time()))
         await asyncio.sleep(10)
@@ -92,12 +94,87 @@ def test_a_limit_that_is_lifted_wakes_those_who_wait():
 def test_when_nobody_waits_no_timer_is_left():
     async def scenario():
         loop = asyncio.get_running_loop()
-        throttle = Throttle([RateLimiter(1_000, loop.time())])
+        throttle = Throttle(RateLimiter(1_000, loop.time()), Turns(RateLimiter(None, loop.time())))
         for key in range(3):
             throttle.wait(key, lambda: pytest.fail("woken after it was forgotten"))
         for key in range(3):
             throttle.forget(key)
         assert [timer for timer in loop._scheduled if not timer.cancelled()] == []
         await asyncio.sleep(5)
+
+    run(scenario())
+
+
+async def move_in_torrents(session, torrents, seconds):
+    """`torrents` are limits and numbers of peers; what each peer of each moved under one limit of the session."""
+    now = asyncio.get_running_loop().time()
+    turns = Turns(RateLimiter(session, now))
+    throttles = [Throttle(RateLimiter(limit, now), turns) for limit, _ in torrents]
+    movers = [
+        [Mover(key, throttle) for key in range(count)] for throttle, (_, count) in zip(throttles, torrents, strict=True)
+    ]
+    for mover in (mover for torrent in movers for mover in torrent):
+        mover.go()
+    await asyncio.sleep(seconds)
+    for mover in (mover for torrent in movers for mover in torrent):
+        mover.throttle.forget(mover.key)
+    return [[mover.moved for mover in torrent] for torrent in movers]
+
+
+@pytest.mark.parametrize("limit", [20_000, 300_000, 20_000_000])
+@pytest.mark.parametrize("counts", [(1, 1), (3, 3), (1, 9), (9, 1, 4)])
+def test_torrents_share_the_limit_of_the_session_evenly(limit, counts):
+    moved = run(move_in_torrents(limit, [(None, count) for count in counts], 120.0))
+    sums = [sum(torrent) for torrent in moved]
+    assert sum(sums) == pytest.approx(120 * limit, rel=0.05, abs=QUANTUM)
+    assert max(sums) - min(sums) <= 0.02 * max(sums) + 2 * QUANTUM
+    for torrent in moved:
+        assert max(torrent) - min(torrent) <= 0.02 * max(torrent) + 2 * QUANTUM
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    session=st.integers(50_000, 1_000_000),
+    torrents=st.lists(st.tuples(st.none() | st.integers(5_000, 500_000), st.integers(1, 4)), min_size=1, max_size=4),
+)
+def test_a_slow_torrent_does_not_hold_up_the_others(session, torrents):
+    """Each has about its own limit or an even share, and what one leaves the others use."""
+    sums = [sum(torrent) for torrent in run(move_in_torrents(session, torrents, 60.0))]
+    for (limit, _), moved in zip(torrents, sums, strict=True):
+        share = 60 * session / len(torrents)
+        assert moved >= 0.9 * min(share, 60 * limit if limit is not None else share) - 2 * QUANTUM
+        assert limit is None or moved <= 1.03 * 60 * limit + QUANTUM
+    capped = all(limit is not None for limit, _ in torrents)
+    usable = min(session, sum(limit for limit, _ in torrents)) if capped else session
+    assert 0.9 * 60 * usable - len(torrents) * QUANTUM <= sum(sums) <= 1.03 * 60 * session + QUANTUM
+
+
+def test_who_waits_goes_before_who_comes():
+    async def scenario():
+        loop = asyncio.get_running_loop()
+        turns = Turns(RateLimiter(100_000, loop.time()))
+        mine, other = (Throttle(RateLimiter(None, loop.time()), turns) for _ in range(2))
+        woken = []
+        other.wait(7, lambda: woken.append(other.allowance(7, loop.time())))
+        await asyncio.sleep(0.1)
+        assert mine.allowance(7, loop.time()) == 0  # there is some, and it is saved up for the one who waits
+        await asyncio.sleep(0.9)
+        assert woken[0] > 0
+        assert mine.allowance(7, loop.time()) > 0
+
+    run(scenario())
+
+
+def test_who_waits_at_a_high_limit_is_not_kept_by_the_timer_of_a_low_one():
+    async def scenario():
+        loop = asyncio.get_running_loop()
+        turns = Turns(RateLimiter(None, loop.time()))
+        slow, fast = (Throttle(RateLimiter(limit, loop.time()), turns) for limit in (2_000, 1_000_000))
+        woken = []
+        slow.wait(1, lambda: None)
+        fast.wait(1, lambda: woken.append(loop.time()))
+        await asyncio.sleep(0.1)
+        assert len(woken) == 1
+        slow.forget(1)
 
     run(scenario())
