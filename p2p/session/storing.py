@@ -61,8 +61,12 @@ class Storing:
         self._arrivals.add(block, view, arena, peer)
 
     def on_whole(self, piece: PieceIndex) -> None:
-        """Every block of `piece` was added: hash it and write it."""
-        self._scope.start(self._store_piece(piece), name=f"store {piece}")
+        """Every block of `piece` was added: hash it and write it, unless the torrent ends."""
+        if self._scope.closing:
+            return
+        arrival = self._storing[piece] = self._arrivals.take(piece)
+        self.backlog += arrival.size
+        self._scope.start(self._store_piece(piece, arrival), name=f"store {piece}")
 
     def may_read(self, peer: Peer) -> bool:
         """False while storage is behind; the peer is then resumed when it has caught up."""
@@ -88,10 +92,7 @@ class Storing:
             arrival.release()
         self._storing.clear()
 
-    async def _store_piece(self, piece: PieceIndex) -> None:
-        arrival = self._arrivals.take(piece)
-        self._storing[piece] = arrival
-        self.backlog += arrival.size
+    async def _store_piece(self, piece: PieceIndex, arrival: Arrival) -> None:
         try:
             good = await self._store_when_room(piece, arrival)
         except StorageError as error:
@@ -119,7 +120,8 @@ class Storing:
                 self._on_error(error)
                 await asyncio.sleep(DISK_FULL_RETRY)
             else:
-                self.disk_full = None
+                if good:  # a bad piece was not written, so it tells nothing of the room there is
+                    self.disk_full = None
                 return good
 
     def _resume_readers(self) -> None:
