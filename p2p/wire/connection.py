@@ -434,11 +434,6 @@ class Connection:
         return self._outbox.control_pending
 
     @property
-    def urgent(self) -> int:
-        """Bytes to send until no such message waits that may go before the blocks queued; 0 if none does."""
-        return self._outbox.urgent
-
-    @property
     def pending_blocks(self) -> int:
         """Blocks queued or under way."""
         return self._outbox.pending_blocks

@@ -19,21 +19,11 @@ MAX_VIEWS: Final = 1_024
 class Outbox:
     """A queue of messages.
 
-    `pending` is bytes, `control_pending` those of messages that are no blocks; `pending_blocks` counts blocks that are
-    not wholly sent.
+    `pending` is bytes, `control_pending` those of messages that are no blocks, and of a header that was cut;
+    `pending_blocks` counts blocks that are not wholly sent.
     """
 
-    __slots__ = (
-        "_begun",
-        "_behind",
-        "_control",
-        "_cut",
-        "_in_order",
-        "_waiting",
-        "control_pending",
-        "pending",
-        "pending_blocks",
-    )
+    __slots__ = ("_begun", "_control", "_in_order", "_waiting", "control_pending", "pending", "pending_blocks")
 
     def __init__(self, *, in_order: bool) -> None:
         self._in_order = in_order
@@ -43,26 +33,15 @@ class Outbox:
         """Small messages since the last offer; they leave as one piece of bytes."""
         self._waiting: deque[tuple[bytes, bytes | memoryview]] = deque()
         """Header and block. In order, also control messages that came after a block: those have an empty block."""
-        self._cut = 0
-        """Bytes left of the block that is under way; they are the first of `_begun`."""
-        self._behind = 0
-        """Bytes of control messages in `_waiting`."""
         self.pending = 0
         self.control_pending = 0
         self.pending_blocks = 0
-
-    @property
-    def urgent(self) -> int:
-        """Bytes up to the end of the last control message that no whole block has to go before; 0 without one."""
-        ahead = self.control_pending - self._behind
-        return self._cut + ahead if ahead else 0
 
     def add_control(self, message: bytes) -> None:
         size = len(message)
         self.pending += size
         self.control_pending += size
         if self._in_order and self._waiting:
-            self._behind += size
             self._waiting.append((message, b""))
         else:
             self._control += message
@@ -106,11 +85,8 @@ class Outbox:
         while n and begun:
             view, is_payload = begun.popleft()
             size = len(view)
-            took = min(size, n)
-            if self._cut:
-                self._cut -= took
-            else:
-                self.control_pending -= took
+            if not is_payload:
+                self.control_pending -= min(size, n)
             if size > n:
                 begun.appendleft((memoryview(view)[n:], is_payload))
                 return payload + n * is_payload
@@ -122,26 +98,20 @@ class Outbox:
             header, block = self._waiting.popleft()
             head, size = len(header), len(block)
             if not size:
-                self._behind -= head
                 self.control_pending -= min(n, head)
             if n < head + size:
-                if size:
-                    self._cut = head + size - n
                 if n < head:
+                    if size:
+                        self.control_pending += head - n
                     begun.append((header[n:], False))
                     n = head
                 if size:
                     begun.append((memoryview(block)[n - head :], True))
-                payload += n - head
-                break
+                return payload + n - head
             n -= head + size
             if size:
                 payload += size
                 self.pending_blocks -= 1
-        while self._behind and not self._waiting[0][1]:  # no whole block is before it any more
-            message, _ = self._waiting.popleft()
-            self._behind -= len(message)
-            begun.append((message, False))
         return payload
 
     def clear(self) -> None:
@@ -149,5 +119,4 @@ class Outbox:
         self._begun.clear()
         self._control.clear()
         self._waiting.clear()
-        self._cut = self._behind = 0
         self.pending = self.control_pending = self.pending_blocks = 0
