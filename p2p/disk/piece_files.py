@@ -28,7 +28,7 @@ from p2p.disk.open_files import Access, OpenFile, OpenFiles
 from p2p.disk.paths import make_folders, stat_file, sync_folder
 from p2p.disk.refusals import other_content, printable, refusal
 from p2p.disk.storage import FileStat
-from p2p.errors import MissingContentError, StorageError
+from p2p.errors import DiskFullError, MissingContentError, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
@@ -150,20 +150,23 @@ class PieceFiles:
             self._write_span(span, part)
 
     def sync(self) -> None:
-        """See `Storage.sync`. After a StorageError all that was written since the last good one is uncertain."""
+        """See `Storage.sync`."""
         with self._lock:
             dirty, self._dirty = self._dirty, {}
             folders, self._changed_folders = self._changed_folders, {}
-        for index in dirty:
-            with self._borrowed(index, Access.READ) as file:
-                _sync(file.fd)
-        for parts in folders:
-            try:
-                sync_folder(self._folder, parts)
-            except OSError as error:
-                if error.errno == errno.EINVAL:
-                    continue
-                raise refusal(error, self._target.joinpath(*parts)) from error
+        try:
+            for index in dirty:
+                with self._borrowed(index, Access.READ) as file:
+                    _sync(file.fd)
+        except DiskFullError as error:  # room that comes later does not bring back what was not written
+            raise StorageError(str(error)) from error
+        try:
+            for parts in folders:
+                self._sync_folder(parts)
+        except DiskFullError:  # unlike content, the entries of folders stay for the next try
+            with self._lock:
+                self._changed_folders.update(folders)
+            raise
 
     def close(self) -> None:
         """Let go of the open files."""
@@ -241,6 +244,13 @@ class PieceFiles:
                 _write_all(file.fd, views, offset)
         with self._lock:
             self._dirty[index] = None
+
+    def _sync_folder(self, parts: tuple[str, ...]) -> None:
+        try:
+            sync_folder(self._folder, parts)
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise refusal(error, self._target.joinpath(*parts)) from error
 
     @contextmanager
     def _borrowed(self, index: int, access: Access) -> Iterator[OpenFile]:

@@ -63,7 +63,8 @@ class Storage(Protocol):
     async def sync(self) -> None:
         """Everything stored, or verified as good, before this call is on stable storage when it returns.
 
-        After a StorageError the next call proves nothing: the kernel forgets what it could not write.
+        DiskFullError: nothing is lost, and it may be tried again. After any other StorageError the next call proves
+        nothing: the kernel forgets what it could not write.
         """
 
     async def close(self) -> None: ...

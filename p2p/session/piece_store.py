@@ -20,7 +20,7 @@ from p2p.disk.journal import PieceJournal
 from p2p.disk.refusals import other_content
 from p2p.disk.resume import ResumeState, StateLock, uncertain_pieces
 from p2p.disk.storage import FileStat, PieceState
-from p2p.errors import MissingContentError, StarlingError, StorageError
+from p2p.errors import DiskFullError, MissingContentError, StarlingError, StorageError
 from p2p.ids import Address, PieceIndex
 from p2p.session.scope import Scope
 from p2p.session.uninterrupted import uninterrupted
@@ -312,15 +312,15 @@ class PieceStore:
         self._recorded = stored
 
     async def _sync(self) -> None:
-        """Raises StorageError, never DiskFullError: room that comes later does not bring back what was not written."""
-        if self._sync_failure is None:
-            try:
-                await self._storage.sync()
-            except StorageError as error:
-                self._sync_failure = f"{error}; what came after the last good sync is checked at the next start"
-                raise StorageError(self._sync_failure) from error
-        else:
+        if self._sync_failure is not None:
             raise StorageError(self._sync_failure)
+        try:
+            await self._storage.sync()
+        except DiskFullError:
+            raise
+        except StorageError as error:
+            self._sync_failure = f"{error}; what came after the last good sync is checked at the next start"
+            raise StorageError(self._sync_failure) from error
 
     async def _save(self, recorded: bytes, totals: Totals, *, left: int, clean: bool) -> None:
         resume = self._services.resume

@@ -112,6 +112,28 @@ def test_a_complete_neighbour_is_never_opened_for_writing(make: Callable[..., Pi
     assert (tmp_path / "top/sub/b").read_bytes() == CONTENT[1][50:]
 
 
+def test_folders_that_found_no_room_are_synced_by_the_next_try(
+    make: Callable[..., PieceFiles], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pieces = make()
+    pieces.prepare(allocate=False)
+    pieces.write(0, [CONTENT[0]])
+    synced: list[int] = []
+
+    def full(fd: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    for _ in range(2):
+        with pytest.raises(DiskFullError):
+            pieces.sync()
+    monkeypatch.setattr(os, "fsync", synced.append)
+    pieces.sync()
+    assert len(synced) == 3  # the target, its `top`, and the `sub` in that
+    pieces.sync()
+    assert len(synced) == 3
+
+
 def test_a_longer_file_is_refused_by_name_and_left_alone(make: Callable[..., PieceFiles], tmp_path: Path) -> None:
     (tmp_path / "top").mkdir()
     (tmp_path / "top/a").write_bytes(bytes(151))
