@@ -22,7 +22,7 @@ from p2p.wire import events as wire
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from p2p.errors import StorageError
     from p2p.session.arrivals import Arrival
@@ -161,19 +161,21 @@ class Exchange:
             peer.rate_from.on_bytes(payload, now)
             self.rate_down.on_bytes(payload, now)
             self.downloaded += payload
-        for event in events:
-            if type(event) is wire.BlockReceived:
-                self._on_block(peer, event, now)
-            else:
-                self._on_event(peer, event)
-            if peer.ended.done():
-                self._release_rest(peer, events, event)
-                return
+        rest = iter(events)
+        try:
+            for event in rest:
+                if type(event) is wire.BlockReceived:
+                    self._on_block(peer, event, now)
+                else:
+                    self._on_event(peer, event)
+                if peer.ended.done():
+                    return
+        finally:
+            self._release(peer, rest)
         self._take_turn(peer, now)
 
-    def _release_rest(self, peer: Peer, events: Sequence[wire.Event], last: wire.Event) -> None:
-        position = next(i for i, event in enumerate(events) if event is last)
-        for event in events[position + 1 :]:
+    def _release(self, peer: Peer, rest: Iterator[wire.Event]) -> None:
+        for event in rest:
             if type(event) is wire.BlockReceived:
                 event.arena.unpin()
                 peer.wasted += event.length
@@ -230,8 +232,13 @@ class Exchange:
     def _on_block(self, peer: Peer, event: wire.BlockReceived, now: float) -> None:
         length = event.length
         block = Block(event.piece, event.begin, length)
-        match = peer.requests.on_block(block, now)
-        if match is BlockMatch.UNASKED:
+        try:
+            match = peer.requests.on_block(block, now)
+            outcome = None if match is BlockMatch.UNASKED else self.picker.on_block_received(peer.key, block)
+        except BaseException:
+            event.arena.unpin()
+            raise
+        if outcome is None:
             event.arena.unpin()
             peer.unasked += 1
             peer.wasted += length
@@ -239,19 +246,18 @@ class Exchange:
             if peer.unasked > MAX_UNASKED:
                 peer.end(EndKind.MISBEHAVED, "sent blocks that nobody asked for")
             return
-        outcome = self.picker.on_block_received(peer.key, block)
+        if outcome.new:
+            self.storing.add(block, event.view, event.arena, peer)
+        else:
+            event.arena.unpin()
+            peer.wasted += length
+            self.wasted += length
         for other in outcome.cancel_at:
             asked = self.peers.get(other)
             if asked is not None:
                 asked.requests.cancel(block)
                 asked.wire.send_cancel(block)
                 asked.flush()
-        if not outcome.new:
-            event.arena.unpin()
-            peer.wasted += length
-            self.wasted += length
-            return
-        self.storing.add(block, event.view, event.arena, peer)
         if outcome.piece_complete:
             self.storing.on_whole(event.piece)
 

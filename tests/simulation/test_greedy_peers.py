@@ -10,12 +10,15 @@ import pytest
 
 from p2p.errors import LocalProtocolError
 from p2p.ids import BLOCK_SIZE, Block, PeerId
+from p2p.session.exchange import Exchange
+from p2p.session.peer_task import EndKind
 from p2p.session.settings import Settings, TorrentOptions
 from p2p.session.snapshot import TorrentState
 from p2p.simulation.scripted_peer import ScriptedPeer
 from p2p.simulation.sim_disk import DiskKnobs
 from p2p.swarm.choker import Choker
 from p2p.swarm.peer_list import PeerSource
+from p2p.swarm.request_queue import RequestQueue
 from p2p.wire import messages as wire
 
 
@@ -104,16 +107,18 @@ def test_a_bug_found_as_bytes_go_out_ends_that_connection_and_no_more(play, capl
     async def scenario(world):
         async def script(line):
             await greet_and_wait_for_unchoke(line, world)
+            await asyncio.sleep(2)
+            await line.send(span(wire.REQUEST, 0, 0))
             await silence(line)
 
         seed, caller = await seed_and_caller(world, script)
         await asyncio.sleep(1)
 
-        def refill(peer):
+        def refill(*_):
             raise LocalProtocolError("a bug")
 
         monkeypatch.setattr(seed.torrent.exchange, "refill", refill)
-        await asyncio.sleep(2)
+        await asyncio.sleep(3)
         assert caller.ended
         assert seed.torrent.state is TorrentState.SEEDING
 
@@ -244,3 +249,46 @@ def test_a_choked_peer_gets_its_allowed_pieces_twice_over_and_no_more(play):
         assert not caller.ended
 
     play(scenario, size=16 << 20)
+
+
+@pytest.mark.parametrize("place", ["at a block", "at another message"])
+def test_a_turn_cut_short_by_a_bug_gives_its_buffers_back(play, monkeypatch, place):
+    async def scenario(world):
+        raised = 0
+
+        async def script(line):
+            await greet(line, world, first=wire.HAVE_ALL)
+            await asyncio.sleep(1)
+            blocks = [wire.encode_block_header(Block(0, begin, 1)) + bytes(1) for begin in range(10)]
+            await line.send(b"".join([*blocks[:3], message(wire.HAVE, bytes(4)), *blocks[3:]]))
+            await silence(line)
+
+        def cut_short():
+            exchange = leecher.torrent.exchange
+
+            def bug(*_):
+                raise ZeroDivisionError("a bug")
+
+            def on_peer_events(peer, events, now):
+                nonlocal raised
+                try:
+                    Exchange.on_peer_events(exchange, peer, events, now)
+                except ZeroDivisionError:
+                    raised += 1
+                    peer.end(EndKind.BROKEN, "a bug")
+
+            monkeypatch.setattr(exchange, "on_peer_events", on_peer_events)
+            if place == "at a block":
+                monkeypatch.setattr(RequestQueue, "on_block", bug)
+            else:
+                monkeypatch.setattr(exchange.picker, "on_peer_have", bug)
+
+        peer = await world.stack.enter_async_context(ScriptedPeer(world.add_host(), 6881, script))
+        leecher = await world.add_peer("leecher", options=TorrentOptions(peers=(peer.address,)))
+        await asyncio.sleep(0.5)
+        cut_short()
+        await asyncio.sleep(1)
+        assert raised == 1
+        assert leecher.session._open.arenas.in_use == 0
+
+    play(scenario)
