@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 UNIT: Final = 1 << 20
 """Bytes of a span; 64 blocks a read, beyond which reading gains nothing."""
 
+KEPT: Final = 2
+"""Spans kept whatever the budget: who waits for a block must find its span, or both if the block lies across two."""
+
 
 def span_of(begin: int, piece_size: int) -> tuple[int, int]:
     """The span that holds byte `begin` of a piece, as (begin, length)."""
@@ -32,7 +35,7 @@ class PieceCache:
 
     @property
     def held(self) -> int:
-        """Bytes in the cache; never above the budget."""
+        """Bytes in the cache; above the budget only where KEPT spans are."""
         return self._held
 
     def get(self, torrent: Hashable, piece: int, start: int) -> memoryview | None:
@@ -43,18 +46,17 @@ class PieceCache:
         return view
 
     def put(self, torrent: Hashable, piece: int, start: int, content: bytes) -> memoryview:
-        """Keep `content`, dropping what was asked for longest ago; a view of it, also where it is beyond the budget."""
+        """Keep `content`, dropping what was asked for longest ago; returns a view of it."""
         view = memoryview(content)
         key = (torrent, piece, start)
         spans = self._spans
         old = spans.pop(key, None)
         if old is not None:
             self._held -= len(old)
-        if len(view) <= self._budget:
-            spans[key] = view
-            self._held += len(view)
-            while self._held > self._budget:
-                self._held -= len(spans.popitem(last=False)[1])
+        spans[key] = view
+        self._held += len(view)
+        while self._held > self._budget and len(spans) > KEPT:
+            self._held -= len(spans.popitem(last=False)[1])
         return view
 
     def drop(self, torrent: Hashable) -> None:

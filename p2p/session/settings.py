@@ -51,7 +51,7 @@ class Settings:
     """Threads for hashing and disk work; None takes one a core, at least two."""
 
     read_cache: int = 64 * 2**20
-    """Bytes of content kept for uploads."""
+    """Bytes of content kept for uploads; two mebibytes at least are."""
 
     receive_memory: int = 64 * 2**20
     """Bytes of unverified blocks that may stay where the network put them; beyond it they are copied together."""
