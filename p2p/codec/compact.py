@@ -1,4 +1,5 @@
-"""Compact peers: an address and a port in 6 bytes (IPv4, BEP 23) or 18 (IPv6, BEP 7), as trackers, PEX and DHT send.
+"""Compact peers: an address and a port in 6 bytes (IPv4, BEP 23) or 18 (IPv6, BEP 7), as trackers, PEX and DHT send;
+and compact nodes, a node id before either, in 26 bytes (BEP 5) or 38 (BEP 32).
 
 The rule: a list whose length is no multiple of its stride is refused whole, because nothing says where it went wrong.
 Entries keep their order and number, so lists that run beside them (the flags of BEP 11) stay aligned.
@@ -8,20 +9,32 @@ from __future__ import annotations
 
 import struct
 from ipaddress import IPv4Address, IPv6Address
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from p2p.errors import LocalProtocolError, RemoteProtocolError
-from p2p.ids import Address
+from p2p.ids import Address, NodeId
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 PEER_SIZE: Final = 6
 PEER6_SIZE: Final = 18
+NODE_ID_SIZE: Final = 20
+NODE_SIZE: Final = NODE_ID_SIZE + PEER_SIZE
+NODE6_SIZE: Final = NODE_ID_SIZE + PEER6_SIZE
 
 _PEER = struct.Struct("!4BH")
 _PEER6 = struct.Struct("!16sH")
+_NODE = struct.Struct("!20s4BH")
+_NODE6 = struct.Struct("!20s16sH")
 _MAPPED_PREFIX = bytes(10) + b"\xff\xff"
+
+
+class CompactNode(NamedTuple):
+    """A DHT node as others tell of it: 20 bytes of id, and where it is said to be."""
+
+    id: NodeId
+    address: Address
 
 
 def pack(address: Address) -> bytes:
@@ -60,6 +73,39 @@ def decode_peers6(raw: bytes | memoryview) -> list[Address]:
     if len(raw) % PEER6_SIZE:
         raise RemoteProtocolError(f"{len(raw)} bytes are no list of 18-byte peers")
     return [Address(_host6(packed), port) for packed, port in _PEER6.iter_unpack(raw)]
+
+
+def unpack(raw: bytes) -> Address:
+    """The address in 6 or 18 bytes, as BEP 5 lists them in `values`. Raises RemoteProtocolError for another length."""
+    if len(raw) == PEER_SIZE:
+        a, b, c, d, port = _PEER.unpack(raw)
+        return Address(f"{a}.{b}.{c}.{d}", port)
+    if len(raw) == PEER6_SIZE:
+        packed, port = _PEER6.unpack(raw)
+        return Address(_host6(packed), port)
+    raise RemoteProtocolError(f"{len(raw)} bytes are no compact peer")
+
+
+def decode_nodes(raw: bytes) -> list[CompactNode]:
+    """The nodes of BEP 5's `nodes`, 26 bytes each. Raises RemoteProtocolError for a length that is no multiple."""
+    if len(raw) % NODE_SIZE:
+        raise RemoteProtocolError(f"{len(raw)} bytes are no list of 26-byte nodes")
+    return [
+        CompactNode(NodeId(node_id), Address(f"{a}.{b}.{c}.{d}", port))
+        for node_id, a, b, c, d, port in _NODE.iter_unpack(raw)
+    ]
+
+
+def decode_nodes6(raw: bytes) -> list[CompactNode]:
+    """The nodes of BEP 32's `nodes6`, 38 bytes each; IPv4 inside IPv6 comes out as IPv4.
+
+    Raises RemoteProtocolError for a length that is no multiple.
+    """
+    if len(raw) % NODE6_SIZE:
+        raise RemoteProtocolError(f"{len(raw)} bytes are no list of 38-byte nodes")
+    return [
+        CompactNode(NodeId(node_id), Address(_host6(packed), port)) for node_id, packed, port in _NODE6.iter_unpack(raw)
+    ]
 
 
 def _encode(addresses: Iterable[Address], size: int) -> bytes:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
+from p2p.codec.crc32c import crc32c
+
 if TYPE_CHECKING:
     from p2p.ids import Address
 
@@ -17,19 +19,6 @@ _PLAIN_BYTES: Final = {4: 2, 16: 6}
 
 _SPARSE: Final = 0x55
 """Mask of the bytes after those: addresses that differ only there are likely one party's."""
-
-
-def _crc_table() -> tuple[int, ...]:
-    table = []
-    for byte in range(256):
-        crc = byte
-        for _ in range(8):
-            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
-        table.append(crc)
-    return tuple(table)
-
-
-_CRC_TABLE: Final = _crc_table()
 
 
 def peer_priority(a: Address, b: Address) -> int | None:
@@ -45,14 +34,6 @@ def peer_priority(a: Address, b: Address) -> int | None:
         shared += 1
     plain = max(_PLAIN_BYTES[len(ours)], shared + 1)
     return crc32c(b"".join(sorted((_masked(ours, plain), _masked(theirs, plain)))))
-
-
-def crc32c(data: bytes) -> int:
-    """The Castagnoli CRC (RFC 3720, appendix B.4)."""
-    crc = 0xFFFFFFFF
-    for byte in data:
-        crc = _CRC_TABLE[(crc ^ byte) & 0xFF] ^ (crc >> 8)
-    return crc ^ 0xFFFFFFFF
 
 
 def _masked(ip: bytes, plain: int) -> bytes:

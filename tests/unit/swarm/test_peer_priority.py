@@ -3,8 +3,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from p2p.codec.crc32c import crc32c
 from p2p.ids import Address
-from p2p.swarm.peer_priority import crc32c, peer_priority
+from p2p.swarm.peer_priority import peer_priority
 
 addresses = st.builds(lambda ip, port: Address(str(ip), port), st.ip_addresses(), st.integers(0, 65_535))
 

@@ -1,0 +1,1 @@
+"""The Mainline DHT, sans-IO: see `node` for the node, `krpc` for its messages."""

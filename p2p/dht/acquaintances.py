@@ -1,0 +1,54 @@
+"""What searches learn and share: nodes that answered lately, and addresses that did not.
+
+The rule: only what we have met ourselves is here, never what others told. Both lists are short and end by themselves.
+"""
+
+from __future__ import annotations
+
+from heapq import nsmallest
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from p2p.dht.routing_table import Contact
+    from p2p.ids import Address, NodeId
+
+KNOWN_FOR: Final = 600.0
+"""Seconds a node that answered is remembered: half of all nodes stay that long."""
+MAX_KNOWN: Final = 256
+SILENT_FOR: Final = 180.0
+"""Seconds an address that let a query fail is asked no more by searches."""
+MAX_SILENT: Final = 1_024
+
+
+class Acquaintances:
+    """Of one address family. Times are seconds."""
+
+    def __init__(self) -> None:
+        self._known: dict[NodeId, Contact] = {}  # by time of the last answer, oldest first
+        self._silent: dict[Address, float] = {}
+
+    def on_answer(self, contact: Contact) -> None:
+        """It has answered just now."""
+        self._silent.pop(contact.address, None)
+        self._known.pop(contact.id, None)
+        self._known[contact.id] = contact
+        if len(self._known) > MAX_KNOWN:
+            del self._known[next(iter(self._known))]
+
+    def on_silence(self, contact: Contact | None, address: Address, until: float) -> None:
+        """It lets a query wait, or has let one fail; searches pass it over until then."""
+        if contact is not None:
+            self._known.pop(contact.id, None)
+        self._silent.pop(address, None)
+        self._silent[address] = until
+        if len(self._silent) > MAX_SILENT:
+            del self._silent[next(iter(self._silent))]
+
+    def is_silent(self, address: Address, now: float) -> bool:
+        return self._silent.get(address, now) > now
+
+    def nearest(self, target: bytes, count: int, now: float) -> list[Contact]:
+        """The nodes nearest to `target` of those that answered lately, in order."""
+        position = int.from_bytes(target, "big")
+        lately = (each for each in self._known.values() if now - each.last_response < KNOWN_FOR)
+        return nsmallest(count, lately, key=lambda each: each.long_id ^ position)

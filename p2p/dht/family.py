@@ -1,0 +1,116 @@
+"""One address family's half of a node: its id, table, store, acquaintances (BEP 32: the two networks are apart)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from p2p.dht.acquaintances import Acquaintances
+from p2p.dht.events import BucketView, FamilyView
+from p2p.dht.node_id import NODE_ID_BITS, id_for, is_credible, is_id_for, reach
+from p2p.dht.outside import OutsideView
+from p2p.dht.peer_store import PeerStore
+from p2p.dht.round_trips import RoundTrips
+from p2p.dht.routing_table import NEVER, Contact, NodeTable, Standing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from random import Random
+
+    from p2p.codec.compact import CompactNode
+    from p2p.dht.lookup import Lookup
+    from p2p.ids import Address, NodeId
+
+SHOWN_HASHES = 50
+"""Stored hashes that a view names."""
+STARTING_POINTS = 16
+"""Contacts of the table that a search begins with, and half as many acquaintances."""
+
+
+@dataclass(slots=True, eq=False)
+class Family:
+    """State only; what is done with it is decided in `node`."""
+
+    ipv6: bool
+    own_id: NodeId
+    table: NodeTable
+    store: PeerStore
+    known: Acquaintances = field(default_factory=Acquaintances)
+    round_trips: RoundTrips = field(default_factory=RoundTrips)
+    outside: OutsideView = field(default_factory=OutsideView)
+    own_addresses: dict[Address, None] = field(default_factory=dict)
+    """Addresses that turned out to be ours."""
+    joining: Lookup | None = None
+    """The search for ourselves, while it lasts."""
+    join_at: float = NEVER
+    """When to search for ourselves again, should the table be thin."""
+    join_pause: float = 0.0
+    last_heard: float = NEVER
+    """When any query was last answered."""
+
+    @classmethod
+    def make(cls, own_id: NodeId, rng: Random, now: float, *, ipv6: bool) -> Family:
+        return cls(ipv6, own_id, NodeTable(own_id, now), PeerStore(rng))
+
+    def starting_points(self, target: bytes, now: float) -> list[Contact]:
+        """Whom a search asks first: the nearest in the table and of those met lately, the silent ones passed over.
+
+        If that leaves nobody, the silent ones too: then it is likely us who were cut off.
+        """
+        found = self.table.closest(target, STARTING_POINTS, now)
+        found += self.known.nearest(target, STARTING_POINTS // 2, now)
+        return [each for each in found if not self.known.is_silent(each.address, now)] or found
+
+    def believed(self, told: Iterable[CompactNode], teller: Address, now: float) -> list[Contact]:
+        """The nodes that somebody told us of and that may be: not us, not nowhere, not silent."""
+        where = reach(teller.host)
+        return [
+            Contact(node_id, address)
+            for node_id, address in told
+            if address.is_ipv6 == self.ipv6
+            and is_credible(address, where)
+            and node_id != self.own_id
+            and address not in self.own_addresses
+            and not self.known.is_silent(address, now)
+        ]
+
+    def adapted_id(self, rng: Random) -> NodeId | None:
+        """A new id, where the one we have is not for the address that others see (BEP 42)."""
+        host = self.outside.host
+        if host is None or is_id_for(self.own_id, host):
+            return None
+        return id_for(host, rng)
+
+    def move(self, own_id: NodeId, now: float) -> None:
+        """Take another id. The contacts stay, in the buckets that they have from there."""
+        contacts = self.table.contacts()
+        self.own_id = own_id
+        self.table = NodeTable(own_id, now)
+        for contact in contacts:
+            self.table.add_contact(contact, now)
+
+    def view(self, now: float) -> FamilyView:
+        """How it stands."""
+        standings = [contact.standing(now) for contact in self.table.contacts()]
+        return FamilyView(
+            ipv6=self.ipv6,
+            node_id=self.own_id,
+            outside=self.outside.host,
+            good=standings.count(Standing.GOOD),
+            questionable=standings.count(Standing.QUESTIONABLE),
+            bad=standings.count(Standing.BAD),
+            buckets=tuple(
+                BucketView(
+                    prefix_bits=NODE_ID_BITS - (bucket.range[1] - bucket.range[0]).bit_length(),
+                    contacts=len(bucket),
+                    good=sum(each.standing(now) is Standing.GOOD for each in bucket.nodes.values()),
+                    waiting=len(bucket.replacement_nodes),
+                    changed=now - bucket.last_updated,
+                )
+                for bucket in self.table.buckets
+            ),
+            stored_hashes=self.store.hash_count,
+            stored_peers=len(self.store),
+            hashes=tuple(self.store.counts(SHOWN_HASHES)),
+            rtt=self.round_trips.smoothed,
+        )

@@ -1,0 +1,36 @@
+"""How long answers take, and so how long is too long. As TCP does it (RFC 6298), over all nodes of a family."""
+
+from __future__ import annotations
+
+from typing import Final
+
+FIRST_STALL: Final = 0.6
+"""Seconds before anything is measured: a round trip around the world takes 0.3."""
+MIN_STALL: Final = 0.03
+"""Seconds that a busy machine may take by itself."""
+MAX_STALL: Final = 1.5
+
+
+class RoundTrips:
+    """Takes in round trips in seconds."""
+
+    __slots__ = ("deviation", "smoothed")
+
+    def __init__(self) -> None:
+        self.smoothed: float | None = None
+        self.deviation = 0.0
+
+    def observe(self, rtt: float) -> None:
+        """An answer took so long."""
+        if self.smoothed is None:
+            self.smoothed, self.deviation = rtt, rtt / 2
+        else:
+            self.deviation += (abs(rtt - self.smoothed) - self.deviation) / 4
+            self.smoothed += (rtt - self.smoothed) / 8
+
+    @property
+    def stall_after(self) -> float:
+        """Seconds after which a query without an answer is slower than nearly all are."""
+        if self.smoothed is None:
+            return FIRST_STALL
+        return min(max(self.smoothed + 4 * self.deviation, MIN_STALL), MAX_STALL)

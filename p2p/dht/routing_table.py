@@ -1,0 +1,379 @@
+"""Who is near whom: the contacts of a node, and the nearest of them to a target. The only door to `kademlia`.
+
+Its Kademlia core carries this: `Node`, the order of a `KBucket` and its replacement cache, `NodeHeap`, `RoutingTable`.
+What is overridden, because BEP 5 or a bound of ours asks for something else:
+
+- buckets cover exactly 0 to 2^160 - 1 and split where a prefix ends; only a bucket that holds our own id splits;
+- `split` and `flush` make buckets of ours, whose replacement cache holds k contacts;
+- time comes from the caller; nothing reads a clock or sends a ping by itself;
+- the nearest are exactly the nearest, from however many buckets they come;
+- a heap knows its members without a search, and stays sorted.
+
+A contact enters the table only once it has answered. One table is for one address family (BEP 32).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right, insort
+from enum import Enum
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Final
+
+from kademlia.node import Node, NodeHeap
+from kademlia.routing import KBucket, RoutingTable
+
+from p2p.codec.compact import CompactNode
+from p2p.dht.krpc import encode_node
+from p2p.dht.node_id import NODE_ID_BITS, is_id_for, reach, subnet
+from p2p.ids import Address, NodeId
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterable, Iterator
+    from random import Random
+
+K: Final = 8
+"""Contacts in a bucket, nodes in an answer, nodes that keep a value (BEP 5)."""
+
+FRESH_FOR: Final = 900.0
+"""Seconds after which a silent contact is questionable and an unchanged bucket is due for a refresh (BEP 5)."""
+
+MAX_FAILURES: Final = 2
+"""Queries in a row without an answer that make a contact bad (BEP 5: "multiple"): one lost datagram says nothing."""
+
+MAX_PER_HOST: Final = 1
+MAX_PER_SUBNET: Final = 2
+"""Contacts of one public IP address in a table, and of one /24 or /64 in a bucket: so no host or hoster fills it."""
+
+NEVER: Final = float("-inf")
+_TOP: Final = 2**NODE_ID_BITS - 1
+
+
+class Standing(Enum):
+    """What BEP 5 calls a node."""
+
+    GOOD = "good"
+    QUESTIONABLE = "questionable"
+    BAD = "bad"
+
+
+class Contact(Node):
+    """A node somewhere: its id, its address, and how it has behaved toward us. Times are seconds, rtt too."""
+
+    def __init__(self, node_id: NodeId, address: Address) -> None:
+        super().__init__(node_id, address.host, address.port)
+        self.id: NodeId = node_id
+        self.address = address
+        self.last_response = NEVER
+        self.last_query = NEVER
+        self.failures = 0
+        """Queries in a row that it left without an answer."""
+        self.rtt: float | None = None
+        self._compact: bytes | None = None
+        self._compliant: bool | None = None
+
+    @property
+    def compact(self) -> bytes:
+        """The 26 or 38 bytes that tell others of it."""
+        if self._compact is None:
+            self._compact = encode_node(CompactNode(self.id, self.address))
+        return self._compact
+
+    @property
+    def compliant(self) -> bool:
+        """Whether its id may be at its address (BEP 42)."""
+        if self._compliant is None:
+            self._compliant = is_id_for(self.id, self.address.host)
+        return self._compliant
+
+    @property
+    def last_seen(self) -> float:
+        return max(self.last_response, self.last_query)
+
+    def standing(self, now: float) -> Standing:
+        """Good: answered within 15 minutes, or ever and asked us something within 15 minutes (BEP 5).
+
+        One query without an answer makes it questionable until it answers again, MAX_FAILURES make it bad.
+        """
+        if self.failures >= MAX_FAILURES:
+            return Standing.BAD
+        heard = self.last_response if self.last_response == NEVER else self.last_seen
+        if self.failures or now - heard >= FRESH_FOR:
+            return Standing.QUESTIONABLE
+        return Standing.GOOD
+
+
+class Shortlist(NodeHeap):
+    """Contacts by their distance to a target, sorted; `maxsize` of them count. The base's heap, kept in order."""
+
+    def __init__(self, target: NodeId, maxsize: int) -> None:
+        super().__init__(Node(target), maxsize)
+        self._members: dict[bytes, Contact] = {}
+
+    def push(self, nodes: Contact | Iterable[Contact]) -> None:
+        """Take in contacts; one whose id is there already changes nothing."""
+        for node in (nodes,) if isinstance(nodes, Contact) else nodes:
+            if node.id not in self._members:
+                self._members[node.id] = node
+                insort(self.heap, (self.node.distance_to(node), node))
+
+    def remove(self, peers: Iterable[bytes]) -> None:
+        gone = dict.fromkeys(peers)
+        self.heap = [entry for entry in self.heap if entry[1].id not in gone]
+        for node_id in gone:
+            self._members.pop(node_id, None)
+
+    def trim(self, most: int) -> list[Contact]:
+        """Drop, and return, the farthest beyond `most`."""
+        dropped = [node for _, node in self.heap[most:]]
+        del self.heap[most:]
+        for node in dropped:
+            del self._members[node.id]
+        return dropped
+
+    def popleft(self) -> Contact | None:
+        if not self.heap:
+            return None
+        node: Contact = self.heap.pop(0)[1]
+        del self._members[node.id]
+        return node
+
+    def get_node(self, node_id: bytes) -> Contact | None:
+        return self._members.get(node_id)
+
+    def sorted(self) -> Iterator[Contact]:
+        """All of them, the nearest first."""
+        return (node for _, node in self.heap)
+
+    def __iter__(self) -> Iterator[Contact]:
+        """The nearest `maxsize`, in order."""
+        return iter([node for _, node in self.heap[: self.maxsize]])
+
+    def __contains__(self, node: Node) -> bool:
+        return node.id in self._members
+
+
+class Bucket(KBucket):
+    """A range of ids and the contacts in it, the one seen longest ago first."""
+
+    def __init__(self, low: int, high: int, ksize: int, now: float) -> None:
+        self._created = now
+        super().__init__(low, high, ksize, replacementNodeFactor=1)
+
+    def touch_last_updated(self) -> None:
+        """The base marks its creation by this and would read a clock; later changes are marked by `changed`."""
+        self.last_updated = self._created
+
+    def changed(self, now: float) -> None:
+        self.last_updated = now
+
+    def split(self) -> tuple[Bucket, Bucket]:
+        """Its two halves. What has changed last in either is not known, so both are as old as the whole."""
+        low, high = self.range
+        middle = (low + high) // 2
+        halves = (
+            Bucket(low, middle, self.ksize, self.last_updated),
+            Bucket(middle + 1, high, self.ksize, self.last_updated),
+        )
+        for node in chain(self.nodes.values(), self.replacement_nodes.values()):
+            halves[node.long_id > middle].add_node(node)
+        return halves
+
+    def contacts(self) -> Iterator[Contact]:
+        """Those that count, and then those that wait for a place."""
+        yield from self.nodes.values()
+        yield from self.replacement_nodes.values()
+
+    def least_recent(self, now: float, standing: Standing) -> Contact | None:
+        """The contact of this standing that was seen longest ago."""
+        found = [node for node in self.nodes.values() if node.standing(now) is standing]
+        return min(found, key=lambda node: node.last_seen, default=None)
+
+
+class NodeTable(RoutingTable):
+    """The routing table of one address family. `own` is our id; it never enters."""
+
+    buckets: list[Bucket]
+
+    def __init__(self, own: NodeId, now: float, *, k: int = K) -> None:
+        self._created = now
+        super().__init__(None, k, Node(own))
+
+    def flush(self) -> None:
+        self.buckets = [Bucket(0, _TOP, self.ksize, self._created)]
+
+    def get_bucket_for(self, node: Node) -> int:
+        """The index of the bucket whose range holds the node's id."""
+        return bisect_right(self.buckets, node.long_id, key=_low) - 1
+
+    def lonely_buckets(self, now: float = NEVER) -> list[Bucket]:
+        """Buckets due for a refresh: nothing has changed in them for 15 minutes (BEP 5)."""
+        return [bucket for bucket in self.buckets if now - bucket.last_updated >= FRESH_FOR]
+
+    def add_contact(self, node: Contact, now: float | None = None) -> bool:
+        """Enter a contact that has answered, or mark one that is there as seen. Whether it is in the table now.
+
+        In a full bucket it takes the place of a bad contact, or of one whose id is not for its address if its own is;
+        where there is none it waits in the replacement cache. Refused are our own id, an id that another address has
+        and answers for, and hosts and subnets that have their share.
+        """
+        now = node.last_seen if now is None else now
+        if node.id == self.node.id:
+            return False
+        bucket = self.buckets[self.get_bucket_for(node)]
+        held = self.get(node.id)
+        if held is None:
+            self._forget_address(node.address)
+            if not self._has_share_left(node, bucket):
+                return False
+        elif held.address != node.address:
+            if held.standing(now) is not Standing.BAD:
+                return False
+            bucket.remove_node(held)
+        while node.id not in bucket.nodes and len(bucket) >= self.ksize and bucket.has_in_range(self.node):
+            self.split_bucket(self.get_bucket_for(node))
+            bucket = self.buckets[self.get_bucket_for(node)]
+        if not bucket.add_node(node):
+            yielding = bucket.least_recent(now, Standing.BAD) or _first_stranger(bucket, node)
+            if yielding is None:
+                return False
+            bucket.remove_node(yielding)  # the replacement that came last is the node
+        bucket.changed(now)
+        return True
+
+    def find_neighbors(self, node: Node, k: int | None = None, exclude: Node | None = None) -> list[Contact]:
+        """The k contacts nearest to `node`, in order; not itself, nor what lives where `exclude` does."""
+        found = self._nearest(node.long_id, None)
+        wanted = (each for each in found if each.id != node.id and (exclude is None or not each.same_home_as(exclude)))
+        return [each for each, _ in zip(wanted, range(k or self.ksize), strict=False)]
+
+    def closest(self, target: bytes, count: int, now: float) -> list[Contact]:
+        """The good contacts nearest to `target`, in order; where they are fewer than `count`, questionable ones after
+        them: right after a start, and in a network that has slept, there are no others.
+        """
+        position = int.from_bytes(target, "big")
+        found = list(islice(self._nearest(position, (Standing.GOOD, now)), count))
+        if len(found) < count:
+            found += islice(self._nearest(position, (Standing.QUESTIONABLE, now)), count - len(found))
+        return found
+
+    def get(self, node_id: bytes) -> Contact | None:
+        """The contact of this id, waiting ones included."""
+        bucket = self.buckets[bisect_right(self.buckets, int.from_bytes(node_id, "big"), key=_low) - 1]
+        found: Contact | None = bucket.nodes.get(node_id) or bucket.replacement_nodes.get(node_id)
+        return found
+
+    def contacts(self) -> list[Contact]:
+        """All that count, by range of their buckets."""
+        return [contact for bucket in self.buckets for contact in bucket.nodes.values()]
+
+    def on_response(self, node_id: NodeId, address: Address, rtt: float, now: float) -> Contact:
+        """A node has answered us; it enters if it may."""
+        contact = self.get(node_id)
+        if contact is None or contact.address != address:
+            contact = Contact(node_id, address)
+        contact.last_response = now
+        contact.failures = 0
+        contact.rtt = rtt if contact.rtt is None else 0.75 * contact.rtt + 0.25 * rtt
+        self.add_contact(contact, now)
+        return contact
+
+    def on_query(self, node_id: NodeId, address: Address, now: float) -> bool:
+        """A node has asked us something. Whether it is new and there is reason to ask it back, so that it may enter."""
+        contact = self.get(node_id)
+        if contact is not None:
+            if contact.address == address:
+                contact.last_query = now
+                bucket = self.buckets[self.get_bucket_for(contact)]
+                if node_id in bucket.nodes:
+                    bucket.add_node(contact)
+            return False
+        if node_id == self.node.id:
+            return False
+        bucket = self.buckets[bisect_right(self.buckets, int.from_bytes(node_id, "big"), key=_low) - 1]
+        if len(bucket) < self.ksize or bucket.has_in_range(self.node):
+            return True
+        if len(bucket.replacement_nodes) >= self.ksize:
+            return False
+        return any(each.standing(now) is not Standing.GOOD for each in bucket.nodes.values())
+
+    def on_silence(self, node_id: bytes, address: Address) -> None:
+        """A node has left a query without an answer. A bad one leaves once another waits for its place."""
+        contact = self.get(node_id)
+        if contact is None or contact.address != address:
+            return
+        contact.failures += 1
+        bucket = self.buckets[self.get_bucket_for(contact)]
+        if node_id in bucket.replacement_nodes or (contact.failures >= MAX_FAILURES and bucket.replacement_nodes):
+            bucket.remove_node(contact)
+
+    def drop_bad(self) -> None:
+        """Let bad contacts go that nothing has replaced. Call it while others answer, so that the fault is theirs."""
+        for bucket in self.buckets:
+            for contact in bucket.get_nodes():
+                if contact.failures >= MAX_FAILURES:
+                    bucket.remove_node(contact)
+
+    def challenged(self, node_id: bytes, now: float) -> Contact | None:
+        """Whom to ping because others wait for a place in the bucket of `node_id` (BEP 5): the questionable contact
+        seen longest ago. None where nobody waits or all are good.
+        """
+        bucket = self.buckets[bisect_right(self.buckets, int.from_bytes(node_id, "big"), key=_low) - 1]
+        return bucket.least_recent(now, Standing.QUESTIONABLE) if bucket.replacement_nodes else None
+
+    def most_questionable(self, now: float, passing: Container[Address]) -> Contact | None:
+        """The questionable contact seen longest ago, those at `passing` left out; None if there is none."""
+        found = [
+            each
+            for each in self.contacts()
+            if each.standing(now) is Standing.QUESTIONABLE and each.address not in passing
+        ]
+        return min(found, key=lambda each: each.last_seen, default=None)
+
+    def _nearest(self, position: int, standing: tuple[Standing, float] | None) -> Iterator[Contact]:
+        """Contacts by distance, nearest first, of one standing at a time unless None.
+
+        Buckets are prefixes, so all ids of one are nearer than all of another, and each is sorted by itself.
+        """
+        for bucket in sorted(
+            self.buckets, key=lambda each: (each.range[0] ^ position) | (each.range[0] ^ each.range[1])
+        ):
+            nodes: Iterable[Contact] = bucket.nodes.values()
+            if standing is not None:
+                wanted, now = standing
+                nodes = [each for each in nodes if each.standing(now) is wanted]
+            yield from sorted(nodes, key=lambda each: each.long_id ^ position)
+
+    def _forget_address(self, address: Address) -> None:
+        """A node with another id has answered there: whoever was there is gone."""
+        for bucket in self.buckets:
+            for contact in bucket.contacts():
+                if contact.address == address:
+                    bucket.remove_node(contact)
+                    return
+
+    def _has_share_left(self, node: Contact, bucket: Bucket) -> bool:
+        """Whether its host and subnet have fewer contacts than they may; local addresses have no bound."""
+        host = node.address.host
+        if reach(host).is_local:
+            return True
+        of_host = sum(each.address.host == host for each_bucket in self.buckets for each in each_bucket.contacts())
+        if of_host >= MAX_PER_HOST:
+            return False
+        net = subnet(host)
+        return sum(subnet(each.address.host) == net for each in bucket.contacts()) < MAX_PER_SUBNET
+
+
+def random_id_in(bucket: Bucket, rng: Random) -> NodeId:
+    """An id in the bucket's range, to search for when it is due."""
+    return NodeId(rng.randint(*bucket.range).to_bytes(NODE_ID_BITS // 8, "big"))
+
+
+def _low(bucket: Bucket) -> int:
+    return bucket.range[0]
+
+
+def _first_stranger(bucket: Bucket, newcomer: Contact) -> Contact | None:
+    """A contact whose id is not for its address, where the newcomer's is (BEP 42)."""
+    if not newcomer.compliant:
+        return None
+    return next((contact for contact in bucket.nodes.values() if not contact.compliant), None)

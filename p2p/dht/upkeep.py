@@ -1,0 +1,123 @@
+"""What keeps a table fit without being asked (BEP 5): joining, verifying who is new, challenging who is doubtful,
+refreshing buckets.
+
+The rule: little at a time. One refresh runs at once, a few pings go in each turn, and everything that fails waits
+longer before it is tried again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from p2p.dht.krpc import Ping
+from p2p.dht.routing_table import K, Standing, random_id_in
+from p2p.dht.searches import Purpose, Search
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from random import Random
+
+    from p2p.dht.family import Family
+    from p2p.dht.line import Line
+    from p2p.dht.routing_table import Contact
+    from p2p.dht.searches import Searches
+    from p2p.ids import Address
+
+TURN: Final = 5.0
+"""Seconds between turns."""
+MAX_VERIFYING: Final = 16
+"""Newcomers pinged in one turn: a table fills in a minute, and who sends from many addresses gains nothing by it."""
+PINGS_A_TURN: Final = 2
+"""Questionable contacts pinged in one turn: a table of 200 is gone through in less than FRESH_FOR."""
+MAX_SEEDS: Final = 64
+FIRST_PAUSE: Final = 5.0
+LONGEST_PAUSE: Final = 300.0
+"""Seconds between attempts to join, doubled each time."""
+THIN: Final = K // 2
+"""Contacts below which we go on trying to join."""
+
+
+class Upkeep:
+    """See the module's head."""
+
+    def __init__(
+        self, families: Mapping[bool, Family], line: Line, searches: Searches, rng: Random, now: float
+    ) -> None:
+        self._families = families
+        self._line = line
+        self._searches = searches
+        self._rng = rng
+        self._seeds: dict[Address, None] = {}
+        self._verified: dict[Address, None] = {}
+        """Addresses pinged in this turn."""
+        self.next_timer = now + TURN
+
+    def add_seeds(self, addresses: Iterable[Address]) -> None:
+        """Remember addresses to join by; the latest MAX_SEEDS of them."""
+        for address in addresses:
+            if address.is_ipv6 in self._families and address.port:
+                self._seeds.pop(address, None)
+                self._seeds[address] = None
+        for address in list(self._seeds)[: max(len(self._seeds) - MAX_SEEDS, 0)]:
+            del self._seeds[address]
+
+    def join(self, family: Family, now: float) -> None:
+        """Search for ourselves, now."""
+        family.join_pause = min(max(2 * family.join_pause, FIRST_PAUSE), LONGEST_PAUSE)
+        family.join_at = now + family.join_pause
+        seeds = [address for address in self._seeds if address.is_ipv6 == family.ipv6]
+        self._searches.join(family, [each for each in seeds if each not in family.own_addresses], now)
+
+    def verify(self, family: Family, address: Address, contact: Contact | None, now: float) -> None:
+        """Ping an address, once a turn at most; who answers enters the table by the usual rules."""
+        if address in self._verified or len(self._verified) >= MAX_VERIFYING or address in family.own_addresses:
+            return
+        if contact is None and family.known.is_silent(address, now):
+            return
+        self._verified[address] = None
+        self._line.ask(Ping(), address, now, contact=contact)
+
+    def on_answer(self, family: Family, contact: Contact, now: float) -> None:
+        """If others wait for a place in its bucket, the next of doubtful standing there is asked (BEP 5)."""
+        doubtful = family.table.challenged(contact.id, now)
+        if doubtful is not None:
+            self.verify(family, doubtful.address, doubtful, now)
+
+    def on_silence(self, family: Family, contact: Contact, now: float) -> None:
+        """One that is in the table has not answered: ask once more before it counts as bad (BEP 5)."""
+        held = family.table.get(contact.id)
+        if held is not None and held.address == contact.address and held.standing(now) is Standing.QUESTIONABLE:
+            self.verify(family, held.address, held, now)
+
+    def run(self, now: float) -> None:
+        """One turn."""
+        self.next_timer = now + TURN
+        self._verified.clear()
+        for family in self._families.values():
+            family.store.expire(now)
+            contacts = len(family.table.contacts())
+            if family.last_heard > now - TURN:
+                family.table.drop_bad()
+            if contacts >= THIN:
+                family.join_pause = 0.0
+            elif family.joining is None and family.join_at <= now and (contacts or self._has_seeds(family)):
+                self.join(family, now)
+            for _ in range(PINGS_A_TURN):
+                doubtful = family.table.most_questionable(now, self._verified)
+                if doubtful is not None:
+                    self.verify(family, doubtful.address, doubtful, now)
+            self._refresh(family, now)
+
+    def _has_seeds(self, family: Family) -> bool:
+        return any(address.is_ipv6 == family.ipv6 for address in self._seeds)
+
+    def _refresh(self, family: Family, now: float) -> None:
+        """Search for an id in a bucket in which nothing has changed for long (BEP 5), the one changed longest ago."""
+        if family.joining is not None or self._searches.refreshing or not family.table.contacts():
+            return
+        due = family.table.lonely_buckets(now)
+        if due:
+            bucket = min(due, key=lambda each: each.last_updated)
+            bucket.changed(now)  # or it would be due again at once where nobody answers
+            search = Search(0, Purpose.REFRESH, random_id_in(bucket, self._rng), now)
+            self._searches.start(search, [family], now)
