@@ -1,4 +1,7 @@
-"""The forms of the network port that keep its contract: sockets on both loops and both families, and the simulation."""
+"""The forms of the network port that keep its contract: sockets on both loops and both families, and the simulation.
+
+Encrypted streams are tried over sockets and over the simulation; their network is otherwise the one below.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,9 @@ import uvloop
 from p2p.errors import NetworkError
 from p2p.ids import Address
 from p2p.net.asyncio_network import AsyncioNetwork
+from p2p.net.encrypted_stream import EncryptedStream
 from p2p.simulation import SimInternet, VirtualLoop
+from p2p.wire.mse import Rc4
 
 
 class World:
@@ -124,6 +129,28 @@ def simulated_world(near_host, far_host):
     return World(near.network, far.network, near_host, far_host)
 
 
+class EncryptedNetwork:
+    """A network whose streams are all encrypted, under keys that both ends know."""
+
+    def __init__(self, inner):
+        self.inner = inner
+        self.open_datagrams, self.resolve = inner.open_datagrams, inner.resolve
+
+    async def connect(self, remote, *, local=None):
+        stream = await self.inner.connect(remote, local=local)
+        return EncryptedStream(stream, encrypt=Rc4(b"near" * 5), decrypt=Rc4(b"far!" * 5))
+
+    async def listen(self, local, on_stream):
+        return await self.inner.listen(
+            local,
+            lambda stream: on_stream(EncryptedStream(stream, encrypt=Rc4(b"far!" * 5), decrypt=Rc4(b"near" * 5))),
+        )
+
+
+def encrypted(world):
+    return World(EncryptedNetwork(world.near), EncryptedNetwork(world.far), world.near_host, world.far_host)
+
+
 FORMS = {
     "asyncio-ipv4": (asyncio.new_event_loop, lambda: real_world("127.0.0.1")),
     "asyncio-ipv6": (asyncio.new_event_loop, lambda: real_world("::1")),
@@ -131,6 +158,9 @@ FORMS = {
     "uvloop-ipv6": (uvloop.new_event_loop, lambda: real_world("::1")),
     "simulation-ipv4": (VirtualLoop, lambda: simulated_world("10.0.0.1", "10.0.0.2")),
     "simulation-ipv6": (VirtualLoop, lambda: simulated_world("2001:db8::1", "2001:db8::2")),
+    "encrypted-asyncio": (asyncio.new_event_loop, lambda: encrypted(real_world("127.0.0.1"))),
+    "encrypted-uvloop": (uvloop.new_event_loop, lambda: encrypted(real_world("::1"))),
+    "encrypted-simulation": (VirtualLoop, lambda: encrypted(simulated_world("10.0.0.1", "10.0.0.2"))),
 }
 
 
