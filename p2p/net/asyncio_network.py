@@ -52,6 +52,9 @@ MAX_HOST_LENGTH: Final = 253
 
 _LINGER_NOTHING: Final = struct.pack("ii", 1, 0)
 
+_SHARED_PORT: Final = [getattr(socket, name) for name in ("SO_REUSEADDR", "SO_REUSEPORT") if hasattr(socket, name)]
+"""BSD asks for the second where Linux is content with the first; programs that share a port must agree."""
+
 
 class AsyncioNetwork:
     """The `Network` of this host. Holds nothing; every method belongs to the running loop."""
@@ -86,6 +89,20 @@ class AsyncioNetwork:
         try:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, DATAGRAM_BUFFER)
             sock.bind(local)
+            return _AsyncioDatagrams(sock, on_datagram)
+        except OSError as error:
+            sock.close()
+            raise NetworkError(_reason(error)) from error
+
+    async def open_multicast(
+        self, group: Address, on_datagram: Callable[[bytes, Address], None], *, interface: str | None = None
+    ) -> Datagrams:
+        sock = _socket(group, socket.SOCK_DGRAM)
+        try:
+            for option in _SHARED_PORT:
+                sock.setsockopt(socket.SOL_SOCKET, option, 1)
+            sock.bind(group)  # to the group: other datagrams at this port are not for us
+            _join(sock, group, 0 if interface is None else socket.if_nametoindex(interface))
             return _AsyncioDatagrams(sock, on_datagram)
         except OSError as error:
             sock.close()
@@ -313,6 +330,23 @@ def _socket(address: Address, kind: socket.SocketKind) -> socket.socket:
         sock.close()
         raise NetworkError(_reason(error)) from error
     return sock
+
+
+def _join(sock: socket.socket, group: Address, interface: int) -> None:
+    """Make the socket a member of the group on the interface of this index, 0 for the system's choice."""
+    if group.is_ipv6:
+        membership = struct.pack("@16sI", socket.inet_pton(socket.AF_INET6, group.host), interface)
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, membership)
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, interface)
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_LOOP, 1)
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 1)
+        return
+    membership = struct.pack("@4s4si", socket.inet_aton(group.host), bytes(4), interface)
+    sock.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, membership)
+    if interface:
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, struct.pack("@4s4si", bytes(4), bytes(4), interface))
+    sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_LOOP, 1)
+    sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 1)
 
 
 async def _finish_connect(sock: socket.socket, remote: Address) -> None:

@@ -84,5 +84,15 @@ class Network(Protocol):
     async def open_datagrams(self, local: Address, on_datagram: Callable[[bytes, Address], None]) -> Datagrams:
         """Bind, or raise NetworkError. An IPv6 socket takes IPv6 only."""
 
+    async def open_multicast(
+        self, group: Address, on_datagram: Callable[[bytes, Address], None], *, interface: str | None = None
+    ) -> Datagrams:
+        """Join a multicast group at its port, beside other programs of this host that did, or raise NetworkError.
+
+        What is sent to `group` reaches all members on the same link and host, the sender too, and no router passes it
+        on. `interface` is the name of a network interface, None leaves the choice to the system. `local` is the group;
+        sources are addresses of hosts.
+        """
+
     async def resolve(self, host: str, port: int) -> list[Address]:
         """Addresses of a host name or IP literal, best first; NetworkError if there are none."""

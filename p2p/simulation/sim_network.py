@@ -3,12 +3,13 @@
 The rule: everything that happens is ordered by (time, order of planning), and chance comes from the `rng` given, so one
 seed is one history. Latency between two hosts is the sum of both their access latencies unless set for the pair; rates
 belong to hosts and are shared by their streams (see `link`). A partition keeps streams waiting, as a cable pulled out
-does, and loses datagrams. Addresses that belong to no host answer nothing.
+does, and loses datagrams. Addresses that belong to no host answer nothing. For multicast all hosts are on one link.
 """
 
 from __future__ import annotations
 
 import asyncio
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
 from p2p.errors import NetworkError
@@ -131,6 +132,10 @@ class SimInternet:
             return source
         return self._hosts.get(host)
 
+    def members_of(self, group: Address) -> list[SimHost]:
+        """The hosts with a member of a multicast group, in order of creation."""
+        return [host for host in dict.fromkeys(self._hosts.values()) if group in host.members]
+
     def addresses_of(self, name: str) -> list[str]:
         """What a name resolves to; empty if it is unknown."""
         return self._names.get(name, [])
@@ -168,6 +173,7 @@ class SimHost:
         self.network: Network = SimNetwork(self)
         self.listeners: dict[Address, SimListener] = {}
         self.sockets: dict[Address, SimDatagrams] = {}
+        self.members: dict[Address, list[SimMember]] = {}
         self._next_port = FIRST_FREE_PORT
         self._leaving: Flow[_Datagram] = Flow(self._carry_datagrams)
         self._arriving: Flow[_Datagram] = Flow(self._deliver_datagrams)
@@ -221,12 +227,19 @@ class SimHost:
     def _carry_datagrams(self, burst: list[_Datagram]) -> None:
         internet = self.internet
         for source, target, data in burst:
-            receiver = internet.find(self, target.host)
-            if receiver is None or internet.loses(self, receiver):
-                internet.record("lost", source, target, data)
+            if _is_multicast(target.host):
+                for member in internet.members_of(target):
+                    self._carry(member, source, target, data)
             else:
-                when = internet.agenda.now + internet.latency(self, receiver)
-                internet.agenda.plan(when, receiver.on_datagram, source, target, data)
+                self._carry(internet.find(self, target.host), source, target, data)
+
+    def _carry(self, receiver: SimHost | None, source: Address, target: Address, data: bytes) -> None:
+        internet = self.internet
+        if receiver is None or internet.loses(self, receiver):
+            internet.record("lost", source, target, data)
+        else:
+            when = internet.agenda.now + internet.latency(self, receiver)
+            internet.agenda.plan(when, receiver.on_datagram, source, target, data)
 
     def on_datagram(self, source: Address, target: Address, data: bytes) -> None:
         """A datagram has crossed the distance and waits for this host's link."""
@@ -237,6 +250,11 @@ class SimHost:
 
     def _deliver_datagrams(self, burst: list[_Datagram]) -> None:
         for source, target, data in burst:
+            for member in list(self.members.get(target, ())):
+                self.internet.record("datagram", source, target, data)
+                member.on_datagram(data, source)
+            if _is_multicast(target.host):
+                continue
             socket = self.sockets.get(target) or self.sockets.get(Address(_wildcard(target), target.port))
             if socket is None:
                 self.internet.record("lost", source, target, data)
@@ -286,6 +304,15 @@ class SimNetwork:
         socket = SimDatagrams(self._host, place, on_datagram)
         self._host.sockets[place] = socket
         return socket
+
+    async def open_multicast(
+        self, group: Address, on_datagram: Callable[[bytes, Address], None], *, interface: str | None = None
+    ) -> Datagrams:
+        del interface  # a simulated host has one
+        self._host.source_for(group)
+        member = SimMember(self._host, group, on_datagram)
+        self._host.members.setdefault(group, []).append(member)
+        return member
 
     async def resolve(self, host: str, port: int) -> list[Address]:
         if not 0 <= port <= 65_535:
@@ -401,12 +428,43 @@ class SimDatagrams:
             del self._host.sockets[self.local]
 
 
+class SimMember:
+    """A member of a multicast group."""
+
+    __slots__ = ("_host", "local", "on_datagram")
+
+    def __init__(self, host: SimHost, group: Address, on_datagram: Callable[[bytes, Address], None]) -> None:
+        self._host = host
+        self.local = group
+        self.on_datagram = on_datagram
+
+    def send(self, data: bytes, to: Address) -> None:
+        if (
+            self not in self._host.members.get(self.local, ())
+            or len(data) > MAX_DATAGRAM
+            or to.is_ipv6 != self.local.is_ipv6
+        ):
+            return
+        self._host.send_datagram(Address(self._host.source_for(to), self.local.port), to, data)
+
+    def close(self) -> None:
+        members = self._host.members.get(self.local, [])
+        if self in members:
+            members.remove(self)
+        if not members:
+            self._host.members.pop(self.local, None)
+
+
 def _wildcard(address: Address) -> str:
     return WILDCARDS[address.is_ipv6]
 
 
 def _is_loopback(host: str) -> bool:
     return host.startswith("127.") or host == "::1"
+
+
+def _is_multicast(host: str) -> bool:
+    return ip_address(host).is_multicast
 
 
 def _overlap(one: str, other: str) -> bool:
