@@ -210,6 +210,7 @@ class PeerList:
         """It is connected, whichever side began."""
         known = self._peers.get(address)
         if known is not None:
+            self._stale = self._stale or known.state is _State.IDLE  # it reached us; nobody waits for its rest to end
             known.state = _State.CONNECTED
 
     def on_failed(self, address: Address, now: float) -> None:
@@ -256,6 +257,7 @@ class PeerList:
         known = self._peers.get(address)
         if known is not None:
             known.seed = True
+            self._stale = True
 
     def on_wanting(self) -> None:
         """We want something again, so seeds are worth a connection."""
@@ -271,6 +273,7 @@ class PeerList:
             del self._banned[next(iter(self._banned))]
         for address in [address for address in self._peers if address.host == host]:
             del self._peers[address]
+        self._stale = True
 
     def unban(self, host: str) -> None:
         """The user forgives `host`."""
