@@ -6,11 +6,12 @@ flushed again when it is. Nothing is read for a peer that is choked, and each sp
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from p2p.disk.piece_cache import PieceCache, span_of
 from p2p.errors import StorageError
-from p2p.ids import Block, PieceIndex
+from p2p.ids import BLOCK_SIZE, Block, PieceIndex
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 
 MAX_UPLOAD_QUEUE: Final = 8_192
 """Requests a peer may have waiting: rTorrent asks for more than 2,000 at a time, and none of its are dropped."""
+
+PINNED_TIMES: Final = 8
+"""A queued view keeps all of its span in memory until it is sent. Where less than one part in so many is asked in a
+row, blocks are copied out, or one block of each span would hold 64 times what the peer is sent."""
 
 Span = tuple[PieceIndex, int]
 
@@ -44,6 +49,8 @@ class Uploads:
         self._scope = scope
         self._on_error = on_error
         self._pending: dict[Span, dict[int, Peer]] = {}
+        self._runs: dict[int, Span | None] = {}
+        """Of which span views go to each peer at present; the end of a run needs no copy either."""
 
     def refill(self, peer: Peer, queued: int) -> None:
         """Queue blocks for `peer` until `queued` bytes wait in its machine or its requests are served."""
@@ -57,6 +64,7 @@ class Uploads:
         start, _ = span_of(newest.begin, size(newest.piece))
         if cache.get(self._torrent, newest.piece, start) is None:
             self._fetch(newest.piece, start, None)
+        run = self._runs.get(peer.key)
         while uploads and wire.pending < queued:
             block = next(iter(uploads))
             start, length = span_of(block.begin, size(block.piece))
@@ -64,6 +72,9 @@ class Uploads:
             if span is None:
                 self._fetch(block.piece, start, peer)
                 return
+            if (block.piece, start) != run:
+                run = (block.piece, start) if _is_run(uploads, block.piece, start, length) else None
+                self._runs[peer.key] = run
             at = block.begin - start
             view: bytes | memoryview = span[at : at + block.length]
             if len(view) < block.length:  # the request straddles two spans, which no client does of its own accord
@@ -72,10 +83,13 @@ class Uploads:
                     self._fetch(block.piece, start + length, peer)
                     return
                 view = bytes(view) + bytes(rest[: block.length - len(view)])
+            elif run is None or block.length < BLOCK_SIZE:
+                view = bytes(view)
             del uploads[block]
             wire.send_block(block, view)
 
     def forget(self, peer: Peer) -> None:
+        self._runs.pop(peer.key, None)
         for waiting in self._pending.values():
             waiting.pop(peer.key, None)
 
@@ -102,6 +116,16 @@ class Uploads:
         self._cache.put(self._torrent, piece, start, content)
         for peer in self._pending.pop(key).values():
             peer.flush()
+
+
+def _is_run(uploads: dict[Block, None], piece: int, start: int, length: int) -> bool:
+    """Whether the next requests are for whole blocks of one span, and enough of them to keep it in memory for."""
+    count = -(-length // (PINNED_TIMES * BLOCK_SIZE))
+    last = start + length - BLOCK_SIZE
+    ahead = list(islice(uploads, count))
+    return len(ahead) == count and all(
+        block.piece == piece and start <= block.begin <= last and block.length == BLOCK_SIZE for block in ahead
+    )
 
 
 def rejected(peer: Peer, blocks: list[Block]) -> None:
