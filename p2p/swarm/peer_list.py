@@ -320,7 +320,8 @@ class PeerList:
     def _rest(self, known: _Known, until: float) -> None:
         known.state = _State.IDLE
         known.not_before = until
-        self._wakes_at = min(self._wakes_at, until)
+        if self._may_be_offered(known):
+            self._wakes_at = min(self._wakes_at, until)
 
     def _rank_offers(self, now: float, own_address: Address | None, rng: Random) -> None:
         self._stale = False
