@@ -15,17 +15,19 @@ GROUP = {False: "239.192.152.143", True: "ff15::efc0:988f"}
 
 
 def loopback_carries_ipv6_multicast():
-    """Whether this machine has a route for it, as it has where the loopback interface is set to multicast."""
+    """Whether this machine does that; Linux has no route for it unless somebody made one."""
     with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+        probe.settimeout(0.2)
         try:
             index = socket.if_nametoindex("lo")
             group = struct.pack("@16sI", socket.inet_pton(socket.AF_INET6, GROUP[True]), index)
+            probe.bind(("::", 0))
             probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, group)
             probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, index)
-            probe.sendto(b"", (GROUP[True], 9))
+            probe.sendto(b"heard", (GROUP[True], probe.getsockname()[1]))
+            return probe.recv(5) == b"heard"
         except OSError:
             return False
-    return True
 
 
 def plain(network):
