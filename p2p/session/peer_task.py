@@ -157,6 +157,10 @@ class Peer:
         self.resume_reading()
         self.flush()
 
+    def hand_over(self, owner: PeerOwner) -> None:
+        """From here on the peer belongs to `owner`."""
+        self._owner = owner
+
     def end(self, kind: EndKind, reason: str) -> None:
         """The connection is over; nothing moves from here on."""
         if self.ended.done():
