@@ -1,4 +1,4 @@
-"""CRC32-C, the Castagnoli polynomial (RFC 3720, appendix B.4): what peer priority (BEP 40) and node ids (BEP 42) use."""
+"""CRC32-C, the Castagnoli polynomial (RFC 3720, appendix B.4), for peer priority (BEP 40) and node ids (BEP 42)."""
 
 from __future__ import annotations
 

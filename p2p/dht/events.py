@@ -65,10 +65,10 @@ class PingFailed:
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """The search for ourselves has ended: the network knows us as far as it will, or nobody answered (`contacts` 0)."""
+    """The search for ourselves has ended: those nearest to us know us, or nobody answered (`answered` 0)."""
 
     ipv6: bool
-    contacts: int
+    answered: int
 
 
 @dataclass(frozen=True, slots=True)

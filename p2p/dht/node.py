@@ -171,6 +171,11 @@ class DhtNode:
         """The next thing that happened; None when all have been told."""
         return self._events.popleft() if self._events else None
 
+    @property
+    def contact_count(self) -> int:
+        """Nodes in the tables, whatever their standing."""
+        return sum(len(family.table.contacts()) for family in self._families.values())
+
     def snapshot(self, now: float) -> NodeView:
         """How the node stands."""
         return NodeView(

@@ -240,7 +240,7 @@ class Searches:
         search = run.search
         if search.purpose is Purpose.JOIN:
             run.family.joining = None
-            self._events.append(Joined(run.family.ipv6, len(run.family.table.contacts())))
+            self._events.append(Joined(run.family.ipv6, run.lookup.answered))
             for waiting in [each for each in self._running if each.family is run.family and each.lookup.is_empty]:
                 self._advance(waiting, now)
         if search.plan is not None:

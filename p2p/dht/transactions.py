@@ -76,7 +76,7 @@ class Transactions:
         """Queries that have failed by now; they wait no longer."""
         failed: list[Waiting] = []
         for waiting in self._waiting.values():
-            if now - waiting.sent < TIMEOUT:
+            if waiting.sent + TIMEOUT > now:  # the sum that `next_timer` gives, or rounding could leave it due for ever
                 break
             failed.append(waiting)
             waiting.over = True

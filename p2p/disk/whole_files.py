@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 from typing import TYPE_CHECKING
 
 import aiofiles
@@ -19,3 +21,29 @@ async def read_whole(path: Path, limit: int) -> bytes:
             return await file.read(limit)
     except OSError as error:
         raise refusal(error, path) from error
+
+
+async def replace_whole(path: Path, content: bytes) -> None:
+    """Replace a file, or make it and its folder; on stable storage when this returns, old or new whole at all times.
+
+    Raises StorageError naming it.
+    """
+    fresh = path.with_name(f"{path.name}.new")
+    try:
+        await asyncio.to_thread(path.parent.mkdir, parents=True, exist_ok=True)
+        async with aiofiles.open(fresh, "wb") as file:
+            await file.write(content)
+            await file.flush()
+            await asyncio.to_thread(os.fsync, file.fileno())
+        await asyncio.to_thread(_put_in_place, fresh, path)
+    except OSError as error:
+        raise refusal(error, path) from error
+
+
+def _put_in_place(fresh: Path, path: Path) -> None:
+    fresh.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
