@@ -8,10 +8,12 @@ their peers have said of pieces, to the exchange.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from p2p.errors import MagnetError, MetainfoError, RemoteProtocolError, StarlingError
+from p2p.ids import InfoHash
 from p2p.metainfo.hash_tree import HashSpan, wanted_layers
 from p2p.session.peer_task import EndKind, Peer
 from p2p.swarm.layer_fetch import LayerFetch
@@ -63,6 +65,7 @@ class MetadataFetch:
         self._assembly = MetadataAssembly(hash_v1=hash_v1, hash_v2=hash_v2)
         self._layers: LayerFetch | None = None
         self._info: bytes | None = None
+        self._info_hash_v2 = b""
         self._hosts: dict[int, str] = {}
         self._loop = asyncio.get_running_loop()
         self._fetched: asyncio.Future[FetchedMetadata] = self._loop.create_future()
@@ -80,6 +83,13 @@ class MetadataFetch:
             return 0.0 if self._info is None else 1.0
         return self._layers.progress
 
+    @property
+    def info_hash_v2(self) -> InfoHash | None:
+        """Under which name peers have to be found and greeted to give piece layers; None while none are missing."""
+        if self._layers is None or self._layers.complete:
+            return None
+        return InfoHash(self._info_hash_v2)
+
     # Peers come and go
 
     def attach(self, peer: Peer) -> None:
@@ -94,9 +104,8 @@ class MetadataFetch:
             peer.wire.send_extension_handshake(self._extension_handshake(peer))
         now = self._loop.time()
         self._extensions.attach(peer, now)
-        if self._layers is not None:
-            self._layers.on_peer(peer.key)
-            self._ask(now)
+        self._ask_for_layers(peer)
+        self._ask(now)
         peer.start()
 
     def detach(self, peer: Peer) -> None:
@@ -188,14 +197,20 @@ class MetadataFetch:
 
     def _on_info(self, info: bytes) -> None:
         self._info = info
+        self._info_hash_v2 = hashlib.sha256(info).digest()[:20]
         try:
             self._layers = LayerFetch(wanted_layers(info))
         except MetainfoError as error:
             self._fail(error)
             return
-        for key in self.peers:
-            self._layers.on_peer(key)
+        for peer in self.peers.values():
+            self._ask_for_layers(peer)
         self._finish_if_complete()
+
+    def _ask_for_layers(self, peer: Peer) -> None:
+        """Only of a peer that took up the version 2 info-hash (BEP 52, Upgrade Path): libtorrent ends others that ask."""
+        if self._layers is not None and peer.handshake.info_hash == self._info_hash_v2:
+            self._layers.on_peer(peer.key)
 
     def _on_hashes(self, peer: Peer, span: HashSpan, hashes: Sequence[bytes]) -> None:
         if self._layers is None:

@@ -107,8 +107,10 @@ class Magnet:
         )
 
     @asynccontextmanager
-    async def running(self):
+    async def running(self, *, as_version_1=False):
         info_hashes = self.metainfo.wire_info_hashes()
+        if not as_version_1:
+            info_hashes = info_hashes[::-1]
         async with self.scope as scope:
             self.connector = Connector(
                 network=self.host.network,
@@ -160,7 +162,7 @@ def extended(name_id, payload):
 async def offer(line, world, size):
     """Shake hands as one that has metadata of `size` bytes; returns the id under which our messages are wanted."""
     ours = Handshake(
-        info_hash=world.metainfo.wire_info_hashes()[0],
+        info_hash=world.metainfo.wire_info_hashes()[-1],
         peer_id=next(BAD_IDS),
         fast=True,
         extension=True,
@@ -295,7 +297,9 @@ def wired(monkeypatch):
 def fetch_from(play, wired):
     """Plays `scenario(world, magnet)` with so many seeds of a torrent, and scripts beside them."""
 
-    def fetch_from(scenario, *, version="1", lengths=(200 << 20,), seeds=1, bad=(), private=False, hash_v2=None):
+    def fetch_from(
+        scenario, *, version="1", lengths=(200 << 20,), seeds=1, bad=(), private=False, hash_v2=None, as_version_1=False
+    ):
         async def main(world):
             world.metainfo, world.content = torrent
             served = [await world.add_peer(f"seed {n}", seeding=True) for n in range(seeds)]
@@ -303,7 +307,9 @@ def fetch_from(play, wired):
                 await world.stack.enter_async_context(ScriptedPeer(world.add_host(), 6881, make(world))) for make in bad
             ]
             addresses = [peer.address for peer in (*scripted, *served)]
-            async with Magnet(world.add_host(), world.metainfo, addresses, hash_v2=hash_v2).running() as magnet:
+            async with Magnet(world.add_host(), world.metainfo, addresses, hash_v2=hash_v2).running(
+                as_version_1=as_version_1
+            ) as magnet:
                 magnet.scripted = [peer.address.host for peer in scripted]
                 await scenario(world, magnet)
 
@@ -387,6 +393,20 @@ def test_connections_outlive_the_fetch(fetch_from):
         peer.release()
 
     fetch_from(scenario, lengths=LARGE)
+
+
+def test_over_connections_of_version_1_nobody_is_asked_for_hashes(fetch_from):
+    async def scenario(world, magnet):
+        while magnet.fetch.progress or not magnet.fetch._info:
+            await asyncio.sleep(1)
+        await asyncio.sleep(30)
+        assert magnet.fetch.progress == 0.0
+        assert magnet.fetch.info_hash_v2 == world.metainfo.info_hash_v2[:20]
+        (peer,) = magnet.fetch.peers.values()
+        assert not peer.ended.done()
+        assert peer.connected_at < 5
+
+    fetch_from(scenario, version="hybrid", lengths=LARGE, as_version_1=True)
 
 
 def test_a_link_of_two_torrents_is_refused(fetch_from):
