@@ -14,7 +14,7 @@ from p2p.session.handshaking import draw_secrets, open_incoming, open_outgoing
 from p2p.session.stream_io import read_exactly, write_all
 from p2p.simulation import SimInternet, VirtualLoop
 from p2p.wire.handshake import HANDSHAKE_SIZE, Handshake
-from p2p.wire.mse import MAX_PAD, PLAIN_START, Method, skey_digest
+from p2p.wire.mse import MAX_PAD, PLAIN_START, Method, respond, skey_digest
 
 SKEY = InfoHash(b"t" * 20)
 TORRENTS = {skey_digest(SKEY): SKEY}
@@ -221,6 +221,26 @@ def test_asking_for_a_torrent_that_is_not_here():
             await asking
         near.close()
         listener.close()
+
+    simulated(case)
+
+
+@pytest.mark.parametrize(("methods", "expected"), [((Method.RC4,), True), (BOTH, False)])
+def test_our_handshake_travels_with_the_encrypted_one_where_it_is_sure_to_be_decrypted(methods, expected):
+    async def case(pair):
+        streams = asyncio.Queue()
+        listener = await pair.listen(streams.put_nowait)
+        near = await pair.near.connect(listener.local)
+        asking = asyncio.ensure_future(open_outgoing(near, Attempt(methods), SKEY, hello(b"a"), pair.draw))
+        machine = respond(TORRENTS.get, BOTH, draw_secrets(pair.draw))
+        stream = await streams.get()
+        while machine.outcome is None:
+            machine.receive_data(await read_exactly(stream, machine.wanted))
+            await write_all(stream, machine.data_to_send())
+        assert machine.outcome.initial == (hello(b"a") if expected else b"")
+        await asking
+        for end in (near, stream, listener):
+            end.close()
 
     simulated(case)
 

@@ -12,7 +12,7 @@ import pytest
 from p2p.errors import NetworkError
 from p2p.ids import Address, InfoHash, PeerId
 from p2p.net.asyncio_network import AsyncioNetwork
-from p2p.session.encryption import Acceptable, Attempt, Encryption, attempts
+from p2p.session.encryption import Acceptable, Encryption, attempts
 from p2p.session.handshaking import open_incoming, open_outgoing
 from p2p.session.stream_io import read_exactly, write_all
 from p2p.wire.handshake import HANDSHAKE_SIZE, Handshake
@@ -108,15 +108,18 @@ async def trade(stream):
     assert block[8:] == CONTENT[32_768:49_152]
 
 
-@pytest.mark.parametrize("method", list(Method))
-async def test_libtorrent_takes_our_connection(libtorrent, torrent, method):
+@pytest.mark.parametrize(
+    ("policy", "method"),
+    [(Encryption.PREFER, Method.PLAINTEXT), (Encryption.PREFER, Method.RC4), (Encryption.REQUIRE, Method.RC4)],
+)
+async def test_libtorrent_takes_our_connection(libtorrent, torrent, policy, method):
     session, handle = start(libtorrent, torrent, FORCED, method)
     info_hash = torrent[1]
     async with asyncio.timeout(30):
         await seeding(handle)
         stream = await AsyncioNetwork().connect(Address("127.0.0.1", session.listen_port()))
         try:
-            attempt = Attempt((Method.RC4, Method.PLAINTEXT))
+            attempt = attempts(policy)[0]
             opened = await open_outgoing(stream, attempt, info_hash, our_handshake(info_hash), os.urandom)
             assert opened.method is method
             await meet(opened.stream, info_hash)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import random
 import struct
+import subprocess
+import sys
 from hashlib import sha1
 
 import pytest
@@ -106,6 +109,15 @@ def test_rc4_agrees_with_rfc_6229():
 def test_rc4_agrees_with_the_textbook_for_keys_of_a_digest():
     content = random.Random(1).randbytes(1_000)
     assert Rc4(SKEY).apply(content) == SlowRc4(SKEY).apply(content)
+
+
+def test_a_system_without_rc4_is_told_apart():
+    """OpenSSL without its legacy provider, as some systems configure it."""
+    program = "from p2p.wire.mse import Rc4\nfrom p2p.errors import NetworkError\n"
+    program += "try: Rc4(bytes(20))\nexcept NetworkError as error: print(error)"
+    environment = os.environ | {"CRYPTOGRAPHY_OPENSSL_NO_LEGACY": "1"}
+    told = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert told.stdout == "this system's OpenSSL offers no RC4\n"
 
 
 def test_rc4_in_place():
