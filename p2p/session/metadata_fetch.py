@@ -208,7 +208,7 @@ class MetadataFetch:
         self._finish_if_complete()
 
     def _ask_for_layers(self, peer: Peer) -> None:
-        """Only of a peer that took up the version 2 info-hash (BEP 52, Upgrade Path): libtorrent ends others that ask."""
+        """Only of a peer that took up the version 2 info-hash (BEP 52, Upgrade Path): libtorrent drops us otherwise."""
         if self._layers is not None and peer.handshake.info_hash == self._info_hash_v2:
             self._layers.on_peer(peer.key)
 
