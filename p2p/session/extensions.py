@@ -81,7 +81,7 @@ class TorrentExtensions:
         self._out = PexOut()
         self._in = PexIn()
         self._askers: dict[int, _Asker] = {}
-        self._limiter = RateLimiter(SERVING_RATE, now)
+        self._limiter = RateLimiter(SERVING_RATE, now - 1.0)  # full from the start
         self._info = b""
         self._trees: HashTrees | None = None
         self._max_pieces = 0
