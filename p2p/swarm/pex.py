@@ -48,6 +48,8 @@ class _Listener:
     due: float
     told: dict[Address, None] | None = None
     """Whom it was told of and not told to be gone; None before the first message."""
+    up_to_date: int = -1
+    """The state of the swarm for which it has nothing left to be told."""
 
 
 class PexOut:
@@ -56,10 +58,13 @@ class PexOut:
     def __init__(self) -> None:
         self._contacts: dict[int, tuple[Address, int]] = {}
         self._listeners: dict[int, _Listener] = {}
+        self._changes = 0
 
     def on_contact(self, key: int, address: Address, flags: int) -> None:
         """A connected peer listens at `address`; called again when its `flags` change."""
-        self._contacts[key] = address, flags
+        if self._contacts.get(key) != (address, flags):
+            self._contacts[key] = address, flags
+            self._changes += 1
 
     def on_listener(self, key: int, now: float) -> None:
         """A connected peer takes peer exchange."""
@@ -67,7 +72,8 @@ class PexOut:
 
     def on_left(self, key: int) -> None:
         """A peer is gone."""
-        self._contacts.pop(key, None)
+        if self._contacts.pop(key, None) is not None:
+            self._changes += 1
         self._listeners.pop(key, None)
 
     def due(self, now: float) -> list[tuple[int, PexChange]]:
@@ -75,7 +81,7 @@ class PexOut:
         changes: list[tuple[int, PexChange]] = []
         present: dict[Address, int] | None = None
         for key, listener in self._listeners.items():
-            if listener.due > now:
+            if listener.due > now or listener.up_to_date == self._changes:
                 continue
             if present is None:
                 present = dict(self._contacts.values())
@@ -83,6 +89,8 @@ class PexOut:
             if change.added or change.dropped:
                 listener.due = now + INTERVAL
                 changes.append((key, change))
+            else:
+                listener.up_to_date = self._changes
         return changes
 
     def _change(self, key: int, listener: _Listener, present: dict[Address, int]) -> PexChange:
