@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from p2p.codec.compact import CompactNode
     from p2p.dht.lookup import Lookup
+    from p2p.dht.transactions import Waiting
     from p2p.ids import Address, NodeId
 
 SHOWN_HASHES = 50
@@ -47,6 +48,8 @@ class Family:
     join_pause: float = 0.0
     last_heard: float = NEVER
     """When any query was last answered."""
+    unjudged: list[Waiting] = field(default_factory=list)
+    """Queries that failed while nobody answered: theirs is the fault only if somebody answers soon."""
 
     @classmethod
     def make(cls, own_id: NodeId, rng: Random, now: float, *, ipv6: bool) -> Family:

@@ -11,7 +11,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from p2p.dht import krpc
-from p2p.dht.acquaintances import SILENT_FOR
 from p2p.dht.answers import Answers
 from p2p.dht.events import IdChanged, NodeView, PingFailed, Pong, Traffic
 from p2p.dht.family import Family
@@ -260,13 +259,12 @@ class DhtNode:
         self._searches.on_failed(waiting, now)
 
     def _on_silence(self, waiting: Waiting, now: float) -> None:
-        """A query has failed. It counts against the node only if others have answered since: else we may be cut off."""
+        """A query has failed. It counts against the node only if others answer: else we may be cut off."""
         family = self._families[waiting.address.is_ipv6]
         if family.last_heard > waiting.sent:
-            family.known.on_silence(waiting.contact, waiting.address, now + SILENT_FOR)
-            if waiting.contact is not None:
-                family.table.on_silence(waiting.contact.id, waiting.address)
-                self._upkeep.on_silence(family, waiting.contact, now)
+            self._upkeep.on_silence(family, waiting, now)
+        else:
+            self._upkeep.on_quiet(family, waiting, now)
         if waiting.ping:
             self._events.append(
                 PingFailed(waiting.ping, waiting.address, DhtError(f"{waiting.address} did not answer"))

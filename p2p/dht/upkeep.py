@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from p2p.dht.acquaintances import SILENT_FOR
 from p2p.dht.krpc import Ping
 from p2p.dht.routing_table import K, Standing, random_id_in
 from p2p.dht.searches import Purpose, Search
+from p2p.dht.transactions import TIMEOUT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from p2p.dht.line import Line
     from p2p.dht.routing_table import Contact
     from p2p.dht.searches import Searches
+    from p2p.dht.transactions import Waiting
     from p2p.ids import Address
 
 TURN: Final = 5.0
@@ -33,6 +36,9 @@ MAX_SEEDS: Final = 64
 FIRST_PAUSE: Final = 5.0
 LONGEST_PAUSE: Final = 300.0
 """Seconds between attempts to join, doubled each time."""
+MAX_UNJUDGED: Final = 64
+CUT_OFF: Final = 3 * TIMEOUT
+"""Seconds without any answer after which the fault was ours."""
 THIN: Final = K // 2
 """Contacts below which we go on trying to join."""
 
@@ -82,12 +88,30 @@ class Upkeep:
         doubtful = family.table.challenged(contact.id, now)
         if doubtful is not None:
             self.verify(family, doubtful.address, doubtful, now)
+        if family.unjudged:
+            judged, family.unjudged = family.unjudged, []
+            for waiting in judged:
+                if now - waiting.sent < CUT_OFF:
+                    self.on_silence(family, waiting, now)
 
-    def on_silence(self, family: Family, contact: Contact, now: float) -> None:
-        """One that is in the table has not answered: ask once more before it counts as bad (BEP 5)."""
-        held = family.table.get(contact.id)
-        if held is not None and held.address == contact.address and held.standing(now) is Standing.QUESTIONABLE:
+    def on_silence(self, family: Family, waiting: Waiting, now: float) -> None:
+        """A node has not answered while others did. One in the table is asked once more before it is bad (BEP 5)."""
+        family.known.on_silence(waiting.contact, waiting.address, now + SILENT_FOR)
+        if waiting.contact is None:
+            return
+        family.table.on_silence(waiting.contact.id, waiting.address)
+        held = family.table.get(waiting.contact.id)
+        if held is not None and held.address == waiting.address and held.standing(now) is Standing.QUESTIONABLE:
             self.verify(family, held.address, held, now)
+
+    def on_quiet(self, family: Family, waiting: Waiting, now: float) -> None:
+        """A node has not answered, nor has anybody else since. Ask the one most likely to: are we cut off?"""
+        if len(family.unjudged) < MAX_UNJUDGED:
+            family.unjudged.append(waiting)
+        others = [each for each in family.table.contacts() if each.address != waiting.address]
+        likely = max(others, key=lambda each: each.last_response, default=None)
+        if likely is not None:
+            self.verify(family, likely.address, likely, now)
 
     def run(self, now: float) -> None:
         """One turn."""
