@@ -20,6 +20,7 @@ from p2p.codec.compact import (
     pack,
     unpack,
 )
+from p2p.codec.text import clean_line
 from p2p.errors import BencodeError, DhtError, RemoteProtocolError
 from p2p.ids import InfoHash, NodeId
 
@@ -44,7 +45,7 @@ MAX_VALUES: Final = 400
 MAX_WANT: Final = 8
 """Entries of `want` that are looked at; BEP 32 knows two."""
 MAX_TEXT: Final = 256
-"""Bytes of an error's text that are kept."""
+"""Characters of an error's text that are kept, and bytes of it that are sent."""
 MAX_VERSION: Final = 8
 """Bytes of `v` that are kept; the convention is four."""
 
@@ -283,7 +284,7 @@ def _response(transaction: bytes, fields: dict[bytes, Value]) -> Response:
 def _error(transaction: bytes, fields: dict[bytes, Value]) -> ErrorReply:
     match fields.get(b"e"):
         case [int(code), bytes(text), *_]:
-            return ErrorReply(transaction, code, text[:MAX_TEXT].decode("utf-8", "replace"), _ip(fields))
+            return ErrorReply(transaction, code, clean_line(text, MAX_TEXT), _ip(fields))
         case _:
             raise DhtError("a KRPC error without code and text")
 

@@ -49,7 +49,7 @@ responses = st.builds(
     versions,
 )
 errors = st.builds(
-    ErrorReply, transactions, st.integers(200, 299), st.text("abc äé", max_size=20), st.one_of(st.none(), addresses4)
+    ErrorReply, transactions, st.integers(200, 299), st.text("abcäé", max_size=20), st.one_of(st.none(), addresses4)
 )
 
 
