@@ -16,8 +16,8 @@ class PeersFound:
 
     search: int
     peers: tuple[Address, ...]
-    source: Address
-    """The node that told."""
+    source: Address | None
+    """The node that told; None for ourselves."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 MAX_RUNNING: Final = 64
 """Searches at once: some 250 queries under way, which a home line carries."""
 
+MAX_STORED: Final = 100
+"""Peers of our own store that a search begins with."""
+
 BOTH: Final = (False, True)
 """Nodes of both families are asked for while we join, so that either network leads to the other (BEP 32)."""
 
@@ -72,6 +75,7 @@ class Search:
     announces_waiting: int = 0
     announces_sent: int = 0
     stored: int = 0
+    cancelled: bool = False
 
     @property
     def done(self) -> bool:
@@ -127,8 +131,12 @@ class Searches:
         """The owner no longer cares; nothing more is asked or told."""
         for run in [run for run in self._running if run.search.number == number]:
             run.done = True
+            run.search.cancelled = True
             del self._running[run]
         self._queue = deque(search for search in self._queue if search.number != number)
+        kept = [event for event in self._events if getattr(event, "search", 0) != number]
+        self._events.clear()
+        self._events.extend(kept)
 
     def on_answer(self, waiting: Waiting, contact: Contact, response: Response, now: float) -> None:
         """A query of a search, or an announce, was answered by `contact`."""
@@ -207,8 +215,17 @@ class Searches:
         for run in search.runs:
             self._running[run] = None
             run.lookup.offer(run.family.starting_points(search.target, now), depth=0)
+            if search.purpose is Purpose.PEERS:
+                self._tell_stored(run, now)
         for run in search.runs:
             self._advance(run, now)
+
+    def _tell_stored(self, run: Run, now: float) -> None:
+        """Peers that others announced to ourselves."""
+        stored = run.family.store.sample(InfoHash(run.search.target), MAX_STORED, now)
+        if stored:
+            run.lookup.peers.update(dict.fromkeys(stored))
+            self._events.append(PeersFound(run.search.number, tuple(stored), None))
 
     def _advance(self, run: Run, now: float) -> None:
         """Ask whom the search wants asked, and end it if it is over."""
@@ -257,7 +274,7 @@ class Searches:
     def _on_announced(self, search: Search, *, stored: int) -> None:
         search.announces_waiting -= 1
         search.stored += stored
-        if search.done and not search.announces_waiting:
+        if search.done and not search.announces_waiting and not search.cancelled:
             self._events.append(Announced(search.number, search.stored, search.announces_sent))
 
     def _join_other(self, family: Family, response: Response, teller: Address, now: float) -> None:

@@ -31,11 +31,12 @@ def test_two_nodes_join_and_find_what_the_other_announced(wire):
     wire.run(1)
     assert wire.heard(other, Announced) == [Announced(number, 1, 1)]
     search = one.get_peers(HASH, wire.now)
+    peers = (Address("20.1.0.1", 7_000),)
+    assert wire.heard(one, PeersFound) == [PeersFound(search, peers, None)]  # it keeps them itself
     wire.run(1)
-    assert not wire.heard(one, PeersFound)  # it keeps what was announced itself, and asks others
     found = other.get_peers(HASH, wire.now)
     wire.run(1)
-    assert [event.peers for event in wire.heard(other, PeersFound)] == [(Address("20.1.0.1", 7_000),)]
+    assert wire.heard(other, PeersFound) == [PeersFound(found, peers, wire.address(one))]
     assert {event.search for event in wire.heard(other, SearchDone)} == {number, found}
     assert [event.search for event in wire.heard(one, SearchDone)] == [search]
 
