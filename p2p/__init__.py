@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from p2p.ids import Address
     from p2p.metainfo import Magnet, Metainfo
     from p2p.session.create import create
+    from p2p.session.encryption import Encryption
     from p2p.session.event_bus import Event, EventKind
     from p2p.session.session import Session
     from p2p.session.settings import Settings, TorrentOptions
@@ -46,6 +47,7 @@ __version__ = VERSION
 # Looked up when first asked for: a command that makes a torrent need not wait for the engine to be read in.
 _HOMES: Final = {
     "Address": "p2p.ids",
+    "Encryption": "p2p.session.encryption",
     "Event": "p2p.session.event_bus",
     "EventKind": "p2p.session.event_bus",
     "Magnet": "p2p.metainfo.magnet",
@@ -81,6 +83,7 @@ __all__ = [
     "BencodeError",
     "DhtError",
     "DiskFullError",
+    "Encryption",
     "Event",
     "EventKind",
     "LocalProtocolError",

@@ -14,6 +14,7 @@ from p2p.cli import event_loop
 from p2p.cli.options import (
     AsJson,
     Bind,
+    EncryptionPolicy,
     LimitDown,
     LimitUp,
     NetworkOptions,
@@ -31,6 +32,7 @@ from p2p.cli.stop_signals import StoppedError, StopSignals
 from p2p.cli.transfers import Job, Outcome, Until, run_transfers
 from p2p.errors import NetworkError
 from p2p.metainfo.metainfo import Metainfo
+from p2p.session.encryption import Encryption
 from p2p.session.settings import TorrentOptions
 
 if TYPE_CHECKING:
@@ -69,6 +71,7 @@ def download_command(
     bind: Bind = None,
     peer: Peers = None,
     no_trackers: NoTrackers = False,
+    encryption: EncryptionPolicy = Encryption.PREFER,
     limit_down: LimitDown = None,
     limit_up: LimitUp = None,
     recheck: Recheck = False,
@@ -81,7 +84,7 @@ def download_command(
 
     What is there already is kept: a download that was stopped goes on where it was. Ctrl-C stops in good order.
     """
-    network = NetworkOptions(port, bind, tuple(peer or ()), not no_trackers, limit_down, limit_up)
+    network = NetworkOptions(port, bind, tuple(peer or ()), not no_trackers, limit_down, limit_up, encryption)
     seeding = seed or seed_ratio is not None or seed_time is not None
 
     async def transfer() -> Outcome:

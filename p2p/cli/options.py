@@ -15,6 +15,7 @@ from p2p.disk.refusals import printable
 from p2p.errors import NetworkError
 from p2p.metainfo.urls import Endpoint, parse_endpoint
 from p2p.net.asyncio_network import AsyncioNetwork
+from p2p.session.encryption import Encryption
 from p2p.session.settings import Settings
 
 if TYPE_CHECKING:
@@ -67,6 +68,13 @@ Peers = Annotated[
     list[Endpoint] | None,
     typer.Option("--peer", metavar="HOST:PORT", parser=parse_peer, help="Connect to this peer; may be given again."),
 ]
+EncryptionPolicy = Annotated[
+    Encryption,
+    typer.Option(
+        "--encryption",
+        help="Encrypt with peers that can (prefer), that ask for it (allow), always (require) or never (off).",
+    ),
+]
 NoTrackers = Annotated[bool, typer.Option("--no-trackers", help="Announce to no tracker.")]
 LimitDown = Annotated[
     int | None,
@@ -98,6 +106,7 @@ class NetworkOptions:
     trackers: bool
     limit_down: int | None
     limit_up: int | None
+    encryption: Encryption
 
     def settings(self, *, download_dir: Path) -> Settings:
         """Settings of a session whose record is kept where this user's state belongs."""
@@ -109,6 +118,7 @@ class NetworkOptions:
             limit_down=self.limit_down,
             limit_up=self.limit_up,
             trackers=self.trackers,
+            encryption=self.encryption,
         )
 
 

@@ -163,6 +163,7 @@ def _connection(peer: PeerSnapshot) -> dict[str, Json]:
     return {
         "address": peer.address,
         "client": peer.client,
+        "encrypted": peer.encrypted,
         "progress": round(peer.progress, 6),
         "rate_down": round(peer.rate_down),
         "rate_up": round(peer.rate_up),

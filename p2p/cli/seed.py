@@ -21,6 +21,7 @@ from p2p.cli.new_file import write_new
 from p2p.cli.options import (
     AsJson,
     Bind,
+    EncryptionPolicy,
     LimitDown,
     LimitUp,
     NetworkOptions,
@@ -42,6 +43,7 @@ from p2p.metainfo.magnet import Magnet
 from p2p.metainfo.urls import tracker_urls
 from p2p.session.content import find_content
 from p2p.session.create import FoundFile, create, walk
+from p2p.session.encryption import Encryption
 from p2p.session.settings import TorrentOptions
 
 if TYPE_CHECKING:
@@ -80,6 +82,7 @@ def seed_command(
     bind: Bind = None,
     peer: Peers = None,
     no_trackers: NoTrackers = False,
+    encryption: EncryptionPolicy = Encryption.PREFER,
     limit_down: LimitDown = None,
     limit_up: LimitUp = None,
     recheck: Recheck = False,
@@ -90,7 +93,7 @@ def seed_command(
     Makes the torrent if there is none. The content is only read, and is not hashed again if nothing has changed since
     it was seeded or downloaded. Ctrl-C stops in good order.
     """
-    network = NetworkOptions(port, bind, tuple(peer or ()), not no_trackers, limit_down, limit_up)
+    network = NetworkOptions(port, bind, tuple(peer or ()), not no_trackers, limit_down, limit_up, encryption)
     trackers = tuple(map(_tracker, tracker or ()))
 
     async def transfer() -> Outcome:

@@ -4,6 +4,9 @@ A peer that reached us and one that we reached end in the same place. Two connec
 too many: both sides keep the one that the peer with the higher id began, so a cross-connection never closes both. Ids
 are not secret, so one that comes from elsewhere proves nothing and displaces nobody who is alive.
 
+Where encryption leaves more than one way to begin, a peer that was reached and did not shake hands is tried the next
+way, over a connection of its own within the same slot; the way that worked is the first when it is tried again.
+
 No host holds more than its share of a torrent's connections, and when all are taken, those over which nothing moves
 make room.
 """
@@ -11,9 +14,12 @@ make room.
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from p2p.errors import NetworkError, RemoteProtocolError
+from p2p.session.encryption import attempts
+from p2p.session.handshaking import Opened, open_outgoing
 from p2p.session.peer_task import EndKind, Peer, PeerEnd
 from p2p.session.stream_io import read_exactly, write_all
 from p2p.swarm.peer_list import PeerList, PeerSource
@@ -24,6 +30,7 @@ if TYPE_CHECKING:
 
     from p2p.ids import Address, InfoHash, PeerId
     from p2p.net.network import Network, Stream
+    from p2p.session.encryption import Attempt, Encryption
     from p2p.session.scope import Scope
     from p2p.session.slots import Slots
 
@@ -31,6 +38,12 @@ CONNECT_TIMEOUT: Final = 10.0
 """Seconds for a connection: a reachable peer answers in three, and dead ones must not hold the slots."""
 
 HANDSHAKE_TIMEOUT: Final = 10.0
+REACH_TIMEOUT: Final = CONNECT_TIMEOUT + 2 * HANDSHAKE_TIMEOUT
+"""Seconds for a peer over all ways to begin: who was reached once is reached quickly a second time, or not worth it."""
+
+MAX_WAYS: Final = 1_000
+"""Peers whose way to begin is remembered; a torrent meets fewer in hours."""
+
 HOST_SHARE: Final = 0.5
 """Of a torrent's connections, the part that may come from one host: many peers can share an address, but not crowd out
 all others."""
@@ -64,11 +77,13 @@ class Connector:
         own_id: PeerId,
         info_hashes: Sequence[InfoHash],
         handshake: Callable[[InfoHash], Handshake],
-        make_peer: Callable[[Stream, Handshake, Address, PeerSource | None], Peer],
+        make_peer: Callable[[Opened, Handshake, Address, PeerSource | None], Peer],
         attach: Callable[[Peer], None],
         detach: Callable[[Peer], None],
         candidates: Callable[[int, float], list[Address]],
         bind: Callable[[Address], Address | None],
+        encryption: Encryption,
+        secrets: Callable[[int], bytes],
         max_peers: int,
         key: int,
     ) -> None:
@@ -84,6 +99,9 @@ class Connector:
         self._detach = detach
         self._candidates = candidates
         self._bind = bind
+        self._attempts = attempts(encryption)
+        self._secrets = secrets
+        self._ways: dict[Address, Attempt] = {}  # only of those with whom the first did not work
         self._max_peers = max_peers
         self._key = key
         self._by_id: dict[PeerId, Peer] = {}
@@ -138,11 +156,11 @@ class Connector:
         self._peer_list.on_connecting(address)
         self._connecting += 1
         self._slots.on_connecting()
-        attempt = _Once(self._on_attempt_over)
-        task = self._scope.start(self._connect(address, attempt), name=f"peer {address}")
-        task.add_done_callback(lambda _: attempt())  # a task that is cancelled before its first step runs nothing
+        done = _Once(self._on_connecting_over)
+        task = self._scope.start(self._connect(address, done), name=f"peer {address}")
+        task.add_done_callback(lambda _: done())  # a task that is cancelled before its first step runs nothing
 
-    def _on_attempt_over(self) -> None:
+    def _on_connecting_over(self) -> None:
         self._connecting -= 1
         self._slots.on_connecting_done()
 
@@ -174,34 +192,63 @@ class Connector:
     def _hosts(self) -> Iterator[str]:
         return (peer.address.host for peer in self._by_id.values())
 
-    async def _connect(self, address: Address, attempt: Callable[[], None]) -> None:
-        loop = asyncio.get_running_loop()
-        stream: Stream | None = None
+    async def _connect(self, address: Address, done: Callable[[], None]) -> None:
         try:
             try:
-                async with asyncio.timeout(CONNECT_TIMEOUT):
-                    stream = await self._network.connect(address, local=self._bind(address))
-                async with asyncio.timeout(HANDSHAKE_TIMEOUT):
-                    await write_all(stream, self._handshake(self._info_hashes[0]).encode())
-                    theirs = Handshake.parse(await read_exactly(stream, HANDSHAKE_SIZE))
-                if theirs.info_hash not in self._info_hashes:
-                    raise RemoteProtocolError("the peer answered for another torrent")
+                async with asyncio.timeout(REACH_TIMEOUT):
+                    opened, theirs = await self._reach(address)
             finally:
-                attempt()
+                done()
         except (NetworkError, RemoteProtocolError, TimeoutError):
-            if stream is not None:
-                stream.abort()
-            self._peer_list.on_failed(address, loop.time())
+            self._peer_list.on_failed(address, asyncio.get_running_loop().time())
             self.wake()
             return
-        except asyncio.CancelledError:
-            if stream is not None:
-                stream.abort()
-            raise
-        await self._run_peer(stream, theirs, address, None)
+        await self._run_peer(opened, theirs, address, None)
 
-    async def accept(self, stream: Stream, theirs: Handshake) -> None:
+    async def _reach(self, address: Address) -> tuple[Opened, Handshake]:
+        """Connect and shake hands, one way after the other. Raises why the last of them failed."""
+        known = self._ways.get(address)
+        *others, last = sorted(self._attempts, key=lambda attempt: attempt == known, reverse=True)
+        for attempt in others:
+            with suppress(_NoHandshakeError):
+                return await self._reach_by(address, attempt)
+        return await self._reach_by(address, last)
+
+    async def _reach_by(self, address: Address, attempt: Attempt) -> tuple[Opened, Handshake]:
+        """Raises _NoHandshakeError where the peer was reached, so that another attempt may do better."""
+        async with asyncio.timeout(CONNECT_TIMEOUT):
+            stream = await self._network.connect(address, local=self._bind(address))
+        try:
+            async with asyncio.timeout(HANDSHAKE_TIMEOUT):
+                opened, theirs = await self._shake(stream, attempt)
+        except (NetworkError, RemoteProtocolError, TimeoutError) as error:
+            stream.abort()
+            raise _NoHandshakeError(str(error)) from error
+        except asyncio.CancelledError:
+            stream.abort()
+            raise
+        self._remember(address, attempt)
+        return opened, theirs
+
+    async def _shake(self, stream: Stream, attempt: Attempt) -> tuple[Opened, Handshake]:
+        info_hash = self._info_hashes[0]
+        hello = self._handshake(info_hash).encode()
+        opened = await open_outgoing(stream, attempt, info_hash, hello, self._secrets)
+        theirs = Handshake.parse(await read_exactly(opened.stream, HANDSHAKE_SIZE))
+        if theirs.info_hash not in self._info_hashes:
+            raise RemoteProtocolError("the peer answered for another torrent")
+        return opened, theirs
+
+    def _remember(self, address: Address, attempt: Attempt) -> None:
+        self._ways.pop(address, None)
+        if attempt != self._attempts[0]:
+            self._ways[address] = attempt
+            if len(self._ways) > MAX_WAYS:
+                del self._ways[next(iter(self._ways))]
+
+    async def accept(self, opened: Opened, theirs: Handshake) -> None:
         """Answer a peer that reached us and asked for this torrent, and run it to its end."""
+        stream = opened.stream
         address = stream.remote
         if self._stopping or self._peer_list.is_banned(address.host) or not self._has_place_for(address.host):
             stream.abort()
@@ -215,7 +262,7 @@ class Connector:
         except asyncio.CancelledError:
             stream.abort()
             raise
-        await self._run_peer(stream, theirs, address, PeerSource.INCOMING)
+        await self._run_peer(opened, theirs, address, PeerSource.INCOMING)
 
     def _has_place_for(self, host: str) -> bool:
         if sum(other == host for other in self._hosts()) >= max(1, int(self._max_peers * HOST_SHARE)):
@@ -227,8 +274,9 @@ class Connector:
             self._next_room = now + ROOM_INTERVAL
         return False  # the place is free once the other has gone; whoever wants it comes again
 
-    async def _run_peer(self, stream: Stream, theirs: Handshake, address: Address, source: PeerSource | None) -> None:
+    async def _run_peer(self, opened: Opened, theirs: Handshake, address: Address, source: PeerSource | None) -> None:
         """`source` is INCOMING for a peer that reached us, None for one from the list."""
+        stream = opened.stream
         if theirs.peer_id == self._own_id:
             stream.abort()
             if source is None:
@@ -245,7 +293,7 @@ class Connector:
             return
         if existing is not None:
             existing.end(EndKind.DUPLICATE, "connected twice")
-        peer = self._make_peer(stream, theirs, address, source)
+        peer = self._make_peer(opened, theirs, address, source)
         self._by_id[theirs.peer_id] = peer
         self._slots.on_connected()
         if source is None:
@@ -289,6 +337,10 @@ class Connector:
                 self._peer_list.ban(address.host, end.reason, now)
             if len(self._misbehaved) > 1_000:  # as many hosts as one torrent could meet in hours; the oldest goes
                 del self._misbehaved[next(iter(self._misbehaved))]
+
+
+class _NoHandshakeError(NetworkError):
+    """The peer was reached, and did not shake hands."""
 
 
 class _Once:

@@ -30,6 +30,11 @@ class Opened(NamedTuple):
     method: Method | None
     skey: InfoHash | None
 
+    @property
+    def encrypted(self) -> bool:
+        """Whether all that follows is, and not the handshake alone."""
+        return self.method is Method.RC4
+
 
 async def open_outgoing(
     stream: Stream, attempt: Attempt, skey: InfoHash, hello: bytes, draw: Callable[[int], bytes]

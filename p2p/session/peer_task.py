@@ -88,6 +88,7 @@ class Peer:
         "address",
         "blocks_bad",
         "connected_at",
+        "encrypted",
         "ended",
         "handshake",
         "incoming",
@@ -115,6 +116,7 @@ class Peer:
         *,
         address: Address,
         incoming: bool,
+        encrypted: bool,
         source: PeerSource,
         owner: PeerOwner,
         down: Throttle,
@@ -127,6 +129,7 @@ class Peer:
         self.wire = wire
         self.address = address
         self.incoming = incoming
+        self.encrypted = encrypted
         self.source = source
         self.connected_at = now
         self.requests = RequestQueue(limit=DEFAULT_REQUEST_QUEUE)

@@ -24,8 +24,10 @@ from p2p.ids import Address, InfoHash
 from p2p.metainfo.magnet import Magnet
 from p2p.metainfo.metainfo import Metainfo
 from p2p.session.announcer import HostGates
+from p2p.session.encryption import acceptable
 from p2p.session.environment import Environment, real_environment
 from p2p.session.event_bus import EventBus, EventKind
+from p2p.session.handshaking import open_incoming
 from p2p.session.scope import Scope
 from p2p.session.services import Services
 from p2p.session.settings import Settings, TorrentOptions
@@ -37,6 +39,7 @@ from p2p.session.udp_trackers import UdpTrackers
 from p2p.swarm.rate import RateLimiter
 from p2p.wire.arena import ArenaPool
 from p2p.wire.handshake import HANDSHAKE_SIZE, Handshake
+from p2p.wire.mse import skey_digest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
 
     from p2p.disk.hasher import Hasher
     from p2p.net.network import Listener, Stream
+    from p2p.session.handshaking import Opened
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +78,7 @@ class Session:
         self._scope = Scope()
         self._listeners: list[Listener] = []
         self._torrents: dict[InfoHash, Torrent] = {}
+        self._skeys: dict[bytes, InfoHash] = {}  # by what an encrypted handshake calls them
         self._keys = itertools.count(1)
         self._shaking: dict[str, int] = {}
 
@@ -172,6 +177,7 @@ class Session:
         )
         for info_hash in torrent.info_hashes:
             self._torrents[info_hash] = torrent
+            self._skeys[skey_digest(info_hash)] = info_hash
         services.publish(EventKind.ADDED, torrent.info_hash)
         self._scope.start(self._run(torrent), name=f"torrent {torrent.info_hash[:8]}")
         return torrent
@@ -181,6 +187,7 @@ class Session:
         await torrent.stop()
         for info_hash in torrent.info_hashes:
             self._torrents.pop(info_hash, None)
+            self._skeys.pop(skey_digest(info_hash), None)
 
     def set_limits(self, *, down: float | None, up: float | None) -> None:
         """Change the session's rates; None is unlimited."""
@@ -269,18 +276,27 @@ class Session:
     async def _receive(self, stream: Stream) -> None:
         try:
             async with asyncio.timeout(HANDSHAKE_TIMEOUT):
-                theirs = Handshake.parse(await read_exactly(stream, HANDSHAKE_SIZE))
-            torrent = self._torrents.get(theirs.info_hash)
-            if torrent is None:
-                stream.abort()
-                return
-            torrent.accept(stream, theirs)
+                opened, theirs = await self._shake(stream)
         except (NetworkError, RemoteProtocolError, TimeoutError) as error:
             log.debug("a stranger at %s went: %s", stream.remote, error)
             stream.abort()
+            return
         except asyncio.CancelledError:
             stream.abort()
             raise
+        torrent = self._torrents.get(theirs.info_hash)
+        if torrent is None:
+            stream.abort()
+        else:
+            torrent.accept(opened, theirs)
+
+    async def _shake(self, stream: Stream) -> tuple[Opened, Handshake]:
+        accept = acceptable(self.settings.encryption)
+        opened = await open_incoming(stream, accept, self._skeys.get, self._open.environment.secrets)
+        theirs = Handshake.parse(await read_exactly(opened.stream, HANDSHAKE_SIZE))
+        if opened.skey is not None and self._torrents.get(opened.skey) is not self._torrents.get(theirs.info_hash):
+            raise RemoteProtocolError("the peer asks for one torrent in the encrypted handshake, for another inside")
+        return opened, theirs
 
 
 async def load(source: str | Path | bytes | Metainfo | Magnet, hasher: Hasher) -> Metainfo:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from p2p.session.encryption import Encryption
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -29,6 +31,9 @@ class Settings:
 
     limit_down: float | None = None
     limit_up: float | None = None
+
+    encryption: Encryption = Encryption.PREFER
+    """Whether connections are encrypted: by default those whose peer knows how, since many peers take no others."""
 
     max_connections: int = 500
     """Peers of the session in all: more cost memory and give little."""

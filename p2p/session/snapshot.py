@@ -28,6 +28,9 @@ class PeerSnapshot:
     address: str
     client: str
     incoming: bool
+    encrypted: bool
+    """Whether the payload is; a peer may hide its handshake alone."""
+
     source: str
     progress: float
     seeder: bool

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from p2p.codec.announce import AnnounceReply
     from p2p.ids import Address, InfoHash, PeerId, PieceIndex
     from p2p.metainfo.metainfo import Metainfo
-    from p2p.net.network import Stream
+    from p2p.session.handshaking import Opened
     from p2p.session.services import Services
     from p2p.session.settings import TorrentOptions
 
@@ -243,7 +243,7 @@ class Torrent:
         )
         self.exchange = exchange
 
-        def make_peer(stream: Stream, theirs: Handshake, address: Address, source: PeerSource | None) -> Peer:
+        def make_peer(opened: Opened, theirs: Handshake, address: Address, source: PeerSource | None) -> Peer:
             wire = Connection(
                 piece_count=layout.piece_count,
                 piece_size=layout.piece_size,
@@ -255,11 +255,12 @@ class Torrent:
             )
             return Peer(
                 next(self._peer_keys),
-                stream,
+                opened.stream,
                 theirs,
                 wire,
                 address=address,
                 incoming=source is PeerSource.INCOMING,
+                encrypted=opened.encrypted,
                 source=source or self.peer_list.source_of(address) or PeerSource.TRACKER,
                 owner=exchange,
                 down=down,
@@ -280,6 +281,8 @@ class Torrent:
             detach=exchange.detach,
             candidates=self._candidates,
             bind=services.bind,
+            encryption=services.settings.encryption,
+            secrets=environment.secrets,
             max_peers=services.settings.max_connections_per_torrent,
             key=self.key,
         )
@@ -331,12 +334,13 @@ class Torrent:
             peers=tuple(self.peer_list.worth_keeping(KEPT_PEERS)),
         )
 
-    def accept(self, stream: Stream, theirs: Handshake) -> None:
+    def accept(self, opened: Opened, theirs: Handshake) -> None:
         """A peer reached the session and asked for this torrent; it is run to its end."""
+        stream = opened.stream
         if self._connector is None or self._stop.is_set() or self._scope is None or self._scope.closing:
             stream.abort()
             return
-        task = self._scope.start(self._connector.accept(stream, theirs), name=f"peer {stream.remote}")
+        task = self._scope.start(self._connector.accept(opened, theirs), name=f"peer {stream.remote}")
         task.add_done_callback(lambda task: stream.abort() if task.cancelled() else None)
 
     # -- facts

@@ -67,6 +67,7 @@ def _peer(exchange: Exchange, peer: Peer, now: float) -> PeerSnapshot:
         address=str(peer.address),
         client=(extension.client if extension is not None else None) or client_name(peer.handshake.peer_id),
         incoming=peer.incoming,
+        encrypted=peer.encrypted,
         source=peer.source.value,
         progress=has.count / has.size if has.size else 1.0,
         seeder=has.complete,

@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from p2p.session.encryption import Encryption
 from p2p.session.settings import Settings
 from p2p.simulation.world import SINGLE_FILE, SimPeer, SimWorld
 
@@ -37,6 +38,9 @@ class SwarmPlan:
     limit_down: float | None = None
     tracker: str = "http"
     """`http` or `udp`."""
+
+    encryption: Encryption = Encryption.OFF
+    """Of every session. It costs time to compute and changes nothing that a swarm is simulated for."""
 
     give_up_after: float = 3_600.0
 
@@ -93,5 +97,5 @@ async def start_swarm(plan: SwarmPlan, stack: AsyncExitStack, *, trace: Trace | 
         seeding = index < plan.seeders
         name = f"seeder-{index}" if seeding else f"leecher-{index - plan.seeders}"
         host = world.add_host(up=plan.up, down=plan.down, latency=world.rng.uniform(*plan.latency))
-        await world.add_peer(name, seeding=seeding, host=host, settings=settings)
+        await world.add_peer(name, seeding=seeding, host=host, settings=settings, encryption=plan.encryption)
     return SimSwarm(plan, world, world.peers[: plan.seeders], world.peers[plan.seeders :])

@@ -17,6 +17,7 @@ from p2p.ids import Address
 from p2p.metainfo.create import CreationPlan, hash_job
 from p2p.metainfo.envelope import Envelope
 from p2p.metainfo.metainfo import Metainfo
+from p2p.session.encryption import Encryption
 from p2p.session.environment import Environment
 from p2p.session.session import Session
 from p2p.session.settings import Settings, TorrentOptions
@@ -166,8 +167,12 @@ class SimWorld:
         settings: Settings | None = None,
         options: TorrentOptions | None = None,
         knobs: DiskKnobs | None = None,
+        encryption: Encryption = Encryption.OFF,
     ) -> SimPeer:
-        """A session on `host` (a new one) with the torrent, whole if it is `seeding`. Port and bind are the world's."""
+        """A session on `host` (a new one) with the torrent, whole if it is `seeding`.
+
+        Port and bind are the world's. It does not encrypt unless told to, which keeps scenarios cheap.
+        """
         host = host or self.add_host()
         knobs = knobs or DiskKnobs()
         disks: list[SimDisk] = []
@@ -176,7 +181,12 @@ class SimWorld:
             disks.append(SimDisk(layout, self.content if seeding else None, knobs))
             return disks[-1]
 
-        settings = replace(settings or Settings(), port=PEER_PORT, bind=("0.0.0.0",))  # noqa: S104 -- simulated
+        settings = replace(
+            settings or Settings(),
+            port=PEER_PORT,
+            bind=("0.0.0.0",),  # noqa: S104 -- simulated
+            encryption=encryption,
+        )
         options = replace(options or TorrentOptions(), trust=seeding)
         stack = AsyncExitStack()
         self.stack.push_async_callback(stack.aclose)

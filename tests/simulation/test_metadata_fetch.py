@@ -17,6 +17,7 @@ from p2p.ids import BLOCK_SIZE, Block, PeerId, PieceIndex
 from p2p.metainfo.create import CreationPlan, hash_job
 from p2p.metainfo.metainfo import Metainfo
 from p2p.session.connector import Connector
+from p2p.session.encryption import Encryption
 from p2p.session.exchange import Exchange
 from p2p.session.extensions import TorrentExtensions
 from p2p.session.metadata_fetch import MetadataFetch
@@ -81,7 +82,7 @@ class Magnet:
         self.peer_list.add(addresses, PeerSource.PEX, self.now())
         self.connector.wake()
 
-    def make_peer(self, stream, theirs, address, source):
+    def make_peer(self, opened, theirs, address, source):
         connection = Connection(
             piece_count=None,
             piece_size=None,
@@ -94,11 +95,12 @@ class Magnet:
         free = Throttle(RateLimiter(None, 0.0), Turns(RateLimiter(None, 0.0)))
         return Peer(
             next(self.keys),
-            stream,
+            opened.stream,
             theirs,
             connection,
             address=address,
             incoming=False,
+            encrypted=opened.encrypted,
             source=source,
             owner=self.fetch,
             down=free,
@@ -129,6 +131,8 @@ class Magnet:
                     count, now, own_address=None, rng=random.Random(1)
                 ),
                 bind=lambda _: None,
+                encryption=Encryption.OFF,
+                secrets=random.Random(2).randbytes,
                 max_peers=50,
                 key=1,
             )

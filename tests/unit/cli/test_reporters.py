@@ -22,6 +22,7 @@ PEER = PeerSnapshot(
     address="127.0.0.1:1",
     client=NASTY,
     incoming=False,
+    encrypted=True,
     source="tracker",
     progress=0.5,
     seeder=False,
@@ -111,6 +112,7 @@ def test_json_tells_progress_once_a_second(capsys, transfer):
     assert (first["peers"], first["seeders"], first["leechers"]) == (1, 1, 2)
     assert first["connections"][0]["unchoked"] is True
     assert first["connections"][0]["unchokes_us"] is False
+    assert first["connections"][0]["encrypted"] is True
 
 
 def test_json_is_ascii_whatever_the_name(capsys, transfer):

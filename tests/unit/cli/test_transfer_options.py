@@ -9,6 +9,7 @@ from p2p.cli.main import run
 from p2p.cli.options import NetworkOptions, parse_bind, parse_goal, parse_limit, parse_peer, resolve_peers
 from p2p.errors import NetworkError
 from p2p.ids import Address
+from p2p.session.encryption import Encryption
 
 
 @pytest.mark.parametrize("command", ["download", "seed"])
@@ -79,12 +80,13 @@ def test_a_refused_peer_is_shown_safely(text):
 
 def test_settings_keep_their_record_where_state_belongs(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    options = NetworkOptions(port=7, bind=None, peers=(), trackers=False, limit_down=5, limit_up=None)
+    options = NetworkOptions(7, None, (), trackers=False, limit_down=5, limit_up=None, encryption=Encryption.REQUIRE)
     settings = options.settings(download_dir=tmp_path)
     assert settings.state_dir == str(tmp_path / "state" / "starling")
     assert (settings.port, settings.trackers, settings.limit_down, settings.limit_up) == (7, False, 5, None)
     assert settings.bind == ("0.0.0.0", "::")
-    bound = NetworkOptions(port=0, bind="::1", peers=(), trackers=True, limit_down=None, limit_up=None)
+    assert settings.encryption is Encryption.REQUIRE
+    bound = NetworkOptions(0, "::1", (), trackers=True, limit_down=None, limit_up=None, encryption=Encryption.OFF)
     assert bound.settings(download_dir=tmp_path).bind == ("::1",)
 
 
