@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, TypeVar
+import gc
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from p2p.cli.log_notes import log_notes
 
@@ -12,9 +13,16 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+GC_THRESHOLD: Final = 50_000
+"""Objects made and not yet freed before the youngest are searched for cycles: some megabytes."""
+
 
 def run(coroutine: Coroutine[Any, Any, T]) -> T:
     """Run a command to its end; its result."""
+    # What is there by now stays, and a transfer makes tuples by the hundred thousand that keep nothing alive: looking for
+    # cycles after every few hundred of them finds none and takes time.
+    gc.freeze()
+    gc.set_threshold(GC_THRESHOLD, 20, 50)
     with log_notes(), asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(coroutine)
 

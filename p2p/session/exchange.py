@@ -185,7 +185,7 @@ class Exchange:
         self.serving.fill(now)
         self._show_interest(peer)
         self._ask(peer, now)
-        if peer.wire.pending or peer.uploads:
+        if peer.hurried or peer.uploads:
             peer.flush()
 
     def _show_interest(self, peer: Peer) -> None:
@@ -359,14 +359,20 @@ class Exchange:
         for peer in list(self.peers.values()):
             if peer.ended.done():
                 continue
-            peer.wire.send_have(piece)
+            if not seeding and self.picker.peer_bitfield(peer.key)[piece]:
+                # No news that it acts on: it leaves with what is sent next. For each piece of a fast download from a
+                # seed a packet of its own would cost both sides more than asking for the piece.
+                peer.send_unhurried_have(piece)
+            else:
+                peer.wire.send_have(piece)
             if peer.wire.am_interested and not self.picker.interesting(peer.key):
                 peer.wire.send_not_interested()
             if seeding:
                 self._drop_if_pointless(peer)
                 if peer.handshake.extension:  # from now on we only upload (BEP 21)
                     peer.wire.send_extension_handshake(self._extension_handshake(peer))
-            peer.flush()
+            if peer.hurried:
+                peer.flush()
         self._on_piece(piece)
 
     # -- time

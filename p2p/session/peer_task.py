@@ -19,7 +19,7 @@ from p2p.swarm.request_queue import RequestQueue
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from p2p.ids import Address, Block
+    from p2p.ids import Address, Block, PieceIndex
     from p2p.net.network import Stream
     from p2p.session.throttle import Throttle
     from p2p.swarm.peer_list import PeerSource
@@ -82,6 +82,7 @@ class Peer:
         "_owner",
         "_paused_at",
         "_reading",
+        "_unhurried",
         "_up",
         "_waits_to_read",
         "_writing",
@@ -152,6 +153,7 @@ class Peer:
         self._paused_at = now
         self._control_credit = CONTROL_READ
         self._writing = False
+        self._unhurried = 0
 
     # -- lifecycle
 
@@ -250,6 +252,17 @@ class Peer:
 
     # -- bytes out
 
+    def send_unhurried_have(self, piece: PieceIndex) -> None:
+        """Tell of a piece when something else is sent, or at the next tick."""
+        queued = self.wire.pending
+        self.wire.send_have(piece)
+        self._unhurried += self.wire.pending - queued
+
+    @property
+    def hurried(self) -> bool:
+        """Whether anything is queued that ought to leave now."""
+        return self.wire.pending > self._unhurried
+
     def flush(self) -> None:
         """Queue blocks as far as the limits allow, and send what is queued as far as the stream does.
 
@@ -258,6 +271,7 @@ class Peer:
         """
         if self.ended.done():
             return
+        self._unhurried = 0
         wire = self.wire
         up = self._up
         limited = up.limited
