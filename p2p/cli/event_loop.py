@@ -19,8 +19,8 @@ GC_THRESHOLD: Final = 50_000
 
 def run(coroutine: Coroutine[Any, Any, T]) -> T:
     """Run a command to its end; its result."""
-    # What is there by now stays, and a transfer makes tuples by the hundred thousand that keep nothing alive: looking for
-    # cycles after every few hundred of them finds none and takes time.
+    # What is there by now stays, and a transfer makes tuples by the hundred thousand that keep nothing alive: looking
+    # for cycles after every few hundred of them finds none and takes time.
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD, 20, 50)
     with log_notes(), asyncio.Runner(loop_factory=_loop_factory()) as runner:
