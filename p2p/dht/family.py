@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from p2p.dht.acquaintances import Acquaintances
 from p2p.dht.events import BucketView, FamilyView
-from p2p.dht.node_id import NODE_ID_BITS, id_for, is_credible, is_id_for, reach
+from p2p.dht.node_id import id_for, is_credible, is_id_for, reach
 from p2p.dht.outside import OutsideView
 from p2p.dht.peer_store import PeerStore
 from p2p.dht.round_trips import RoundTrips
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 SHOWN_HASHES = 50
 """Stored hashes that a view names."""
+MAX_HEARD_OF = 64
+"""Nodes told of and remembered: what a few turns of upkeep can ask."""
 STARTING_POINTS = 16
 """Contacts of the table that a search begins with, and half as many acquaintances."""
 
@@ -48,6 +50,8 @@ class Family:
     join_pause: float = 0.0
     last_heard: float = NEVER
     """When any query was last answered."""
+    heard_of: dict[Address, Contact] = field(default_factory=dict)
+    """Nodes told of lately that the table has room for."""
     unjudged: list[Waiting] = field(default_factory=list)
     """Queries that failed while nobody answered: theirs is the fault only if somebody answers soon."""
 
@@ -77,6 +81,14 @@ class Family:
             and not self.known.is_silent(address, now)
         ]
 
+    def hear_of(self, contacts: Iterable[Contact]) -> None:
+        """Remember whom the table has room for, the latest of them."""
+        for contact in contacts:
+            if self.table.has_room_for(contact):
+                self.heard_of[contact.address] = contact
+                if len(self.heard_of) > MAX_HEARD_OF:
+                    del self.heard_of[next(iter(self.heard_of))]
+
     def adapted_id(self, rng: Random) -> NodeId | None:
         """A new id, where the one we have is not for the address that others see (BEP 42)."""
         host = self.outside.host
@@ -104,7 +116,7 @@ class Family:
             bad=standings.count(Standing.BAD),
             buckets=tuple(
                 BucketView(
-                    prefix_bits=NODE_ID_BITS - (bucket.range[1] - bucket.range[0]).bit_length(),
+                    prefix_bits=bucket.prefix_bits,
                     contacts=len(bucket),
                     good=sum(each.standing(now) is Standing.GOOD for each in bucket.nodes.values()),
                     waiting=len(bucket.replacement_nodes),

@@ -4,7 +4,8 @@ Its Kademlia core carries this: `Node`, the order of a `KBucket` and its replace
 What is overridden, because BEP 5 or a bound of ours asks for something else:
 
 - buckets cover exactly 0 to 2^160 - 1 and split where a prefix ends; only a bucket that holds our own id splits;
-- `split` and `flush` make buckets of ours, whose replacement cache holds k contacts;
+- `split` and `flush` make buckets of ours, whose replacement cache holds k contacts, and the wide ranges hold more than
+  k, so that a search begins nearer to its target;
 - time comes from the caller; nothing reads a clock or sends a ping by itself;
 - the nearest are exactly the nearest, from however many buckets they come;
 - a heap knows its members without a search, and stays sorted.
@@ -28,11 +29,15 @@ from p2p.dht.node_id import NODE_ID_BITS, is_id_for, reach, subnet
 from p2p.ids import Address, NodeId
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Iterator
+    from collections.abc import Container, Iterable, Iterator, Sequence
     from random import Random
 
 K: Final = 8
 """Contacts in a bucket, nodes in an answer, nodes that keep a value (BEP 5)."""
+
+WIDTHS: Final = (128, 64, 32, 16)
+"""Contacts in the buckets of the farthest half, quarter, eighth and sixteenth of all ids; K in the others. A search
+begins four bits nearer to its target, for some 200 contacts more."""
 
 FRESH_FOR: Final = 900.0
 """Seconds after which a silent contact is questionable and an unchanged bucket is due for a refresh (BEP 5)."""
@@ -157,7 +162,8 @@ class Bucket(KBucket):
 
     def __init__(self, low: int, high: int, ksize: int, now: float) -> None:
         self._created = now
-        super().__init__(low, high, ksize, replacementNodeFactor=1)
+        super().__init__(low, high, ksize)
+        self.max_replacement_nodes = K
 
     def touch_last_updated(self) -> None:
         """The base marks its creation by this and would read a clock; later changes are marked by `changed`."""
@@ -178,6 +184,18 @@ class Bucket(KBucket):
             halves[node.long_id > middle].add_node(node)
         return halves
 
+    @property
+    def prefix_bits(self) -> int:
+        """Bits that the ids of its range share."""
+        return NODE_ID_BITS - (self.range[1] - self.range[0]).bit_length()
+
+    def widen(self, size: int) -> None:
+        """Let it hold so many; who waits moves up."""
+        self.ksize = size
+        while self.replacement_nodes and len(self) < size:
+            node_id, node = self.replacement_nodes.popitem()
+            self.nodes[node_id] = node
+
     def contacts(self) -> Iterator[Contact]:
         """Those that count, and then those that wait for a place."""
         yield from self.nodes.values()
@@ -194,12 +212,20 @@ class NodeTable(RoutingTable):
 
     buckets: list[Bucket]
 
-    def __init__(self, own: NodeId, now: float, *, k: int = K) -> None:
+    def __init__(self, own: NodeId, now: float, *, k: int = K, widths: Sequence[int] = WIDTHS) -> None:
         self._created = now
+        self._widths = widths
         super().__init__(None, k, Node(own))
 
     def flush(self) -> None:
         self.buckets = [Bucket(0, _TOP, self.ksize, self._created)]
+
+    def split_bucket(self, index: int) -> None:
+        """Split a bucket; the half that does not hold our own id is as wide as its range deserves."""
+        super().split_bucket(index)
+        for half in self.buckets[index : index + 2]:
+            if half.prefix_bits <= len(self._widths) and not half.has_in_range(self.node):
+                half.widen(self._widths[half.prefix_bits - 1])
 
     def get_bucket_for(self, node: Node) -> int:
         """The index of the bucket whose range holds the node's id."""
@@ -229,7 +255,7 @@ class NodeTable(RoutingTable):
             if held.standing(now) is not Standing.BAD:
                 return False
             bucket.remove_node(held)
-        while node.id not in bucket.nodes and len(bucket) >= self.ksize and bucket.has_in_range(self.node):
+        while node.id not in bucket.nodes and len(bucket) >= bucket.ksize and bucket.has_in_range(self.node):
             self.split_bucket(self.get_bucket_for(node))
             bucket = self.buckets[self.get_bucket_for(node)]
         if not bucket.add_node(node):
@@ -290,11 +316,22 @@ class NodeTable(RoutingTable):
         if node_id == self.node.id:
             return False
         bucket = self.buckets[bisect_right(self.buckets, int.from_bytes(node_id, "big"), key=_low) - 1]
-        if len(bucket) < self.ksize or bucket.has_in_range(self.node):
+        if len(bucket) < bucket.ksize or bucket.has_in_range(self.node):
             return True
-        if len(bucket.replacement_nodes) >= self.ksize:
+        if len(bucket.replacement_nodes) >= bucket.max_replacement_nodes:
             return False
         return any(each.standing(now) is not Standing.GOOD for each in bucket.nodes.values())
+
+    def has_room_for(self, contact: Contact) -> bool:
+        """Whether a node of whom we were only told would have a place, did it answer."""
+        bucket = self.buckets[self.get_bucket_for(contact)]
+        return len(bucket) < bucket.ksize and contact.id not in bucket.nodes and contact.id != self.node.id
+
+    def make_due(self) -> None:
+        """Have all buckets but our own refreshed: who has just joined knows little of what is far (Kademlia, 2.3)."""
+        for bucket in self.buckets:
+            if not bucket.has_in_range(self.node):
+                bucket.changed(NEVER)
 
     def on_silence(self, node_id: bytes, address: Address) -> None:
         """A node has left a query without an answer. A bad one leaves once another waits for its place."""

@@ -98,8 +98,9 @@ class Searches:
         return len({id(run.search) for run in self._running}) + len(self._queue)
 
     @property
-    def refreshing(self) -> bool:
-        return any(run.search.purpose is Purpose.REFRESH for run in self._running)
+    def refreshing(self) -> int:
+        """Refreshes under way."""
+        return sum(run.search.purpose is Purpose.REFRESH for run in self._running)
 
     def start(self, search: Search, families: Sequence[Family], now: float) -> None:
         """Queue a search in these families; `settle` begins it."""
@@ -156,6 +157,7 @@ class Searches:
         where = reach(waiting.address.host)
         peers = [peer for peer in response.values if is_credible(peer, where)]
         found = lookup.on_answer(contact, response.token, told, peers)
+        family.hear_of(told)
         if run.done:
             return
         if found and run.search.number:
@@ -257,6 +259,7 @@ class Searches:
         search = run.search
         if search.purpose is Purpose.JOIN:
             run.family.joining = None
+            run.family.table.make_due()
             self._events.append(Joined(run.family.ipv6, run.lookup.answered))
             for waiting in [each for each in self._running if each.family is run.family and each.lookup.is_empty]:
                 self._advance(waiting, now)

@@ -1,7 +1,7 @@
 """What keeps a table fit without being asked (BEP 5): joining, verifying who is new, challenging who is doubtful,
 refreshing buckets.
 
-The rule: little at a time. One refresh runs at once, a few pings go in each turn, and everything that fails waits
+The rule: little at a time. A few refreshes run at once, some pings go in each turn, and everything that fails waits
 longer before it is tried again.
 """
 
@@ -26,12 +26,13 @@ if TYPE_CHECKING:
     from p2p.dht.transactions import Waiting
     from p2p.ids import Address
 
-TURN: Final = 5.0
+TURN: Final = 2.0
 """Seconds between turns."""
-MAX_VERIFYING: Final = 16
-"""Newcomers pinged in one turn: a table fills in a minute, and who sends from many addresses gains nothing by it."""
-PINGS_A_TURN: Final = 2
-"""Questionable contacts pinged in one turn: a table of 200 is gone through in less than FRESH_FOR."""
+MAX_VERIFYING: Final = 32
+"""Addresses pinged in one turn: a table fills in a minute, and who sends from many addresses gains little by it."""
+PINGS_A_TURN: Final = 1
+"""Questionable contacts pinged in one turn: a table of 400 is gone through in less than FRESH_FOR."""
+MAX_REFRESHING: Final = 3
 MAX_SEEDS: Final = 64
 FIRST_PAUSE: Final = 5.0
 LONGEST_PAUSE: Final = 300.0
@@ -130,18 +131,25 @@ class Upkeep:
                 doubtful = family.table.most_questionable(now, self._verified)
                 if doubtful is not None:
                     self.verify(family, doubtful.address, doubtful, now)
+            self._meet(family, now)
             self._refresh(family, now)
 
     def _has_seeds(self, family: Family) -> bool:
         return any(address.is_ipv6 == family.ipv6 for address in self._seeds)
 
+    def _meet(self, family: Family, now: float) -> None:
+        """Ping nodes that we were told of and that have a place in the table."""
+        heard_of, family.heard_of = family.heard_of, {}
+        for contact in heard_of.values():
+            if family.table.has_room_for(contact):
+                self.verify(family, contact.address, None, now)
+
     def _refresh(self, family: Family, now: float) -> None:
-        """Search for an id in a bucket in which nothing has changed for long (BEP 5), the one changed longest ago."""
-        if family.joining is not None or self._searches.refreshing or not family.table.contacts():
+        """Search in buckets in which nothing has changed for long (BEP 5), in those changed longest ago first."""
+        if family.joining is not None or not family.table.contacts():
             return
-        due = family.table.lonely_buckets(now)
-        if due:
-            bucket = min(due, key=lambda each: each.last_updated)
+        due = sorted(family.table.lonely_buckets(now), key=lambda each: each.last_updated)
+        for bucket in due[: max(MAX_REFRESHING - self._searches.refreshing, 0)]:
             bucket.changed(now)  # or it would be due again at once where nobody answers
             search = Search(0, Purpose.REFRESH, random_id_in(bucket, self._rng), now)
             self._searches.start(search, [family], now)

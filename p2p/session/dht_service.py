@@ -37,14 +37,6 @@ log = logging.getLogger(__name__)
 
 _Outcome = TypeVar("_Outcome", SearchDone, Announced)
 
-WELL_KNOWN_ROUTERS: Final = (
-    ("router.bittorrent.com", 6881),
-    ("dht.transmissionbt.com", 6881),
-    ("router.utorrent.com", 6881),
-    ("dht.libtorrent.org", 25401),
-)
-"""Nodes of others that many clients join by; nothing is special about them."""
-
 SAVE_INTERVAL: Final = 300.0
 """Seconds between saves: a table lasts hours, so a crash loses little."""
 RESOLVE_TIMEOUT: Final = 10.0
@@ -92,6 +84,7 @@ class DhtService:
         self._searches: dict[int, asyncio.Queue[Event | None]] = {}  # None: it will never end
         self._pings: dict[int, asyncio.Future[Pong]] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._due = 0.0
         self._node: DhtNode | None = None
 
     async def __aenter__(self) -> DhtService:
@@ -269,9 +262,10 @@ class DhtService:
             self._on_event(event)
         due = node.next_timer()
         if self._timer is not None:
-            if self._timer.when() <= due:
+            if self._due <= due:
                 return  # it comes early and sets the next: cheaper than a new timer a datagram
             self._timer.cancel()
+        self._due = due
         self._timer = asyncio.get_running_loop().call_at(due, self._on_timer)
 
     def _on_event(self, event: Event) -> None:

@@ -17,6 +17,7 @@ from p2p.dht.node import MAX_OWN_ADDRESSES, DhtNode
 from p2p.dht.node_id import id_for, is_id_for
 from p2p.dht.routing_table import K
 from p2p.dht.token import ROTATION
+from p2p.dht.upkeep import MAX_VERIFYING
 from p2p.ids import Address
 
 HASH = bytes(range(20))
@@ -278,7 +279,7 @@ def test_a_flood_of_strangers_makes_us_ping_a_few_and_fills_no_bucket():
         source = Address(f"{rng.randint(40, 90)}.{rng.randrange(256)}.{rng.randrange(256)}.1", 1)
         tell(node, Query(b"aa", rng.randbytes(20), Ping()), source, 0.0)
     pings = [message for message, _ in said(node) if isinstance(message, Query)]
-    assert len(pings) <= 16
+    assert len(pings) <= MAX_VERIFYING
     assert contacts(node) == []
 
 

@@ -32,7 +32,7 @@ def contact(number, *, host="10.0.0.1", now=0.0):
 
 def filled(rng, count, *, own=OWN):
     """A table of `count` random contacts of local addresses, and all that were offered."""
-    table = NodeTable(own, 0.0)
+    table = NodeTable(own, 0.0, widths=())
     offered = [contact(rng.getrandbits(160)) for _ in range(count)]
     for index, each in enumerate(offered):
         each.address = Address("10.0.0.1", index + 1)
@@ -113,7 +113,7 @@ def test_a_full_bucket_asks_nobody_by_itself():
     with pytest.raises((TypeError, RuntimeError)):  # the fact: a ping begins, on whatever loop runs
         base.add_contact(Node(node_id(TOP - 2)))
     assert len(pinged) == 1
-    table = NodeTable(OWN, 0.0)
+    table = NodeTable(OWN, 0.0, widths=())
     for number in range(4 * K):
         table.add_contact(contact(TOP - number), 0.0)
     assert sum(len(bucket) for bucket in table.buckets) == K

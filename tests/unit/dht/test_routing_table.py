@@ -25,7 +25,7 @@ def at(number, host="10.0.0.1"):
 
 def full_table(now=0.0):
     """A table whose far bucket is full of nodes that have answered at `now`, and nobody is near."""
-    table = NodeTable(OWN, now)
+    table = NodeTable(OWN, now, widths=())
     table.split_bucket(0)
     for number in range(K):
         table.on_response(far(number), at(number), 0.1, now)
@@ -130,7 +130,7 @@ def test_an_address_that_answers_with_another_id_loses_the_first():
 
 
 def test_our_own_id_never_enters():
-    table = NodeTable(OWN, 0.0)
+    table = NodeTable(OWN, 0.0, widths=())
     table.on_response(OWN, at(0), 0.1, 0.0)
     assert members(table) == set()
     assert not table.on_query(OWN, at(0), 0.0)
@@ -138,7 +138,7 @@ def test_our_own_id_never_enters():
 
 def test_one_public_host_has_one_place_and_a_network_two_in_a_bucket():
     rng = random.Random(1)
-    table = NodeTable(OWN, 0.0)
+    table = NodeTable(OWN, 0.0, widths=())
     for port in range(1, 50):
         table.on_response(id_for("20.0.0.1", rng), Address("20.0.0.1", port), 0.1, 0.0)
     assert len(members(table)) == 1
@@ -151,7 +151,7 @@ def test_one_public_host_has_one_place_and_a_network_two_in_a_bucket():
 
 
 def test_local_hosts_have_no_such_bound():
-    table = NodeTable(OWN, 0.0)
+    table = NodeTable(OWN, 0.0, widths=())
     for number in range(K):
         table.on_response(far(number), at(number, "127.0.0.1"), 0.1, 0.0)
     assert len(members(table)) == K
@@ -159,7 +159,7 @@ def test_local_hosts_have_no_such_bound():
 
 def test_an_id_that_is_for_its_address_goes_before_one_that_is_not():
     rng = random.Random(1)
-    table = NodeTable(OWN, 0.0)
+    table = NodeTable(OWN, 0.0, widths=())
     for number in range(K):
         table.on_response(far(number), Address(f"20.{number}.0.1", 1), 0.1, 0.0)
     fitting = (Contact(id_for(host, rng), Address(host, 1)) for host in (f"30.{number}.0.1" for number in range(200)))
@@ -170,7 +170,7 @@ def test_an_id_that_is_for_its_address_goes_before_one_that_is_not():
 
 
 def test_a_query_makes_a_stranger_worth_a_ping_and_never_a_contact():
-    table = NodeTable(OWN, 0.0)
+    table = NodeTable(OWN, 0.0, widths=())
     assert table.on_query(far(0), at(0), 0.0)
     assert members(table) == set()
     table = full_table()
@@ -221,7 +221,7 @@ def test_the_round_trip_of_a_contact_is_smoothed():
 def test_whatever_happens_the_table_keeps_its_shape(steps):
     rng = random.Random(5)
     ids = [rng.randbytes(20) if number % 3 else (number + 1).to_bytes(20, "big") for number in range(61)]
-    table = NodeTable(OWN, 0.0)
+    table = NodeTable(OWN, 0.0, widths=())
     now = 0.0
     for step, who, where in steps:
         match step:
