@@ -49,6 +49,8 @@ class TrackerProcess:
 class Aria2:
     """aria2 1.36: version 1 only, HTTP trackers only, and it cannot be told of a peer."""
 
+    ENCRYPTED = ("--bt-require-crypto=true", "--bt-min-crypto-level=arc4")
+
     def __init__(self, namespace: Namespace, folder: Path) -> None:
         self._namespace = namespace
 
@@ -75,13 +77,13 @@ class Aria2:
             torrent,
         )
 
-    async def seed(self, content: Content) -> None:
-        options = ("--check-integrity=true", "--bt-hash-check-seed=true", "--seed-ratio=0.0")
+    async def seed(self, content: Content, *options: str) -> None:
+        options = ("--check-integrity=true", "--bt-hash-check-seed=true", "--seed-ratio=0.0", *options)
         process = await self._start("seed", content.torrent, content.folder, SEED_PORT, *options)
         await self._namespace.until_listening(SEED_PORT, process)
 
-    async def download(self, content: Content, folder: Path) -> None:
-        process = await self._start("download", content.torrent, folder, DOWNLOAD_PORT, "--seed-time=0")
+    async def download(self, content: Content, folder: Path, *options: str) -> None:
+        process = await self._start("download", content.torrent, folder, DOWNLOAD_PORT, "--seed-time=0", *options)
         await process.succeeded()
 
 
@@ -89,6 +91,7 @@ class Transmission:
     """Transmission 3.00: version 1 only, no peer in 127.0.0.0/8, cannot be told of a peer, makes no empty files."""
 
     RPC = "127.0.0.1:9091"
+    ENCRYPTED = (("encryption", 2),)
 
     def __init__(self, namespace: Namespace, folder: Path) -> None:
         self._namespace = namespace
@@ -99,7 +102,9 @@ class Transmission:
         found = shutil.which("transmission-daemon") and shutil.which("transmission-remote")
         return None if found else "transmission-daemon or transmission-remote is not installed"
 
-    async def _start(self, role: str, content: Content, folder: Path, port: int) -> Process:
+    async def _start(
+        self, role: str, content: Content, folder: Path, port: int, options: tuple[tuple[str, int], ...]
+    ) -> Process:
         config = self._folder / role
         config.mkdir(parents=True)
         settings = {
@@ -115,6 +120,7 @@ class Transmission:
             "download-dir": str(folder),
             "incomplete-dir-enabled": False,
             "rename-partial-files": False,
+            **dict(options),
         }
         (config / "settings.json").write_text(json.dumps(settings))
         process = await self._namespace.start(
@@ -132,19 +138,21 @@ class Transmission:
             process.assert_running()
             await asyncio.sleep(4 * POLL)
 
-    async def seed(self, content: Content) -> None:
-        process = await self._start("seed", content, content.folder, SEED_PORT)
+    async def seed(self, content: Content, *options: tuple[str, int]) -> None:
+        process = await self._start("seed", content, content.folder, SEED_PORT, options)
         await self._until_whole(process)
 
-    async def download(self, content: Content, folder: Path) -> None:
+    async def download(self, content: Content, folder: Path, *options: tuple[str, int]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        process = await self._start("download", content, folder, DOWNLOAD_PORT)
+        process = await self._start("download", content, folder, DOWNLOAD_PORT, options)
         await self._until_whole(process)
         await process.stop()
 
 
 class Libtorrent:
     """libtorrent 2.1 by its Python binding: every version, dials the peers it is given."""
+
+    ENCRYPTED = ("--encryption", "forced")
 
     def __init__(self, namespace: Namespace, folder: Path) -> None:
         self._namespace = namespace
