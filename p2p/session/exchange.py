@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from p2p.errors import StorageError
     from p2p.session.arrivals import Arrival
+    from p2p.session.extensions import TorrentExtensions
     from p2p.session.piece_store import PieceStore
     from p2p.session.scope import Scope
     from p2p.session.throttle import Throttle
@@ -61,6 +62,7 @@ class Exchange:
         scope: Scope,
         rng: random.Random,
         info_hash: InfoHash,
+        extensions: TorrentExtensions,
         extension_handshake: Callable[[Peer], ExtensionHandshake],
         down: Throttle,
         up: Throttle,
@@ -78,6 +80,7 @@ class Exchange:
         self.wasted = 0
         self.corrupt = 0
         self._bans = bans
+        self._extensions = extensions
         self._extension_handshake = extension_handshake
         self._on_piece = on_piece
         self._on_ban = on_ban
@@ -128,14 +131,32 @@ class Exchange:
             peer.wire.send_bitfield(have.to_bytes())
         if peer.handshake.extension:
             peer.wire.send_extension_handshake(self._extension_handshake(peer))
+        self._extensions.attach(peer, self._now())
         self.serving.greet(peer)
         peer.start()
+
+    def adopt(self, peer: Peer, events: Sequence[wire.Event], now: float) -> None:
+        """Take over a peer that was greeted before the torrent was known; `events` are what it has said of pieces.
+
+        It heard then that we have nothing, and offers that may no longer hold.
+        """
+        self.peers[peer.key] = peer
+        self.picker.on_peer_joined(peer.key)
+        peer.hand_over(self)
+        for piece in self.picker.have:
+            peer.wire.send_have(PieceIndex(piece))
+        if peer.handshake.extension:
+            peer.wire.send_extension_handshake(self._extension_handshake(peer))
+        if peer.wire.peer_interested:
+            self.serving.on_interested(peer)
+        self.on_peer_events(peer, events, now)
 
     def detach(self, peer: Peer) -> None:
         """Forget a peer; what it was asked for is asked of others at once."""
         if self.peers.pop(peer.key, None) is None:
             return
         self._offered_fast.pop(peer.key, None)
+        self._extensions.detach(peer)
         self.storing.forget(peer)
         self.serving.forget(peer)
         had_requests = peer.requests.outstanding > 0
@@ -167,7 +188,7 @@ class Exchange:
                 if type(event) is wire.BlockReceived:
                     self._on_block(peer, event, now)
                 else:
-                    self._on_event(peer, event)
+                    self._on_event(peer, event, now)
                 if peer.ended.done():
                     return
         finally:
@@ -261,7 +282,7 @@ class Exchange:
         if outcome.piece_complete:
             self.storing.on_whole(event.piece)
 
-    def _on_event(self, peer: Peer, event: wire.Event) -> None:
+    def _on_event(self, peer: Peer, event: wire.Event, now: float) -> None:
         match event:
             case wire.HaveReceived(piece=piece):
                 self.picker.on_peer_have(peer.key, piece)
@@ -303,9 +324,12 @@ class Exchange:
             case wire.ExtensionHandshakeReceived(handshake=handshake):
                 if handshake.request_queue is not None:
                     peer.requests.set_limit(handshake.request_queue)
+                self._extensions.on_extension_handshake(peer, now)
                 self._drop_if_pointless(peer)
             case wire.HashRequestReceived(request=request):
-                peer.wire.send_hash_reject(request)  # the layers are in the torrent file, which the peer has too
+                self._extensions.on_hash_request(peer, request, now)
+            case wire.ExtensionMessage(name=name, payload=payload):
+                self._extensions.on_extension_message(peer, name, payload, now)
             case _:
                 pass  # DHT ports, and hashes that were never asked for
 
@@ -394,6 +418,7 @@ class Exchange:
             peer.on_tick()
             if peer.wire.keep_alive_due(now):
                 peer.wire.send_keep_alive()
+        self._extensions.on_tick(now)
         self.serving.choke_if_due(now, seeding=self.seeding, upload_rate=self.rate_up.rate(now))
         if limit:
             askable = [peer for peer in self.peers.values() if peer.wire.am_interested and not peer.wire.peer_choking]

@@ -271,7 +271,7 @@ class MetadataFetch:
 
     # What peers ask of whom they belong to
 
-    def refill(self, peer: Peer) -> None:
+    def refill(self, peer: Peer, queued: int) -> None:
         """There is nothing to upload yet."""
 
     def may_read(self, peer: Peer) -> bool:  # noqa: ARG002 - the port's shape

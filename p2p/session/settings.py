@@ -49,6 +49,9 @@ class Settings:
     trackers: bool = True
     """Whether to announce at all."""
 
+    peer_exchange: bool = True
+    """Whether peers tell each other of peers (BEP 11)."""
+
     allocate: bool = False
     """Reserve the room of the content on disk before the first byte (sparse files otherwise)."""
 

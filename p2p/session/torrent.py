@@ -18,6 +18,7 @@ from p2p.session.announcer import AnnounceFacts, Announcer
 from p2p.session.connector import Connector
 from p2p.session.event_bus import EventKind
 from p2p.session.exchange import OUR_REQUEST_QUEUE, Exchange
+from p2p.session.extensions import TorrentExtensions
 from p2p.session.peer_task import EndKind, Peer
 from p2p.session.piece_store import CheckStoppedError, PieceStore, Totals
 from p2p.session.record_keeping import RecordKeeping
@@ -94,6 +95,12 @@ class Torrent:
             services=services,
             wanted=lambda index: self.file_priorities[index] > 0,
             options=options,
+        )
+        self.extensions = TorrentExtensions(
+            metainfo,
+            exchange_peers=services.settings.peer_exchange,
+            on_peers=lambda addresses: self.add_peers(addresses, PeerSource.PEX),
+            now=now,
         )
         self.seeding_since: float | None = None
         self._next_call = now + CALL_INTERVAL
@@ -234,6 +241,7 @@ class Torrent:
             scope=scope,
             rng=environment.rng,
             info_hash=self.info_hashes[0],
+            extensions=self.extensions,
             extension_handshake=self._extension_handshake,
             down=down,
             up=up,
@@ -454,11 +462,11 @@ class Torrent:
     def _extension_handshake(self, peer: Peer) -> ExtensionHandshake:
         exchange = self.exchange
         return ExtensionHandshake(
-            messages={},
+            messages=self.extensions.messages,
             client=CLIENT_NAME,
             request_queue=OUR_REQUEST_QUEUE,
             upload_only=exchange is not None and exchange.seeding,
-            metadata_size=len(self.metainfo.info_bytes),
+            metadata_size=self.extensions.metadata_size,
             port=self._services.port if not peer.incoming else None,
             your_ip=peer.address.host,
         )

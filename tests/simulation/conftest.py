@@ -41,7 +41,7 @@ def play(seed, monkeypatch):
                 assert peer.session._open.slots.connections == 0, peer.name
                 assert peer.session._open.slots.connecting == 0, peer.name
             assert [stream for stream in streams if not stream._closed] == []
-            await asyncio.sleep(5)  # for what was on its way through the network
+            await asyncio.sleep(60)  # for what was on its way through the network, slow links and all
             assert [timer for timer in loop._scheduled if not timer.cancelled()] == []
             return result
 

@@ -15,8 +15,8 @@ from p2p.wire import messages as wire
 
 BAD_ID = PeerId(b"-XX0001-badbadbadbad")
 SIZE = 2 << 20
-SLOW_SEED = Settings(limit_up=200_000)
-"""The honest seed needs ten seconds alone: time enough for the bad peer to matter."""
+SLOW_SEED = Settings(limit_up=200_000, peer_exchange=False)
+"""The honest seed needs ten seconds alone: time enough for the bad peer to matter. Nobody tells it of that one."""
 
 
 def message(kind, payload=b""):

@@ -26,7 +26,14 @@ def test_who_gives_nothing_waits_longer_and_everyone_gets_a_chance(play, seed):
         for index in range(19):
             known = (source.address, *(peer.address for peer in leechers))
             host = world.add_host(up=50_000, down=500_000)
-            leechers.append(await world.add_peer(f"leecher-{index}", host=host, options=TorrentOptions(peers=known)))
+            leechers.append(
+                await world.add_peer(
+                    f"leecher-{index}",
+                    host=host,
+                    settings=Settings(peer_exchange=False),  # they know each other
+                    options=TorrentOptions(peers=known),
+                )
+            )
         *givers, rider = leechers
         while rider.torrent.exchange is None:
             await asyncio.sleep(0)

@@ -7,7 +7,6 @@ import itertools
 import random
 import struct
 from contextlib import asynccontextmanager
-from dataclasses import replace
 
 import pytest
 
@@ -18,7 +17,6 @@ from p2p.metainfo.create import CreationPlan, hash_job
 from p2p.metainfo.metainfo import Metainfo
 from p2p.session.connector import Connector
 from p2p.session.encryption import Encryption
-from p2p.session.exchange import Exchange
 from p2p.session.extensions import TorrentExtensions
 from p2p.session.metadata_fetch import MetadataFetch
 from p2p.session.peer_task import Peer
@@ -251,54 +249,7 @@ BAD = {
 
 
 @pytest.fixture
-def wired(monkeypatch):
-    """Seeds that serve. What `WiredExchange` adds is what an exchange calls of its torrent's extensions."""
-
-    class WiredExchange(Exchange):
-        def __init__(self, **parts):
-            self.extensions = extensions = TorrentExtensions(
-                parts["store"]._metainfo, exchange_peers=True, on_peers=lambda _: None, now=now()
-            )
-            ours = parts.pop("extension_handshake")
-            super().__init__(
-                extension_handshake=lambda peer: replace(ours(peer), messages=extensions.messages), **parts
-            )
-
-        def attach(self, peer):
-            self.extensions.attach(peer, now())
-            super().attach(peer)
-
-        def detach(self, peer):
-            self.extensions.detach(peer)
-            super().detach(peer)
-
-        def on_tick(self, now):
-            super().on_tick(now)
-            self.extensions.on_tick(now)
-
-        def on_peer_events(self, peer, events, now):
-            rest = []
-            for event in events:
-                match event:
-                    case wire_events.ExtensionMessage(name=name, payload=payload):
-                        self.extensions.on_extension_message(peer, name, payload, now)
-                    case wire_events.HashRequestReceived(request=request):
-                        self.extensions.on_hash_request(peer, request, now)
-                    case wire_events.ExtensionHandshakeReceived():
-                        self.extensions.on_extension_handshake(peer, now)
-                        rest.append(event)
-                    case _:
-                        rest.append(event)
-            super().on_peer_events(peer, rest, now)
-
-    def now():
-        return asyncio.get_running_loop().time()
-
-    monkeypatch.setattr("p2p.session.torrent.Exchange", WiredExchange)
-
-
-@pytest.fixture
-def fetch_from(play, wired):
+def fetch_from(play):
     """Plays `scenario(world, magnet)` with so many seeds of a torrent, and scripts beside them."""
 
     def fetch_from(
@@ -449,7 +400,7 @@ def test_a_private_torrent_offers_no_peer_exchange(fetch_from, private):
     fetch_from(scenario, lengths=LARGE, private=private)
 
 
-def test_what_is_no_torrent_ends_the_fetch(play, wired):
+def test_what_is_no_torrent_ends_the_fetch(play):
     async def main(world):
         info = bencode.encode({b"meta version": 2, b"name": b"x"})
 

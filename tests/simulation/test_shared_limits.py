@@ -182,12 +182,13 @@ def test_slow_peers_do_not_keep_a_fast_one_from_filling_the_limit(play):
 
     async def scenario(world):
         slow = [
-            await world.add_peer(f"slow-{index}", seeding=True, settings=Settings(limit_up=3_000)) for index in range(8)
+            await world.add_peer(f"slow-{index}", seeding=True, settings=Settings(limit_up=3_000, peer_exchange=False))
+            for index in range(8)
         ]
         fast = await world.add_peer("fast", seeding=True)
         leecher = await world.add_peer(
             "leecher",
-            settings=Settings(limit_down=limit),
+            settings=Settings(limit_down=limit, peer_exchange=False),
             options=TorrentOptions(peers=tuple(peer.address for peer in (*slow, fast))),
         )
         await asyncio.sleep(10)
