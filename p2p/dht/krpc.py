@@ -57,6 +57,14 @@ PROTOCOL_ERROR: Final = 203
 METHOD_UNKNOWN: Final = 204
 
 
+_WANTS: Final = {
+    (): b"",
+    (False,): b"4:wantl2:n4e",
+    (True,): b"4:wantl2:n6e",
+    (False, True): b"4:wantl2:n42:n6e",
+}
+
+
 class Ping(NamedTuple):
     """Are you there?"""
 
@@ -156,7 +164,7 @@ def encode(message: Query | Response | ErrorReply) -> bytes:
     """
     match message:
         case Query():
-            return bencode.encode(_query_fields(message))
+            return _encode_query(message)
         case Response():
             return encode_reply(
                 message.transaction,
@@ -196,22 +204,24 @@ def encode_reply(
     values: Sequence[bytes] = (),
     version: bytes | None = OUR_VERSION,
 ) -> bytes:
-    """As `encode` of a Response, from what is compact already: a node does this for every query it answers."""
-    body: dict[bytes, Encodable] = {b"id": sender}
+    """As `encode` of a Response, from what is compact already: a node does this for every query it answers.
+
+    Queries and replies are put together by hand, in the order of their keys, in a tenth of the time that the general
+    encoder takes; the tests hold them against it.
+    """
+    parts = [b"d" if ip is None else b"d2:ip%d:%b" % (len(ip), ip), b"1:rd2:id20:", sender]
     if nodes is not None:
-        body[b"nodes"] = nodes
+        parts.append(b"5:nodes%d:%b" % (len(nodes), nodes))
     if nodes6 is not None:
-        body[b"nodes6"] = nodes6
+        parts.append(b"6:nodes6%d:%b" % (len(nodes6), nodes6))
     if token is not None:
-        body[b"token"] = token
-    fields: dict[bytes, Encodable] = {b"r": body, b"t": transaction, b"y": b"r"}
-    if ip is not None:
-        fields[b"ip"] = ip
-    if version is not None:
-        fields[b"v"] = version
+        parts.append(b"5:token%d:%b" % (len(token), token))
+    end = b"e%b1:y1:re" % _envelope(transaction, version)
     if values:
-        body[b"values"] = _fitting(values, MAX_SENT - len(bencode.encode(fields)) - len(b"6:valuesle"))
-    return bencode.encode(fields)
+        room = MAX_SENT - sum(map(len, parts)) - len(end) - len(b"6:valuesle")
+        parts.append(b"6:valuesl%be" % _fitting(values, room))
+    parts.append(end)
+    return b"".join(parts)
 
 
 def _query(transaction: bytes, fields: dict[bytes, Value]) -> Query | BadQuery:
@@ -289,39 +299,43 @@ def _error(transaction: bytes, fields: dict[bytes, Value]) -> ErrorReply:
             raise DhtError("a KRPC error without code and text")
 
 
-def _query_fields(query: Query) -> dict[bytes, Encodable]:
-    arguments: dict[bytes, Encodable] = {b"id": query.sender}
+def _encode_query(query: Query) -> bytes:
     match query.ask:
         case Ping():
-            method = b"ping"
+            arguments = b"e1:q4:ping"
         case FindNode(target, want):
-            method = b"find_node"
-            arguments[b"target"] = target
-            _add_want(arguments, want)
+            arguments = b"6:target20:%b%be1:q9:find_node" % (target, _WANTS[want])
         case GetPeers(info_hash, want):
-            method = b"get_peers"
-            arguments[b"info_hash"] = info_hash
-            _add_want(arguments, want)
+            arguments = b"9:info_hash20:%b%be1:q9:get_peers" % (info_hash, _WANTS[want])
         case AnnouncePeer(info_hash, port, token, implied_port):
-            method = b"announce_peer"
-            arguments |= {b"implied_port": int(implied_port), b"info_hash": info_hash, b"port": port, b"token": token}
-    fields: dict[bytes, Encodable] = {b"a": arguments, b"q": method, b"t": query.transaction, b"y": b"q"}
-    if query.read_only:
-        fields[b"ro"] = 1
-    if query.version is not None:
-        fields[b"v"] = query.version
-    return fields
+            arguments = b"12:implied_porti%de9:info_hash20:%b4:porti%de5:token%d:%be1:q13:announce_peer" % (
+                implied_port,
+                info_hash,
+                port,
+                len(token),
+                token,
+            )
+    read_only = b"2:roi1e" if query.read_only else b""
+    envelope = _envelope(query.transaction, query.version)
+    return b"d1:ad2:id20:%b%b%b%b1:y1:qe" % (query.sender, arguments, read_only, envelope)
 
 
-def _fitting(values: Sequence[bytes], room: int) -> list[bytes]:
-    """As many of `values` as take no more than `room` bytes of bencode."""
+def _envelope(transaction: bytes, version: bytes | None) -> bytes:
+    if version is None:
+        return b"1:t%d:%b" % (len(transaction), transaction)
+    return b"1:t%d:%b1:v%d:%b" % (len(transaction), transaction, len(version), version)
+
+
+def _fitting(values: Sequence[bytes], room: int) -> bytes:
+    """As many of `values` as take no more than `room` bytes of bencode, in bencode."""
     taken: list[bytes] = []
     for value in values:
-        room -= len(value) + len(str(len(value))) + 1
+        entry = b"%d:%b" % (len(value), value)
+        room -= len(entry)
         if room < 0:
             break
-        taken.append(value)
-    return taken
+        taken.append(entry)
+    return b"".join(taken)
 
 
 def _ip(fields: dict[bytes, Value]) -> Address | None:
@@ -340,11 +354,6 @@ def _want(value: Value | None) -> tuple[bool, ...]:
         return ()
     entries = value[:MAX_WANT]
     return tuple(is_ipv6 for is_ipv6, flag in ((False, b"n4"), (True, b"n6")) if flag in entries)
-
-
-def _add_want(arguments: dict[bytes, Encodable], want: tuple[bool, ...]) -> None:
-    if want:
-        arguments[b"want"] = [b"n6" if is_ipv6 else b"n4" for is_ipv6 in want]
 
 
 def _is_id(value: Value | None) -> TypeGuard[bytes]:

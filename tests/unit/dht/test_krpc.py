@@ -96,13 +96,17 @@ def test_a_read_only_query_is_that_of_bep_43():
 @settings(max_examples=60)
 @given(queries)
 def test_queries_round_trip(query):
-    assert krpc.decode(krpc.encode(query)) == query
+    raw = krpc.encode(query)
+    assert krpc.decode(raw) == query
+    assert bencode.encode(bencode.decode(raw)) == raw  # canonical, as the general encoder has it
 
 
 @settings(max_examples=60)
 @given(responses)
 def test_responses_round_trip(response):
-    found = krpc.decode(krpc.encode(response))
+    raw = krpc.encode(response)
+    assert bencode.encode(bencode.decode(raw)) == raw
+    found = krpc.decode(raw)
     assert found._replace(nodes=list(found.nodes), nodes6=list(found.nodes6), values=list(found.values)) == response
 
 
