@@ -233,3 +233,19 @@ def test_the_torrent_asked_for_in_secret_is_the_one_asked_for_inside(play):
             assert await ask(one, one, method) == one
 
     play(scenario)
+
+
+@pytest.mark.parametrize("moment", [0.0, 0.03, 0.05, 0.07, 0.09, 0.11, 0.15, 0.3, 5.0, 10.05, 10.15])
+@pytest.mark.parametrize("answers", [False, True])
+def test_a_stop_in_the_middle_of_a_handshake_leaves_nothing(play, moment, answers):
+    """What is left, `play` looks at."""
+
+    async def scenario(world):
+        silent = await world.stack.enter_async_context(ScriptedPeer(world.add_host(), 6881, say_nothing))
+        seed = await world.add_peer("seed", seeding=True, encryption=REQUIRE)
+        target = seed.address if answers else silent.address
+        leecher = await world.add_peer("leecher", options=TorrentOptions(peers=(target,)), encryption=PREFER)
+        await asyncio.sleep(moment)
+        await (seed if answers and moment > 0.06 else leecher).leave()
+
+    play(scenario)

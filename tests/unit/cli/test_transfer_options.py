@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import typer
 
@@ -10,6 +12,7 @@ from p2p.cli.options import NetworkOptions, parse_bind, parse_goal, parse_limit,
 from p2p.errors import NetworkError
 from p2p.ids import Address
 from p2p.session.encryption import Encryption
+from p2p.session.settings import WELL_KNOWN_ROUTERS
 
 
 @pytest.mark.parametrize("command", ["download", "seed"])
@@ -28,6 +31,9 @@ from p2p.session.encryption import Encryption
         ("--seed-ratio", "nan"),
         ("--seed-ratio", "inf"),
         ("--seed-time", "soon"),
+        ("--encryption", "sometimes"),
+        ("--encryption", "REQUIRE"),
+        ("--bootstrap", "127.0.0.1"),
         ("--no-such-option",),
     ],
 )
@@ -86,7 +92,10 @@ def test_settings_keep_their_record_where_state_belongs(tmp_path, monkeypatch):
     assert (settings.port, settings.trackers, settings.limit_down, settings.limit_up) == (7, False, 5, None)
     assert settings.bind == ("0.0.0.0", "::")
     assert settings.encryption is Encryption.REQUIRE
+    assert (settings.dht, settings.bootstrap) == (True, WELL_KNOWN_ROUTERS)
     bound = NetworkOptions(0, "::1", (), trackers=True, limit_down=None, limit_up=None, encryption=Encryption.OFF)
+    apart = replace(bound, dht=False, bootstrap=(("::1", 1),)).settings(download_dir=tmp_path)
+    assert (apart.dht, apart.bootstrap) == (False, (("::1", 1),))
     assert bound.settings(download_dir=tmp_path).bind == ("::1",)
 
 
