@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from bisect import bisect_right, insort
 from enum import Enum
-from itertools import chain, islice
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from kademlia.node import Node, NodeHeap
@@ -99,12 +99,12 @@ class Contact(Node):
 
         One query without an answer makes it questionable until it answers again, MAX_FAILURES make it bad.
         """
-        if self.failures >= MAX_FAILURES:
-            return Standing.BAD
-        heard = self.last_response if self.last_response == NEVER else self.last_seen
-        if self.failures or now - heard >= FRESH_FOR:
-            return Standing.QUESTIONABLE
-        return Standing.GOOD
+        if self.failures:
+            return Standing.BAD if self.failures >= MAX_FAILURES else Standing.QUESTIONABLE
+        answered = self.last_response
+        if now - answered < FRESH_FOR or (answered != NEVER and now - self.last_query < FRESH_FOR):
+            return Standing.GOOD
+        return Standing.QUESTIONABLE
 
 
 class Shortlist(NodeHeap):
@@ -162,6 +162,8 @@ class Bucket(KBucket):
 
     def __init__(self, low: int, high: int, ksize: int, now: float) -> None:
         self._created = now
+        self.width = high ^ low
+        """The range's size less one, which is the mask of the bits that differ in it."""
         super().__init__(low, high, ksize)
         self.max_replacement_nodes = K
 
@@ -187,7 +189,7 @@ class Bucket(KBucket):
     @property
     def prefix_bits(self) -> int:
         """Bits that the ids of its range share."""
-        return NODE_ID_BITS - (self.range[1] - self.range[0]).bit_length()
+        return NODE_ID_BITS - self.width.bit_length()
 
     def widen(self, size: int) -> None:
         """Let it hold so many; who waits moves up."""
@@ -268,7 +270,7 @@ class NodeTable(RoutingTable):
 
     def find_neighbors(self, node: Node, k: int | None = None, exclude: Node | None = None) -> list[Contact]:
         """The k contacts nearest to `node`, in order; not itself, nor what lives where `exclude` does."""
-        found = self._nearest(node.long_id, None)
+        found = self._nearest(node.long_id)
         wanted = (each for each in found if each.id != node.id and (exclude is None or not each.same_home_as(exclude)))
         return [each for each, _ in zip(wanted, range(k or self.ksize), strict=False)]
 
@@ -276,11 +278,17 @@ class NodeTable(RoutingTable):
         """The good contacts nearest to `target`, in order; where they are fewer than `count`, questionable ones after
         them: right after a start, and in a network that has slept, there are no others.
         """
-        position = int.from_bytes(target, "big")
-        found = list(islice(self._nearest(position, (Standing.GOOD, now)), count))
-        if len(found) < count:
-            found += islice(self._nearest(position, (Standing.QUESTIONABLE, now)), count - len(found))
-        return found
+        good: list[Contact] = []
+        doubtful: list[Contact] = []
+        for contact in self._nearest(int.from_bytes(target, "big")):
+            standing = contact.standing(now)
+            if standing is Standing.GOOD:
+                good.append(contact)
+                if len(good) == count:
+                    return good
+            elif standing is Standing.QUESTIONABLE and len(doubtful) < count:
+                doubtful.append(contact)
+        return good + doubtful[: count - len(good)]
 
     def get(self, node_id: bytes) -> Contact | None:
         """The contact of this id, waiting ones included."""
@@ -366,27 +374,22 @@ class NodeTable(RoutingTable):
         ]
         return min(found, key=lambda each: each.last_seen, default=None)
 
-    def _nearest(self, position: int, standing: tuple[Standing, float] | None) -> Iterator[Contact]:
-        """Contacts by distance, nearest first, of one standing at a time unless None.
+    def _nearest(self, position: int) -> Iterator[Contact]:
+        """Contacts by distance, nearest first.
 
         Buckets are prefixes, so all ids of one are nearer than all of another, and each is sorted by itself.
         """
-        for bucket in sorted(
-            self.buckets, key=lambda each: (each.range[0] ^ position) | (each.range[0] ^ each.range[1])
-        ):
-            nodes: Iterable[Contact] = bucket.nodes.values()
-            if standing is not None:
-                wanted, now = standing
-                nodes = [each for each in nodes if each.standing(now) is wanted]
-            yield from sorted(nodes, key=lambda each: each.long_id ^ position)
+        for bucket in sorted(self.buckets, key=lambda each: (each.range[0] ^ position) | each.width):
+            yield from sorted(bucket.nodes.values(), key=lambda each: each.long_id ^ position)
 
     def _forget_address(self, address: Address) -> None:
         """A node with another id has answered there: whoever was there is gone."""
         for bucket in self.buckets:
-            for contact in bucket.contacts():
-                if contact.address == address:
-                    bucket.remove_node(contact)
-                    return
+            for nodes in (bucket.nodes, bucket.replacement_nodes):
+                for contact in nodes.values():
+                    if contact.address == address:
+                        bucket.remove_node(contact)
+                        return
 
     def _has_share_left(self, node: Contact, bucket: Bucket) -> bool:
         """Whether its host and subnet have fewer contacts than they may; local addresses have no bound."""
