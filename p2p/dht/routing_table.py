@@ -281,11 +281,11 @@ class NodeTable(RoutingTable):
         good: list[Contact] = []
         doubtful: list[Contact] = []
         for contact in self._nearest(int.from_bytes(target, "big")):
+            if len(good) >= count:
+                break
             standing = contact.standing(now)
             if standing is Standing.GOOD:
                 good.append(contact)
-                if len(good) == count:
-                    return good
             elif standing is Standing.QUESTIONABLE and len(doubtful) < count:
                 doubtful.append(contact)
         return good + doubtful[: count - len(good)]
