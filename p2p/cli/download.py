@@ -14,10 +14,12 @@ from p2p.cli import event_loop
 from p2p.cli.options import (
     AsJson,
     Bind,
+    Bootstrap,
     EncryptionPolicy,
     LimitDown,
     LimitUp,
     NetworkOptions,
+    NoDht,
     NoTrackers,
     Peers,
     Port,
@@ -71,6 +73,8 @@ def download_command(
     bind: Bind = None,
     peer: Peers = None,
     no_trackers: NoTrackers = False,
+    no_dht: NoDht = False,
+    bootstrap: Bootstrap = None,
     encryption: EncryptionPolicy = Encryption.PREFER,
     limit_down: LimitDown = None,
     limit_up: LimitUp = None,
@@ -84,7 +88,17 @@ def download_command(
 
     What is there already is kept: a download that was stopped goes on where it was. Ctrl-C stops in good order.
     """
-    network = NetworkOptions(port, bind, tuple(peer or ()), not no_trackers, limit_down, limit_up, encryption)
+    network = NetworkOptions(
+        port,
+        bind,
+        tuple(peer or ()),
+        not no_trackers,
+        limit_down,
+        limit_up,
+        encryption,
+        dht=not no_dht,
+        bootstrap=tuple(bootstrap or ()),
+    )
     seeding = seed or seed_ratio is not None or seed_time is not None
 
     async def transfer() -> Outcome:

@@ -16,7 +16,7 @@ from p2p.errors import NetworkError
 from p2p.metainfo.urls import Endpoint, parse_endpoint
 from p2p.net.asyncio_network import AsyncioNetwork
 from p2p.session.encryption import Encryption
-from p2p.session.settings import Settings
+from p2p.session.settings import WELL_KNOWN_ROUTERS, Settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,6 +75,16 @@ EncryptionPolicy = Annotated[
         help="Encrypt with peers that can (prefer), that ask for it (allow), always (require) or never (off).",
     ),
 ]
+NoDht = Annotated[bool, typer.Option("--no-dht", help="Look for no peers in the DHT.")]
+Bootstrap = Annotated[
+    list[Endpoint] | None,
+    typer.Option(
+        "--bootstrap",
+        metavar="HOST:PORT",
+        parser=parse_peer,
+        help="Join the DHT by this node instead of the well-known ones; may be given again.",
+    ),
+]
 NoTrackers = Annotated[bool, typer.Option("--no-trackers", help="Announce to no tracker.")]
 LimitDown = Annotated[
     int | None,
@@ -107,6 +117,9 @@ class NetworkOptions:
     limit_down: int | None
     limit_up: int | None
     encryption: Encryption
+    dht: bool = True
+    bootstrap: tuple[Endpoint, ...] = ()
+    """Empty for the well-known ones."""
 
     def settings(self, *, download_dir: Path) -> Settings:
         """Settings of a session whose record is kept where this user's state belongs."""
@@ -119,6 +132,8 @@ class NetworkOptions:
             limit_up=self.limit_up,
             trackers=self.trackers,
             encryption=self.encryption,
+            dht=self.dht,
+            bootstrap=self.bootstrap or WELL_KNOWN_ROUTERS,
         )
 
 

@@ -21,10 +21,12 @@ from p2p.cli.new_file import write_new
 from p2p.cli.options import (
     AsJson,
     Bind,
+    Bootstrap,
     EncryptionPolicy,
     LimitDown,
     LimitUp,
     NetworkOptions,
+    NoDht,
     NoTrackers,
     Peers,
     Port,
@@ -82,6 +84,8 @@ def seed_command(
     bind: Bind = None,
     peer: Peers = None,
     no_trackers: NoTrackers = False,
+    no_dht: NoDht = False,
+    bootstrap: Bootstrap = None,
     encryption: EncryptionPolicy = Encryption.PREFER,
     limit_down: LimitDown = None,
     limit_up: LimitUp = None,
@@ -93,7 +97,17 @@ def seed_command(
     Makes the torrent if there is none. The content is only read, and is not hashed again if nothing has changed since
     it was seeded or downloaded. Ctrl-C stops in good order.
     """
-    network = NetworkOptions(port, bind, tuple(peer or ()), not no_trackers, limit_down, limit_up, encryption)
+    network = NetworkOptions(
+        port,
+        bind,
+        tuple(peer or ()),
+        not no_trackers,
+        limit_down,
+        limit_up,
+        encryption,
+        dht=not no_dht,
+        bootstrap=tuple(bootstrap or ()),
+    )
     trackers = tuple(map(_tracker, tracker or ()))
 
     async def transfer() -> Outcome:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from p2p.errors import StorageError
     from p2p.session.arrivals import Arrival
+    from p2p.session.dht_announcer import DhtAnnouncer
     from p2p.session.extensions import TorrentExtensions
     from p2p.session.piece_store import PieceStore
     from p2p.session.scope import Scope
@@ -69,6 +70,7 @@ class Exchange:
         on_piece: Callable[[PieceIndex], None],
         on_ban: Callable[[str, str], None],
         on_storage_error: Callable[[StorageError], None],
+        dht: DhtAnnouncer | None = None,
     ) -> None:
         self.store = store
         self.picker = picker
@@ -84,6 +86,7 @@ class Exchange:
         self._extension_handshake = extension_handshake
         self._on_piece = on_piece
         self._on_ban = on_ban
+        self._dht = dht
         self.serving = Serving(
             peers=self.peers,
             picker=picker,
@@ -131,6 +134,8 @@ class Exchange:
             peer.wire.send_bitfield(have.to_bytes())
         if peer.handshake.extension:
             peer.wire.send_extension_handshake(self._extension_handshake(peer))
+        if self._dht is not None:
+            self._dht.greet(peer)
         self._extensions.attach(peer, self._now())
         self.serving.greet(peer)
         peer.start()
@@ -330,8 +335,11 @@ class Exchange:
                 self._extensions.on_hash_request(peer, request, now)
             case wire.ExtensionMessage(name=name, payload=payload):
                 self._extensions.on_extension_message(peer, name, payload, now)
+            case wire.PortReceived(port=port):
+                if self._dht is not None:
+                    self._dht.on_port(peer, port)
             case _:
-                pass  # DHT ports, and hashes that were never asked for
+                pass  # hashes that were never asked for
 
     def _drop_if_pointless(self, peer: Peer) -> None:
         if not self.seeding:

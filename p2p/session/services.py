@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from p2p.disk.piece_cache import PieceCache
     from p2p.disk.resume import ResumeStore
     from p2p.session.announcer import HostGates
+    from p2p.session.dht_service import DhtService
     from p2p.session.environment import Environment
     from p2p.session.settings import Settings
     from p2p.session.slots import Slots
@@ -34,6 +35,9 @@ class Services:
     udp: UdpTrackers
     gates: HostGates
     resume: ResumeStore | None
+    dht: DhtService | None = None
+    """The session's DHT node, while it runs one."""
+
     events: EventBus = field(default_factory=EventBus)
     port: int = 0
     """Where peers reach us, once the session listens."""

@@ -8,6 +8,7 @@ async with Session(Settings(download_dir="downloads")) as session:
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import itertools
 import logging
 from contextlib import suppress
@@ -24,13 +25,14 @@ from p2p.ids import Address, InfoHash
 from p2p.metainfo.magnet import Magnet
 from p2p.metainfo.metainfo import Metainfo
 from p2p.session.announcer import HostGates
+from p2p.session.dht_service import DhtService
 from p2p.session.encryption import acceptable
 from p2p.session.environment import Environment, real_environment
 from p2p.session.event_bus import EventBus, EventKind
 from p2p.session.handshaking import open_incoming
 from p2p.session.scope import Scope
 from p2p.session.services import Services
-from p2p.session.settings import Settings, TorrentOptions
+from p2p.session.settings import WELL_KNOWN_ROUTERS, Settings, TorrentOptions
 from p2p.session.slots import Slots
 from p2p.session.stream_io import read_exactly
 from p2p.session.throttle import Turns
@@ -63,6 +65,9 @@ MAX_SHAKING_HOST: Final = 50
 
 PORT_TRIES: Final = 20
 """Ports tried for one that is free in both families."""
+
+DHT_TABLE: Final = "dht.table"
+"""The file in the state folder that keeps whom our DHT node knows."""
 
 
 class Session:
@@ -103,6 +108,8 @@ class Session:
         await self._scope.__aenter__()
         try:
             await self._listen()
+            if settings.dht:
+                self._services.dht = await self._start_dht(self._services)
         except BaseException:
             await self._release()
             raise
@@ -123,9 +130,12 @@ class Session:
                 listener.close()
             self._listeners.clear()
             try:
-                await self._scope.__aexit__(kind, error, trace)
+                await self._stop_dht(kind, error, trace)
             finally:
-                await self._release()
+                try:
+                    await self._scope.__aexit__(kind, error, trace)
+                finally:
+                    await self._release()
 
     async def _release(self) -> None:
         services = self._open
@@ -136,6 +146,41 @@ class Session:
         if self._given_environment is None:
             await services.environment.http.close()
             await services.environment.hasher.close()
+
+    async def _start_dht(self, services: Services) -> DhtService | None:
+        """Run a DHT node at the port where peers reach us, or at any if that is taken. None where no socket opens."""
+        settings, environment = self.settings, services.environment
+        bootstrap = settings.bootstrap
+        if bootstrap == WELL_KNOWN_ROUTERS and all(map(_is_loopback, settings.bind)):
+            bootstrap = ()
+        for port in (services.port, 0):
+            dht = DhtService(
+                environment.network,
+                rng=environment.rng,
+                secret=environment.secrets(16),
+                port=port,
+                bind=settings.bind,
+                bootstrap=bootstrap,
+                state_path=None if settings.state_dir is None else Path(settings.state_dir) / DHT_TABLE,
+            )
+            try:
+                return await dht.__aenter__()
+            except NetworkError as error:
+                log.debug("no DHT node at port %d: %s", port, error)
+        log.warning("no DHT node can run here, so peers are found by other means alone")
+        return None
+
+    async def _stop_dht(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        dht, self._open.dht = self._open.dht, None
+        if dht is not None:
+            await dht.__aexit__(kind, error, trace)
+
+    @property
+    def dht(self) -> DhtService | None:
+        """The session's DHT node; None where it runs none."""
+        return self._open.dht
 
     @property
     def _open(self) -> Services:
@@ -297,6 +342,10 @@ class Session:
         if opened.skey is not None and self._torrents.get(opened.skey) is not self._torrents.get(theirs.info_hash):
             raise RemoteProtocolError("the peer asks for one torrent in the encrypted handshake, for another inside")
         return opened, theirs
+
+
+def _is_loopback(host: str) -> bool:
+    return ipaddress.ip_address(host).is_loopback
 
 
 async def load(source: str | Path | bytes | Metainfo | Magnet, hasher: Hasher) -> Metainfo:

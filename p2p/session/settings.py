@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from p2p.session.encryption import Encryption
 
@@ -11,6 +11,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from p2p.ids import Address
+
+WELL_KNOWN_ROUTERS: Final = (
+    ("router.bittorrent.com", 6881),
+    ("dht.transmissionbt.com", 6881),
+    ("router.utorrent.com", 6881),
+    ("dht.libtorrent.org", 25401),
+)
+"""Nodes of others that many clients join the DHT by: a first start knows nobody else, and any of them may be away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +56,13 @@ class Settings:
 
     trackers: bool = True
     """Whether to announce at all."""
+
+    dht: bool = True
+    """Whether to run a DHT node, at the port where peers reach us, and to look for peers there (BEP 5)."""
+
+    bootstrap: tuple[tuple[str, int], ...] = WELL_KNOWN_ROUTERS
+    """Hosts to join the DHT by, beside the nodes of the last run. A session on loopback alone leaves out those of the
+    default, which it could not reach."""
 
     peer_exchange: bool = True
     """Whether peers tell each other of peers (BEP 11)."""

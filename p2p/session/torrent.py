@@ -16,6 +16,7 @@ from p2p.errors import DiskFullError, StarlingError, StorageError
 from p2p.session import goals
 from p2p.session.announcer import AnnounceFacts, Announcer
 from p2p.session.connector import Connector
+from p2p.session.dht_announcer import dht_announcer
 from p2p.session.event_bus import EventKind
 from p2p.session.exchange import OUR_REQUEST_QUEUE, Exchange
 from p2p.session.extensions import TorrentExtensions
@@ -107,6 +108,7 @@ class Torrent:
         self.completed_at: float | None = None
         """When the last wanted piece was synced in this run, on the loop's clock."""
         self._services = services
+        self._dht = dht_announcer(self, services)
         self._connector: Connector | None = None
         self._scope: Scope | None = None
         self._peer_keys = itertools.count(1)
@@ -248,6 +250,7 @@ class Torrent:
             on_piece=self._on_piece,
             on_ban=self._on_ban,
             on_storage_error=self._on_storage_error,
+            dht=self._dht,
         )
         self.exchange = exchange
 
@@ -314,6 +317,8 @@ class Torrent:
         scope.start(self._connector.run(), name="connector")
         scope.start(self.announcer.run(), name="announcer")
         scope.start(self._record.run(), name="checkpoint")
+        if self._dht is not None:
+            scope.start(self._dht.run(), name="dht announcer")
 
     async def _leave(self) -> None:
         if self._connector is not None:
@@ -455,7 +460,7 @@ class Torrent:
             peer_id=self.peer_id,
             fast=True,
             extension=True,
-            dht=False,
+            dht=self._dht is not None,
             v2=self.metainfo.version == "hybrid",
         )
 

@@ -168,10 +168,12 @@ class SimWorld:
         options: TorrentOptions | None = None,
         knobs: DiskKnobs | None = None,
         encryption: Encryption = Encryption.OFF,
+        bootstrap: Sequence[tuple[str, int]] | None = None,
     ) -> SimPeer:
         """A session on `host` (a new one) with the torrent, whole if it is `seeding`.
 
-        Port and bind are the world's. It does not encrypt unless told to, which keeps scenarios cheap.
+        Port and bind are the world's. It does not encrypt unless told to, which keeps scenarios cheap, and runs a DHT
+        node only where `bootstrap` says by whom it joins.
         """
         host = host or self.add_host()
         knobs = knobs or DiskKnobs()
@@ -186,6 +188,8 @@ class SimWorld:
             port=PEER_PORT,
             bind=("0.0.0.0",),  # noqa: S104 -- simulated
             encryption=encryption,
+            dht=bootstrap is not None,
+            bootstrap=tuple(bootstrap or ()),
         )
         options = replace(options or TorrentOptions(), trust=seeding)
         stack = AsyncExitStack()

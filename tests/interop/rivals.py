@@ -196,8 +196,9 @@ class Starling:
         home = str(self._folder / role)
         places = ("HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME")
         command = Path(sys.executable).with_name("starling")
+        dht = () if "--bootstrap" in argv else ("--no-dht",)
         return await self._namespace.start(
-            f"starling {role}", command, role, *argv, *self.OPTIONS, env=dict.fromkeys(places, home)
+            f"starling {role}", command, role, *argv, *self.OPTIONS, *dht, env=dict.fromkeys(places, home)
         )
 
     async def seed(self, content: Content, *options: str) -> None:

@@ -1,0 +1,125 @@
+"""One torrent in the DHT (BEP 5): it is announced there, and the peers that are found enter by the torrent's own door.
+
+The rule: a search finds and announces at once. It is repeated soon while there are few peers, each time later, and
+every quarter of an hour otherwise, since nodes forget what is not renewed. A private torrent has none of this (BEP 27):
+it is neither announced nor searched for, and its peers are told of no node.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Final
+
+from p2p.errors import DhtError
+from p2p.ids import Address
+from p2p.swarm.peer_list import PeerSource
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from p2p.ids import InfoHash
+    from p2p.metainfo.urls import Endpoint
+    from p2p.session.dht_service import DhtService
+    from p2p.session.peer_task import Peer
+    from p2p.session.services import Services
+    from p2p.session.torrent import Torrent
+
+log = logging.getLogger(__name__)
+
+INTERVAL: Final = 900.0
+"""Seconds between announces: half of what nodes keep them for at least, and what other clients do."""
+
+FIRST_RETRY: Final = 5.0
+"""Seconds until the second search; doubled from there on. Two that begin together miss each other in the first."""
+
+FEW_INTERVAL: Final = 120.0
+"""Seconds that doubling ends at while a download has few peers. A search costs some sixty datagrams."""
+
+FEW_PEERS: Final = 10
+"""Connections below which more peers are looked for: a swarm's own exchange carries on from there."""
+
+
+def dht_announcer(torrent: Torrent, services: Services) -> DhtAnnouncer | None:
+    """What `torrent` does in the DHT; None where it is private or the session runs no node."""
+    if services.dht is None or torrent.metainfo.private:
+        return None
+    return DhtAnnouncer(
+        services.dht,
+        torrent.info_hashes,
+        nodes=torrent.metainfo.nodes,
+        port=services.port,
+        peers=lambda: 0 if torrent.exchange is None else len(torrent.exchange.peers),
+        seeding=lambda: torrent.exchange is not None and torrent.exchange.seeding,
+        on_peers=lambda found: torrent.add_peers(found, PeerSource.DHT),
+    )
+
+
+class DhtAnnouncer:
+    """See the module's head.
+
+    `nodes` are those that the torrent names, `port` is where peers reach us. `peers` counts the connected ones,
+    `seeding` tells that none are needed, `on_peers` takes what is found.
+    """
+
+    def __init__(
+        self,
+        dht: DhtService,
+        info_hashes: Sequence[InfoHash],
+        *,
+        nodes: Sequence[Endpoint],
+        port: int,
+        peers: Callable[[], int],
+        seeding: Callable[[], bool],
+        on_peers: Callable[[list[Address]], None],
+    ) -> None:
+        self._dht = dht
+        self._info_hashes = info_hashes
+        self._nodes = nodes
+        self._port = port
+        self._peers = peers
+        self._seeding = seeding
+        self._on_peers = on_peers
+
+    def greet(self, peer: Peer) -> None:
+        """Tell a peer that takes part in the DHT where our node is."""
+        if peer.handshake.dht:
+            peer.wire.send_port(self._dht.port)
+
+    def on_port(self, peer: Peer, port: int) -> None:
+        """A peer told where its node is."""
+        self._dht.add_node(Address(peer.address.host, port))
+
+    async def run(self) -> None:
+        """Search and announce, until cancelled or the node closes."""
+        for host, port in self._nodes:
+            self._dht.add_bootstrap(host, port)
+        delay = FIRST_RETRY
+        while True:
+            try:
+                for info_hash in self._info_hashes:
+                    await self._search(info_hash)
+            except DhtError as error:
+                log.debug("the DHT is searched no more: %s", error)
+                return
+            if self._peers() >= FEW_PEERS:
+                delay = INTERVAL
+            if self._dht.is_ready:
+                await asyncio.sleep(delay)
+            elif await self._became_ready(delay):
+                continue  # who has just joined has told nobody yet
+            delay = min(2 * delay, INTERVAL if self._seeding() else FEW_INTERVAL)
+
+    async def _search(self, info_hash: InfoHash) -> None:
+        async with aclosing(self._dht.get_peers(info_hash, announce_port=self._port)) as search:
+            async for found in search:
+                self._on_peers(found)
+
+    async def _became_ready(self, within: float) -> bool:
+        try:
+            async with asyncio.timeout(within):
+                await self._dht.ready()
+        except TimeoutError:
+            return False
+        return True
