@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from p2p.errors import NetworkError
 from p2p.ids import Address
+from p2p.net.name_lookup import look_up
 from p2p.net.network import MAX_VIEWS, Datagrams, Listener, Stream
 
 if TYPE_CHECKING:
@@ -50,6 +51,9 @@ DRAIN_SIZE: Final = 65_536
 MAX_HOST_LENGTH: Final = 253
 """Characters of a domain name (RFC 1035, section 2.3.4)."""
 
+MAX_LOOKUPS: Final = 32
+"""Names looked up at once: each takes a thread."""
+
 _LINGER_NOTHING: Final = struct.pack("ii", 1, 0)
 
 _SHARED_PORT: Final = [getattr(socket, name) for name in ("SO_REUSEADDR", "SO_REUSEPORT") if hasattr(socket, name)]
@@ -57,7 +61,10 @@ _SHARED_PORT: Final = [getattr(socket, name) for name in ("SO_REUSEADDR", "SO_RE
 
 
 class AsyncioNetwork:
-    """The `Network` of this host. Holds nothing; every method belongs to the running loop."""
+    """The `Network` of this host. Every method belongs to the running loop."""
+
+    def __init__(self) -> None:
+        self._lookups = asyncio.Semaphore(MAX_LOOKUPS)
 
     async def connect(self, remote: Address, *, local: Address | None = None) -> Stream:
         sock = _socket(remote, socket.SOCK_STREAM)
@@ -115,15 +122,15 @@ class AsyncioNetwork:
             return [Address.parse(host, port)]
         if not 0 < len(host) <= MAX_HOST_LENGTH:
             raise NetworkError("not a host name")
-        loop = asyncio.get_running_loop()
         try:
-            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            async with self._lookups:
+                found = await look_up(host, port)
         except OSError as error:
             raise NetworkError(_reason(error)) from error
         except ValueError as error:  # a label that IDNA refuses, or a NUL
             raise NetworkError("not a host name") from error
         addresses: dict[Address, None] = {}
-        for *_, sockaddr in found:
+        for sockaddr in found:
             if len(sockaddr) == 2 or not sockaddr[3]:  # a scoped address names no peer
                 addresses[Address.parse(str(sockaddr[0]), port)] = None
         if not addresses:
