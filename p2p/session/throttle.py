@@ -8,6 +8,7 @@ peer, nor one that happens to be busy, nor the torrent that came first starves t
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import TYPE_CHECKING, Final
 
 from p2p.ids import BLOCK_SIZE
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 UNLIMITED: Final = 1 << 30
 QUANTUM: Final = BLOCK_SIZE
 """What a peer may move before the next one has its turn, while a limit binds. The smallest bucket holds as much."""
+
+LEAST_TURN: Final = BLOCK_SIZE // 2
 
 QUANTUM_SECONDS: Final = 0.01
 """A turn at a high limit is so much of it instead, as timers come round only some hundred times a second."""
@@ -67,7 +70,11 @@ class Turns:
             return
         loop = asyncio.get_running_loop()
         now = loop.time()
-        due = min(throttle.next_time(now) for throttle in self._throttles)
+        due = math.inf
+        for throttle in self._throttles:
+            due = min(due, throttle.next_time(now))
+            if throttle.ready(now):
+                break  # who stands behind it cannot go before it
         self._timer = loop.call_at(min(max(due, now + SHORTEST_SLEEP), now + LONGEST_SLEEP), self._on_timer)
 
     def _on_timer(self) -> None:
@@ -75,15 +82,16 @@ class Turns:
         self._serving = True
         loop = asyncio.get_running_loop()
         throttles = self._throttles
-        passed = 0  # torrents in a row that may move nothing
         try:
-            for _ in range(len(throttles) + sum(throttle.waiting for throttle in throttles)):
-                if passed == len(throttles):
-                    break
-                throttle = next(iter(throttles))
+            for _ in range(sum(throttle.waiting for throttle in throttles)):
+                now = loop.time()
+                # Who is held back by its own limit keeps its place; before the others it could save up no more.
+                throttle = next((each for each in throttles if each.ready(now)), None)
+                if throttle is None or throttle.next_time(now) > now:
+                    break  # nobody's turn, or what the session saves up is saved for this one
                 del throttles[throttle]
                 throttles[throttle] = None
-                passed = 0 if throttle.serve(loop.time()) else passed + 1
+                throttle.serve()
         finally:
             self._serving = False
             self._arm()
@@ -146,14 +154,13 @@ class Throttle:
         if self._waiting.pop(waiter, None) is not None and not self._waiting:
             self._turns.leave(self)
 
-    def serve(self, now: float) -> bool:
-        """Give the one who waits longest its turn; False if the limits do not allow one.
+    def ready(self, now: float) -> bool:
+        """Whether the torrent's own limit allows a turn: half a block will do, as its bucket may run over while others
+        have theirs."""
+        return self._own.next_time(LEAST_TURN, now) <= now
 
-        Turns are even, so the session's limit must have all that one takes.
-        Of the torrent's own limit half a block will do: its bucket may run over while others have their turns.
-        """
-        if self._shared.next_time(self._quantum(), now) > now or self._own.next_time(BLOCK_SIZE // 2, now) > now:
-            return False
+    def serve(self) -> None:
+        """Give the one who waits longest its turn. Only at or after `next_time`."""
         waiter = next(iter(self._waiting))
         wake = self._waiting.pop(waiter)
         if not self._waiting:
@@ -163,12 +170,11 @@ class Throttle:
             wake()
         finally:
             self._in_turn = None
-        return True
 
     def next_time(self, now: float) -> float:
-        """When a turn's worth may move, or as much of it as is ever saved up; infinity for never."""
-        quantum = self._quantum()
-        return max(self._own.next_time(quantum, now), self._shared.next_time(quantum, now))
+        """When a turn may begin; infinity for never. Turns are even, but for what a torrent's own limit takes off."""
+        turn = min(self._quantum(), max(self._own.available(now), LEAST_TURN))
+        return max(self._own.next_time(LEAST_TURN, now), self._shared.next_time(turn, now))
 
     def _available(self, now: float) -> int:
         least = min(self._own.available(now), self._shared.available(now), UNLIMITED)
