@@ -20,7 +20,7 @@ async def download(torrent_file: str, folder: str, *peer: str) -> None:
             await torrent.completed()
         finally:
             showing.cancel()
-        print(f"{torrent.metainfo.name}: every piece is here and verified")
+        print(f"{torrent.name}: every piece is here and verified")
 
 
 async def show(torrent: Torrent) -> None:

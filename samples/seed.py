@@ -15,7 +15,7 @@ async def seed(torrent_file: str, folder: str) -> None:
     async with Session(Settings(download_dir=folder, dht=False)) as session:
         torrent = await session.add(torrent_file, TorrentOptions(expect_complete=True))
         await torrent.completed()
-        print(f"{torrent.metainfo.name}: seeding on port {session.port}", flush=True)
+        print(f"{torrent.name}: seeding on port {session.port}", flush=True)
         await torrent.stopped()
 
 

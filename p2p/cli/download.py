@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import time
-from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import Annotated, Final
 
 import typer
 
@@ -32,14 +30,9 @@ from p2p.cli.reporters import make_reporter
 from p2p.cli.sources import read_source
 from p2p.cli.stop_signals import StoppedError, StopSignals
 from p2p.cli.transfers import Job, Outcome, Until, run_transfers
-from p2p.errors import NetworkError
 from p2p.metainfo.metainfo import Metainfo
 from p2p.session.encryption import Encryption
 from p2p.session.settings import TorrentOptions
-
-if TYPE_CHECKING:
-    from p2p.ids import Address
-    from p2p.metainfo.magnet import Magnet
 
 _EXAMPLES: Final = """\b
 Examples:
@@ -114,7 +107,10 @@ def download_command(
                         recheck=recheck,
                         overwrite=overwrite,
                     )
-                    jobs = [await _job(text, source, options) for text, source in torrents]
+                    jobs = [
+                        Job(source, options, Path(text) if isinstance(source, Metainfo) else None)
+                        for text, source in torrents
+                    ]
             except StoppedError:
                 return Outcome(failed=False, complete=False, stopped_by=signals.received)
             until = Until.STOPPED if seeding else Until.COMPLETE
@@ -123,14 +119,3 @@ def download_command(
 
     torrents = [(text, read_source(text)) for text in sources]
     return event_loop.run(transfer()).status(long_running=False)
-
-
-async def _job(text: str, source: Metainfo | Magnet, options: TorrentOptions) -> Job:
-    """A magnet link may select files (BEP 53) and name peers; those that have no address are left out."""
-    if isinstance(source, Metainfo):
-        return Job(source, options, Path(text))
-    hints: list[Address] = []
-    for place in source.peers:
-        with suppress(NetworkError):
-            hints += await resolve_peers((place,))
-    return Job(source, replace(options, select_indices=source.select_only, peers=(*options.peers, *hints)))

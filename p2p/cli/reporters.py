@@ -92,6 +92,12 @@ class JsonReporter:
                 facts = {**_figures(snapshot), **self._summary(snapshot, now)}
             case EventKind.ERROR | EventKind.STOPPED:
                 facts = {"message": event.message, **_figures(snapshot)}
+            case EventKind.METADATA:
+                facts = {
+                    "name": snapshot.name,
+                    "total_size": snapshot.total_size,
+                    "piece_count": snapshot.piece_count,
+                }
             case _:
                 facts = {"name": snapshot.name}
         self._say(event.kind.value, event.time, event.info_hash, facts)
@@ -118,19 +124,24 @@ class JsonReporter:
     def _added(self, transfer: Transfer) -> dict[str, Json]:
         metainfo, file = transfer.torrent.metainfo, transfer.job.torrent_file
         return {
-            "name": metainfo.name,
+            "name": transfer.torrent.name,
             "port": self._port,
-            "total_size": metainfo.total_size,
-            "piece_count": metainfo.piece_count,
+            "total_size": None if metainfo is None else metainfo.total_size,
+            "piece_count": None if metainfo is None else metainfo.piece_count,
             "target": str(transfer.torrent.target),
             "torrent": None if file is None else str(file),
-            "magnet": Magnet.from_metainfo(metainfo).uri(),
+            "magnet": _magnet(transfer).uri(),
         }
 
     def _summary(self, snapshot: TorrentSnapshot, now: float) -> dict[str, Json]:
         seconds = self._stopwatch.seconds(snapshot.info_hash, now)
         mean = snapshot.session_downloaded / seconds if seconds > 0 else 0.0
         return {"size": snapshot.wanted_size, "seconds": round(seconds, 3), "mean_rate": round(mean)}
+
+
+def _magnet(transfer: Transfer) -> Magnet:
+    source = transfer.job.source
+    return source if isinstance(source, Magnet) else Magnet.from_metainfo(source)
 
 
 def _figures(snapshot: TorrentSnapshot) -> dict[str, Json]:
@@ -195,7 +206,10 @@ class LineReporter:
             case EventKind.ADDED:
                 self._stopwatch.start(event.info_hash, now)
                 place = printable(transfer.torrent.target)
-                self._say(f"{name}: added, {format_size(snapshot.total_size)}, in {place}")
+                size = "metadata to be fetched" if snapshot.metadata_progress < 1 else format_size(snapshot.total_size)
+                self._say(f"{name}: added, {size}, in {place}")
+            case EventKind.METADATA:
+                self._say(f"{name}: metadata is there, {format_size(snapshot.total_size)}")
             case EventKind.COMPLETE:
                 self._say(completion(snapshot, self._stopwatch.seconds(event.info_hash, now)))
             case EventKind.STOPPED if snapshot.state is not TorrentState.ERROR:
@@ -255,12 +269,14 @@ def _state(snapshot: TorrentSnapshot) -> str:
 
 def _share(snapshot: TorrentSnapshot) -> float:
     """How far what is going on is, from 0 to 1."""
+    if snapshot.state is TorrentState.METADATA:
+        return snapshot.metadata_progress
     return snapshot.check_progress if snapshot.state is TorrentState.CHECKING else snapshot.progress
 
 
 def _amounts(snapshot: TorrentSnapshot) -> list[str]:
     percent = f"{100 * _share(snapshot):.0f}%" if _share(snapshot) in (0, 1) else f"{100 * _share(snapshot):.1f}%"
-    if snapshot.state is TorrentState.CHECKING:
+    if snapshot.state in (TorrentState.CHECKING, TorrentState.METADATA):
         return [percent]
     parts = [percent, f"{format_size(snapshot.done_size)} of {format_size(snapshot.wanted_size)}"]
     if snapshot.eta is not None:
@@ -271,6 +287,8 @@ def _amounts(snapshot: TorrentSnapshot) -> list[str]:
 def _traffic(snapshot: TorrentSnapshot) -> list[str]:
     if snapshot.state is TorrentState.CHECKING:
         return []
+    if snapshot.state is TorrentState.METADATA:
+        return [f"peers {len(snapshot.peers)}"]
     return [
         f"down {format_rate(snapshot.rate_down)}",
         f"up {format_rate(snapshot.rate_up)}",

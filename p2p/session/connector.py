@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from p2p.errors import NetworkError, RemoteProtocolError
@@ -76,6 +77,7 @@ class Connector:
         peer_list: PeerList,
         own_id: PeerId,
         info_hashes: Sequence[InfoHash],
+        upgrade: InfoHash | None,
         handshake: Callable[[InfoHash], Handshake],
         make_peer: Callable[[Opened, Handshake, Address, PeerSource | None], Peer],
         attach: Callable[[Peer], None],
@@ -93,6 +95,7 @@ class Connector:
         self._peer_list = peer_list
         self._own_id = own_id
         self._info_hashes = tuple(info_hashes)
+        self._upgrade = upgrade
         self._handshake = handshake
         self._make_peer = make_peer
         self._attach = attach
@@ -115,6 +118,11 @@ class Connector:
         """Begin nothing further."""
         self._stopping = True
         self.wake()
+
+    def on_names(self, info_hashes: Sequence[InfoHash], upgrade: InfoHash | None) -> None:
+        """The torrent's names from now on: peers are greeted under the first, and may go on under `upgrade`."""
+        self._info_hashes = tuple(info_hashes)
+        self._upgrade = upgrade
 
     def wake(self) -> None:
         """There may be somebody new to connect to, or room."""
@@ -232,10 +240,13 @@ class Connector:
 
     async def _shake(self, stream: Stream, attempt: Attempt) -> tuple[Opened, Handshake]:
         info_hash = self._info_hashes[0]
-        hello = self._handshake(info_hash).encode()
+        ours = self._handshake(info_hash)
+        hello = ours.encode()
         opened = await open_outgoing(stream, attempt, info_hash, hello, self._secrets)
         theirs = Handshake.parse(await read_exactly(opened.stream, HANDSHAKE_SIZE))
-        if theirs.info_hash not in self._info_hashes:
+        # Of a hybrid whose other name is not known yet, that name may be the answer (BEP 52); the metadata will tell.
+        upgraded = ours.v2 and len(self._info_hashes) == 1
+        if theirs.info_hash not in self._info_hashes and not upgraded:
             raise RemoteProtocolError("the peer answered for another torrent")
         return opened, theirs
 
@@ -253,6 +264,8 @@ class Connector:
         if self._stopping or self._peer_list.is_banned(address.host) or not self._has_place_for(address.host):
             stream.abort()
             return
+        if theirs.v2 and self._handshake(theirs.info_hash).v2 and self._upgrade is not None:
+            theirs = replace(theirs, info_hash=self._upgrade)  # BEP 52, Upgrade Path: both go on under that name
         try:
             async with asyncio.timeout(HANDSHAKE_TIMEOUT):
                 await write_all(stream, self._handshake(theirs.info_hash).encode())

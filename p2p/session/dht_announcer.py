@@ -43,14 +43,14 @@ FEW_PEERS: Final = 10
 
 def dht_announcer(torrent: Torrent, services: Services) -> DhtAnnouncer | None:
     """What `torrent` does in the DHT; None where it is private or the session runs no node."""
-    if services.dht is None or torrent.metainfo.private:
+    if services.dht is None or torrent.private:
         return None
     return DhtAnnouncer(
         services.dht,
-        torrent.info_hashes,
-        nodes=torrent.metainfo.nodes,
+        lambda: torrent.info_hashes,
+        nodes=() if torrent.metainfo is None else torrent.metainfo.nodes,
         port=services.port,
-        peers=lambda: 0 if torrent.exchange is None else len(torrent.exchange.peers),
+        peers=lambda: len(torrent.connected_peers),
         seeding=lambda: torrent.exchange is not None and torrent.exchange.seeding,
         on_peers=lambda found: torrent.add_peers(found, PeerSource.DHT),
     )
@@ -59,14 +59,14 @@ def dht_announcer(torrent: Torrent, services: Services) -> DhtAnnouncer | None:
 class DhtAnnouncer:
     """See the module's head.
 
-    `nodes` are those that the torrent names, `port` is where peers reach us. `peers` counts the connected ones,
-    `seeding` tells that none are needed, `on_peers` takes what is found.
+    `info_hashes` are the torrent's as they are known, `nodes` those that it names, `port` is where peers reach us.
+    `peers` counts the connected ones, `seeding` tells that none are needed, `on_peers` takes what is found.
     """
 
     def __init__(
         self,
         dht: DhtService,
-        info_hashes: Sequence[InfoHash],
+        info_hashes: Callable[[], Sequence[InfoHash]],
         *,
         nodes: Sequence[Endpoint],
         port: int,
@@ -98,7 +98,7 @@ class DhtAnnouncer:
         delay = FIRST_RETRY
         while True:
             try:
-                for info_hash in self._info_hashes:
+                for info_hash in self._info_hashes():
                     await self._search(info_hash)
             except DhtError as error:
                 log.debug("the DHT is searched no more: %s", error)

@@ -152,6 +152,8 @@ class Exchange:
             peer.wire.send_have(PieceIndex(piece))
         if peer.handshake.extension:
             peer.wire.send_extension_handshake(self._extension_handshake(peer))
+        if self._dht is not None:
+            self._dht.greet(peer)
         if peer.wire.peer_interested:
             self.serving.on_interested(peer)
         self.on_peer_events(peer, events, now)

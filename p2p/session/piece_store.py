@@ -66,7 +66,7 @@ class PieceStore:
         wanted: Callable[[int], bool],
         options: TorrentOptions,
     ) -> None:
-        self._metainfo = metainfo
+        self.metainfo = metainfo
         self._layout = metainfo.layout
         self._target = target
         self._services = services
@@ -147,11 +147,11 @@ class PieceStore:
         try:
             state = await resume.load(self._key)
         except StorageError as error:  # neither the record nor its backup: what is on disk is checked instead
-            log.warning("%s: %s; the content is checked whole", self._metainfo.name, error)
+            log.warning("%s: %s; the content is checked whole", self.metainfo.name, error)
             return None
         if state is not None:
             if state.warning is not None:
-                log.warning("%s: %s", self._metainfo.name, state.warning)
+                log.warning("%s: %s", self.metainfo.name, state.warning)
             self.uploaded_before = state.uploaded
             self.downloaded_before = state.downloaded
             self.added_time = state.added_time
@@ -193,7 +193,7 @@ class PieceStore:
         return states
 
     async def _verify(self, piece: PieceIndex) -> PieceState:
-        return await self._storage.verify(piece, self._metainfo.piece_check(piece))
+        return await self._storage.verify(piece, self.metainfo.piece_check(piece))
 
     def _require_sizes(self, stats: Sequence[FileStat | None]) -> None:
         for index, (stat, file) in enumerate(zip(stats, self._layout.files, strict=True)):
@@ -260,7 +260,7 @@ class PieceStore:
 
         Raises DiskFullError, StorageError.
         """
-        job = asyncio.ensure_future(self._storage.store(piece, views, self._metainfo.piece_check(piece)))
+        job = asyncio.ensure_future(self._storage.store(piece, views, self.metainfo.piece_check(piece)))
         self._jobs[job] = None
         try:
             good = await asyncio.shield(job)
@@ -285,7 +285,7 @@ class PieceStore:
             try:
                 job.result()
             except StorageError as error:
-                log.info("%s: a piece is lost: %s", self._metainfo.name, error)
+                log.info("%s: a piece is lost: %s", self.metainfo.name, error)
 
     # -- the record
 
@@ -330,8 +330,8 @@ class PieceStore:
         if left == 0 and self.completed_time is None:
             self.completed_time = now
         state = ResumeState(
-            info_hash_v1=self._metainfo.info_hash_v1,
-            info_hash_v2=self._metainfo.info_hash_v2,
+            info_hash_v1=self.metainfo.info_hash_v1,
+            info_hash_v2=self.metainfo.info_hash_v2,
             target=str(self._target),
             pieces=recorded,
             files=tuple(await self._storage.stat()),

@@ -12,6 +12,7 @@ import ipaddress
 import itertools
 import logging
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -20,7 +21,7 @@ from p2p.disk.piece_cache import PieceCache
 from p2p.disk.refusals import printable
 from p2p.disk.resume import ResumeStore
 from p2p.disk.whole_files import read_whole
-from p2p.errors import MagnetError, MetainfoError, NetworkError, RemoteProtocolError, StarlingError
+from p2p.errors import MetainfoError, NetworkError, RemoteProtocolError, StarlingError
 from p2p.ids import Address, InfoHash
 from p2p.metainfo.magnet import Magnet
 from p2p.metainfo.metainfo import Metainfo
@@ -213,16 +214,22 @@ class Session:
         Raises MetainfoError, MagnetError, StorageError; StarlingError when the torrent is there already.
         """
         services = self._open
-        metainfo = await load(source, services.environment.hasher)
-        for info_hash in metainfo.wire_info_hashes():
+        loaded = await load(source, services.environment.hasher)
+        options = options or TorrentOptions()
+        if isinstance(loaded, Magnet) and not options.select and not options.select_indices:
+            options = replace(options, select_indices=loaded.select_only)
+        for info_hash in loaded.wire_info_hashes():
             if info_hash in self._torrents:
-                raise StarlingError(f"{metainfo.name} is in this session already")
+                raise StarlingError(f"{loaded.name or info_hash.hex()} is in this session already")
         torrent = Torrent(
-            next(self._keys), metainfo, options or TorrentOptions(), services, asyncio.get_running_loop().time()
+            next(self._keys),
+            loaded,
+            options,
+            services,
+            on_names=self._on_names,
+            now=asyncio.get_running_loop().time(),
         )
-        for info_hash in torrent.info_hashes:
-            self._torrents[info_hash] = torrent
-            self._skeys[skey_digest(info_hash)] = info_hash
+        self._on_names(torrent)
         services.publish(EventKind.ADDED, torrent.info_hash)
         self._scope.start(self._run(torrent), name=f"torrent {torrent.info_hash[:8]}")
         return torrent
@@ -231,8 +238,9 @@ class Session:
         """Stop a torrent and forget it; its content and its record stay."""
         await torrent.stop()
         for info_hash in torrent.info_hashes:
-            self._torrents.pop(info_hash, None)
-            self._skeys.pop(skey_digest(info_hash), None)
+            if self._torrents.get(info_hash) is torrent:
+                del self._torrents[info_hash]
+                self._skeys.pop(skey_digest(info_hash), None)
 
     def set_limits(self, *, down: float | None, up: float | None) -> None:
         """Change the session's rates; None is unlimited."""
@@ -241,6 +249,12 @@ class Session:
         self._open.turns_up.limiter.set_limit(up, now)
 
     # -- life
+
+    def _on_names(self, torrent: Torrent) -> None:
+        """A torrent can be asked for under its info-hashes; whoever was here first under one keeps it."""
+        for info_hash in torrent.info_hashes:
+            self._torrents.setdefault(info_hash, torrent)
+            self._skeys[skey_digest(info_hash)] = info_hash
 
     async def _run(self, torrent: Torrent) -> None:
         try:
@@ -348,20 +362,18 @@ def _is_loopback(host: str) -> bool:
     return ipaddress.ip_address(host).is_loopback
 
 
-async def load(source: str | Path | bytes | Metainfo | Magnet, hasher: Hasher) -> Metainfo:
-    """The metainfo that `source` names, parsed off the loop: a large torrent takes seconds.
+async def load(source: str | Path | bytes | Metainfo | Magnet, hasher: Hasher) -> Metainfo | Magnet:
+    """What `source` names, parsed off the loop: a large torrent takes seconds.
 
-    Raises StorageError, MetainfoError for a file that is no torrent, MagnetError for a magnet link.
+    Raises StorageError, MetainfoError for a file that is no torrent, MagnetError for a bad magnet link.
     """
-    if isinstance(source, Metainfo):
+    if isinstance(source, Metainfo | Magnet):
         return source
     if isinstance(source, bytes):
         data = source
         return await hasher.run(lambda: Metainfo.from_bytes(data))
-    if isinstance(source, Magnet) or str(source).startswith("magnet:"):
-        magnet = source if isinstance(source, Magnet) else Magnet.parse(str(source))
-        name = magnet.name or "this magnet link"
-        raise MagnetError(f"{name} brings no metadata, and fetching it from peers is not possible yet")
+    if isinstance(source, str) and source[:7].lower() == "magnet:":
+        return Magnet.parse(source)
     try:
         content = await read_whole(Path(source), MAX_SIZE + 1)
         return await hasher.run(lambda: Metainfo.from_bytes(content))

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 class TorrentState(Enum):
     QUEUED = "queued"
+    METADATA = "fetching metadata"
     CHECKING = "checking"
     DOWNLOADING = "downloading"
     SEEDING = "seeding"
@@ -87,11 +88,16 @@ class TorrentSnapshot:
     pieces_had: int
     pieces: bytes
     """Bitfield of verified pieces, first piece in the high bit."""
+    metadata_progress: float = 1.0
+    """How much of the metadata is there; below 1.0 the sizes are not known, and stand at 0."""
 
     @property
     def progress(self) -> float:
+        if self.metadata_progress < 1.0:
+            return 0.0
         return 1.0 if self.wanted_size == 0 else self.done_size / self.wanted_size
 
     @property
     def complete(self) -> bool:
-        return self.done_size >= self.wanted_size and self.state not in (TorrentState.QUEUED, TorrentState.CHECKING)
+        early = self.state in (TorrentState.QUEUED, TorrentState.METADATA, TorrentState.CHECKING)
+        return self.done_size >= self.wanted_size and self.metadata_progress == 1.0 and not early

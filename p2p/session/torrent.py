@@ -7,20 +7,21 @@ stop: peers go, trackers are told, what was downloaded is synced and put on reco
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from p2p.errors import DiskFullError, StarlingError, StorageError
+from p2p.metainfo.magnet import Magnet
+from p2p.metainfo.metainfo import Metainfo
 from p2p.session import goals
 from p2p.session.announcer import AnnounceFacts, Announcer
-from p2p.session.connector import Connector
 from p2p.session.dht_announcer import dht_announcer
 from p2p.session.event_bus import EventKind
-from p2p.session.exchange import OUR_REQUEST_QUEUE, Exchange
 from p2p.session.extensions import TorrentExtensions
-from p2p.session.peer_task import EndKind, Peer
+from p2p.session.magnet_stage import UNKNOWN_LEFT, tracker_tiers
+from p2p.session.membership import Membership
+from p2p.session.peer_task import EndKind
 from p2p.session.piece_store import CheckStoppedError, PieceStore, Totals
 from p2p.session.record_keeping import RecordKeeping
 from p2p.session.scope import Scope
@@ -28,26 +29,24 @@ from p2p.session.selection import file_priorities, piece_priorities
 from p2p.session.snapshot import TorrentSnapshot, TorrentState
 from p2p.session.throttle import Throttle
 from p2p.session.torrent_view import torrent_snapshot
-from p2p.session.uploads import MAX_UPLOAD_QUEUE, Uploads
 from p2p.swarm.announce import AnnounceSchedule
-from p2p.swarm.bans import SmartBan
-from p2p.swarm.choker import Choker
 from p2p.swarm.peer_list import PRIVATE_SOURCES, PeerList, PeerSource
-from p2p.swarm.piece_picker import PickMode, PiecePicker
+from p2p.swarm.piece_picker import PickMode
 from p2p.swarm.rate import RateLimiter
-from p2p.version import CLIENT_NAME, VERSION
-from p2p.wire.connection import Connection
-from p2p.wire.extension import ExtensionHandshake
-from p2p.wire.handshake import Handshake
+from p2p.version import VERSION
 from p2p.wire.peer_id import make_peer_id
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from p2p.codec.announce import AnnounceReply
     from p2p.ids import Address, InfoHash, PeerId, PieceIndex
-    from p2p.metainfo.metainfo import Metainfo
+    from p2p.session.exchange import Exchange
     from p2p.session.handshaking import Opened
+    from p2p.session.peer_task import Peer
     from p2p.session.services import Services
     from p2p.session.settings import TorrentOptions
+    from p2p.wire.handshake import Handshake
 
 log = logging.getLogger(__name__)
 
@@ -66,52 +65,70 @@ SPACE_RETRY_MESSAGE: Final = "waiting for room on the disk"
 class Torrent:
     """A torrent of a session. Made by `Session.add`."""
 
-    def __init__(self, key: int, metainfo: Metainfo, options: TorrentOptions, services: Services, now: float) -> None:
+    def __init__(
+        self,
+        key: int,
+        source: Metainfo | Magnet,
+        options: TorrentOptions,
+        services: Services,
+        *,
+        on_names: Callable[[Torrent], None],
+        now: float,
+    ) -> None:
+        """`on_names` hears of it when the torrent has other info-hashes than before, or turns out to be private."""
         environment = services.environment
+        magnet = source if isinstance(source, Magnet) else None
+        metainfo = source if isinstance(source, Metainfo) else None
         self.key = key
         self.metainfo = metainfo
+        """None while it is fetched from peers."""
+        self.info_hash: Final = (source.info_hash_v1 or source.info_hash_v2 or b"").hex()
+        """The torrent's key in hex: its version 1 info-hash, or the version 2 one where no other was known."""
+        self.name = source.name or self.info_hash
         self.options = options
-        self.info_hashes: tuple[InfoHash, ...] = metainfo.wire_info_hashes()
         self.peer_id: PeerId = make_peer_id(environment.secrets, VERSION)
         self.state = TorrentState.QUEUED
         self.message: str | None = None
         self.check_progress = 0.0
-        self.file_priorities = file_priorities(metainfo, options)
+        self.file_priorities: list[int] = []
         self.target = Path(options.download_dir or services.settings.download_dir).absolute()
-        self.exchange: Exchange | None = None
         self.announcer: Announcer | None = None
+        tiers = tracker_tiers(source) if options.trackers is None else options.trackers
         self.schedule = AnnounceSchedule(
-            (options.trackers if options.trackers is not None else metainfo.trackers)
-            if services.settings.trackers
-            else (),
-            private=metainfo.private,
-            rng=environment.rng,
+            tiers if services.settings.trackers else (), private=self.private, rng=environment.rng
         )
-        self.peer_list = PeerList(sources=PRIVATE_SOURCES) if metainfo.private else PeerList()
+        self.peer_list = PeerList(sources=PRIVATE_SOURCES) if self.private else PeerList()
         self.limit_down = RateLimiter(options.limit_down, now)
         self.limit_up = RateLimiter(options.limit_up, now)
-        self.store = PieceStore(
-            metainfo,
-            self.target,
-            services=services,
-            wanted=lambda index: self.file_priorities[index] > 0,
-            options=options,
-        )
         self.extensions = TorrentExtensions(
             metainfo,
             exchange_peers=services.settings.peer_exchange,
             on_peers=lambda addresses: self.add_peers(addresses, PeerSource.PEX),
             now=now,
         )
+        self._down = Throttle(self.limit_down, services.turns_down)
+        self._up = Throttle(self.limit_up, services.turns_up)
+        self._members = Membership(
+            key=key,
+            peer_id=self.peer_id,
+            magnet=magnet,
+            info_hashes=source.wire_info_hashes(),
+            services=services,
+            extensions=self.extensions,
+            peer_list=self.peer_list,
+            down=self._down,
+            up=self._up,
+            on_ban=self._on_ban,
+            dht=dht_announcer(self, services),
+        )
         self.seeding_since: float | None = None
         self._next_call = now + CALL_INTERVAL
         self.completed_at: float | None = None
         """When the last wanted piece was synced in this run, on the loop's clock."""
         self._services = services
-        self._dht = dht_announcer(self, services)
-        self._connector: Connector | None = None
+        self._on_names = on_names
+        self._store: PieceStore | None = None
         self._scope: Scope | None = None
-        self._peer_keys = itertools.count(1)
         self._stop = asyncio.Event()
         self._done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._stopped = asyncio.Event()
@@ -124,12 +141,41 @@ class Torrent:
             on_error=self._on_storage_error,
         )
         self._completing: asyncio.Task[None] | None = None
+        if metainfo is not None:
+            self._on_metainfo(metainfo)
 
     @property
-    def info_hash(self) -> str:
-        """The torrent's key in hex: its version 1 info-hash, or the version 2 one where there is no other."""
-        full = self.metainfo.info_hash_v1 or self.metainfo.info_hash_v2
-        return "" if full is None else full.hex()
+    def private(self) -> bool:
+        """Whether peers come from trackers alone (BEP 27); False while that is not known."""
+        return self.metainfo is not None and self.metainfo.private
+
+    @property
+    def store(self) -> PieceStore:
+        """The content. RuntimeError while the metadata is not there."""
+        if self._store is None:
+            raise RuntimeError("the torrent's metadata is not there yet")
+        return self._store
+
+    @property
+    def metadata_progress(self) -> float:
+        """1.0 once the metadata is there."""
+        stage = self._members.stage
+        return 1.0 if self.metainfo is not None or stage is None else min(stage.fetch.progress, 0.999)
+
+    @property
+    def info_hashes(self) -> tuple[InfoHash, ...]:
+        """The names of the torrent's swarms as far as they are known, version 1 first."""
+        return self._members.info_hashes
+
+    @property
+    def exchange(self) -> Exchange | None:
+        """What goes on with peers, once the content is open."""
+        return self._members.exchange
+
+    @property
+    def connected_peers(self) -> list[Peer]:
+        """Those we are connected to, in order of connection."""
+        return self._members.peers
 
     # -- what users of the library call
 
@@ -143,7 +189,7 @@ class Torrent:
 
     async def stop(self) -> None:
         """Stop in good order: peers, trackers, disk. Idempotent."""
-        self._stop.set()
+        self.request_stop()
         await self._stopped.wait()
 
     def snapshot(self) -> TorrentSnapshot:
@@ -153,8 +199,7 @@ class Torrent:
     def add_peers(self, addresses: list[Address], source: PeerSource) -> None:
         """The one door for addresses of peers."""
         self.peer_list.add(addresses, source, asyncio.get_running_loop().time())
-        if self._connector is not None:
-            self._connector.wake()
+        self._members.wake()
 
     @property
     def failure(self) -> StarlingError | None:
@@ -169,15 +214,20 @@ class Torrent:
             try:
                 async with Scope() as scope:
                     self._scope = scope
-                    await self._open()
-                    self._join(scope)
-                    await self._stop.wait()
+                    try:
+                        await self._begin(scope)
+                        await self._stop.wait()
+                    except StarlingError as error:
+                        if not isinstance(error, CheckStoppedError):
+                            self._fail(error)
+                        await self._leave()
+                        raise
                     await self._leave()
             finally:
                 self._scope = None
                 await self._close()
         except CheckStoppedError:
-            log.debug("%s was stopped while it was checked", self.metainfo.name)
+            log.debug("%s was stopped before it joined its swarm", self.name)
         except StarlingError as error:
             self._fail(error)
         finally:
@@ -203,6 +253,49 @@ class Torrent:
         self._failure = error
         self._services.publish(EventKind.ERROR, self.info_hash, self.message)
 
+    async def _begin(self, scope: Scope) -> None:
+        stage = self._members.stage
+        if stage is None:
+            await self._open()
+            self._meet(scope)
+            self._join(scope)
+            return
+        self.state = TorrentState.METADATA
+        self._meet(scope)
+        try:
+            metainfo = await stage.metainfo()
+        except StarlingError as error:
+            if self._stop.is_set():
+                raise CheckStoppedError("stopped before the metadata came") from error
+            raise
+        self._on_metainfo(metainfo)
+        stage.on_metainfo(metainfo, self.peer_list)
+        if metainfo.private:
+            self.schedule.on_private()
+            self._members.leave_dht()
+        self._services.publish(EventKind.METADATA, self.info_hash)
+        await self._open()
+        self._join(scope)
+
+    def _on_metainfo(self, metainfo: Metainfo) -> None:
+        """What the torrent is, is known. Raises StarlingError for a choice of files that it does not have."""
+        self.metainfo = metainfo
+        self.name = metainfo.name
+        self.file_priorities = file_priorities(metainfo, self.options)
+        self._store = PieceStore(
+            metainfo,
+            self.target,
+            services=self._services,
+            wanted=lambda index: self.file_priorities[index] > 0,
+            options=self.options,
+        )
+        self._members.greeting.upgrade = metainfo.version == "hybrid"
+        self._set_names(metainfo.wire_info_hashes())
+
+    def _set_names(self, names: tuple[InfoHash, ...]) -> None:
+        self._members.set_names(names)
+        self._on_names(self)
+
     async def _open(self) -> None:
         self.state = TorrentState.CHECKING
         self._services.publish(EventKind.CHECKING, self.info_hash)
@@ -213,90 +306,11 @@ class Torrent:
         await self.store.open(progress, self._stop.is_set)
         self.check_progress = 1.0
 
-    def _join(self, scope: Scope) -> None:
+    def _meet(self, scope: Scope) -> None:
+        """Look for peers, and connect to them."""
         services = self._services
         environment = services.environment
-        now = asyncio.get_running_loop().time()
-        layout = self.metainfo.layout
-        picker = PiecePicker(layout.piece_count, layout.piece_size, rng=environment.rng)
-        if self.options.sequential:
-            picker.mode = PickMode.SEQUENTIAL
-        picker.set_priorities(piece_priorities(self.metainfo, self.file_priorities, self.options))
-        picker.on_pieces_verified(self.store.have)
-        down = Throttle(self.limit_down, services.turns_down)
-        up = Throttle(self.limit_up, services.turns_up)
-        uploads = Uploads(
-            torrent=self.info_hashes[0],
-            cache=services.cache,
-            read=self.store.read,
-            piece_size=layout.piece_size,
-            scope=scope,
-            on_error=self._on_storage_error,
-        )
-        exchange = Exchange(
-            store=self.store,
-            arenas=services.arenas,
-            picker=picker,
-            choker=Choker(slots=services.settings.upload_slots),
-            bans=SmartBan(environment.secrets(16)),
-            uploads=uploads,
-            scope=scope,
-            rng=environment.rng,
-            info_hash=self.info_hashes[0],
-            extensions=self.extensions,
-            extension_handshake=self._extension_handshake,
-            down=down,
-            up=up,
-            on_piece=self._on_piece,
-            on_ban=self._on_ban,
-            on_storage_error=self._on_storage_error,
-            dht=self._dht,
-        )
-        self.exchange = exchange
-
-        def make_peer(opened: Opened, theirs: Handshake, address: Address, source: PeerSource | None) -> Peer:
-            wire = Connection(
-                piece_count=layout.piece_count,
-                piece_size=layout.piece_size,
-                fast=theirs.fast,
-                extension=theirs.extension,
-                arenas=services.arenas,
-                max_requests=MAX_UPLOAD_QUEUE,
-                now=asyncio.get_running_loop().time(),
-            )
-            return Peer(
-                next(self._peer_keys),
-                opened.stream,
-                theirs,
-                wire,
-                address=address,
-                incoming=source is PeerSource.INCOMING,
-                encrypted=opened.encrypted,
-                source=source or self.peer_list.source_of(address) or PeerSource.TRACKER,
-                owner=exchange,
-                down=down,
-                up=up,
-                now=asyncio.get_running_loop().time(),
-            )
-
-        self._connector = Connector(
-            network=environment.network,
-            scope=scope,
-            slots=services.slots,
-            peer_list=self.peer_list,
-            own_id=self.peer_id,
-            info_hashes=self.info_hashes,
-            handshake=self._handshake,
-            make_peer=make_peer,
-            attach=exchange.attach,
-            detach=exchange.detach,
-            candidates=self._candidates,
-            bind=services.bind,
-            encryption=services.settings.encryption,
-            secrets=environment.secrets,
-            max_peers=services.settings.max_connections_per_torrent,
-            key=self.key,
-        )
+        self.peer_list.add(self.options.peers, PeerSource.MANUAL, asyncio.get_running_loop().time())
         self.announcer = Announcer(
             schedule=self.schedule,
             http=environment.http,
@@ -308,23 +322,30 @@ class Torrent:
             clock=asyncio.get_running_loop().time,
             local=next((h for h in services.settings.bind if h not in ("0.0.0.0", "::")), None),  # noqa: S104
         )
-        if exchange.seeding:
+        self._members.meet(scope)
+        scope.start(self.announcer.run(), name="announcer")
+
+    def _join(self, scope: Scope) -> None:
+        now = asyncio.get_running_loop().time()
+        self._members.begin_exchange(
+            scope,
+            self.store,
+            piece_priorities(self.store.metainfo, self.file_priorities, self.options),
+            PickMode.SEQUENTIAL if self.options.sequential else PickMode.RAREST_FIRST,
+            on_piece=self._on_piece,
+            on_storage_error=self._on_storage_error,
+        )
+        if self.exchange is not None and self.exchange.seeding:
             self._become_seed(now, fresh=False)
         else:
             self.state = TorrentState.DOWNLOADING
-        self.peer_list.add(self.options.peers, PeerSource.MANUAL, now)
         self.peer_list.add(self.store.known_peers, PeerSource.RESUME, now)
-        scope.start(self._connector.run(), name="connector")
-        scope.start(self.announcer.run(), name="announcer")
         scope.start(self._record.run(), name="checkpoint")
-        if self._dht is not None:
-            scope.start(self._dht.run(), name="dht announcer")
+        self._members.wake()
 
     async def _leave(self) -> None:
-        if self._connector is not None:
-            self._connector.stop()
+        self._members.stop()
         if self.exchange is not None:
-            self.exchange.stop()
             await self.exchange.storing.drain()
         if self._completing is not None:  # trackers hear `completed` before `stopped`, or never
             await asyncio.wait([self._completing])
@@ -333,7 +354,8 @@ class Torrent:
 
     async def _close(self) -> None:
         try:
-            await self.store.close(self._totals())
+            if self._store is not None:
+                await self._store.close(self._totals())
         finally:
             if self.exchange is not None:
                 self.exchange.storing.close()
@@ -349,29 +371,30 @@ class Torrent:
 
     def accept(self, opened: Opened, theirs: Handshake) -> None:
         """A peer reached the session and asked for this torrent; it is run to its end."""
-        stream = opened.stream
-        if self._connector is None or self._stop.is_set() or self._scope is None or self._scope.closing:
-            stream.abort()
-            return
-        task = self._scope.start(self._connector.accept(opened, theirs), name=f"peer {stream.remote}")
-        task.add_done_callback(lambda task: stream.abort() if task.cancelled() else None)
+        if self._stop.is_set():
+            opened.stream.abort()
+        else:
+            self._members.accept(opened, theirs)
 
     # -- facts
 
     def on_tick(self, now: float) -> None:
         """About once a second."""
         exchange = self.exchange
-        if exchange is None or self._stop.is_set():
+        if self._stop.is_set():
+            return
+        self._call_for_peers(now)
+        if exchange is None:
+            self._on_stage_tick(now)
             return
         exchange.on_tick(now)
-        self._call_for_peers(exchange, now)
         if self.state is TorrentState.DISK_FULL and exchange.storing.disk_full is None and not self._record.waiting:
             self.state = TorrentState.DOWNLOADING if self.seeding_since is None else TorrentState.SEEDING
             self.message = None
         if self.seeding_since is not None:
             goal = goals.reached(
                 uploaded=self.store.uploaded_before + exchange.uploaded,
-                size=self.metainfo.total_size,
+                size=self.store.metainfo.total_size,
                 seeding_for=now - self.seeding_since,
                 seed_ratio=self.options.seed_ratio,
                 seed_time=self.options.seed_time,
@@ -379,9 +402,18 @@ class Torrent:
             if goal is not None:
                 self.request_stop(goal)
 
-    def _call_for_peers(self, exchange: Exchange, now: float) -> None:
+    def _on_stage_tick(self, now: float) -> None:
+        stage = self._members.stage
+        name = None if stage is None else stage.on_tick(now)
+        if name is not None:
+            if name not in self.info_hashes:
+                self._set_names((*self.info_hashes, name))
+            self._members.greet_as_version_2()
+
+    def _call_for_peers(self, now: float) -> None:
         """Nobody to download from: announce as early as the trackers allow, not when the interval is over."""
-        if exchange.peers or exchange.seeding or self.announcer is None or now < self._next_call:
+        seeding = self.exchange is not None and self.exchange.seeding
+        if self.connected_peers or seeding or self.announcer is None or now < self._next_call:
             return
         self._next_call = now + CALL_INTERVAL
         self.schedule.on_more_peers_wanted(now)
@@ -392,6 +424,7 @@ class Torrent:
         if not self._stop.is_set():
             self._stop_message = message
             self._stop.set()
+            self._members.stop_fetching()
 
     def _on_piece(self, piece: PieceIndex) -> None:  # noqa: ARG002 - the port's shape
         exchange = self.exchange
@@ -422,7 +455,7 @@ class Torrent:
     def _on_storage_error(self, error: StorageError) -> None:
         if isinstance(error, DiskFullError):
             if self.state is not TorrentState.DISK_FULL:
-                log.info("%s: %s", self.metainfo.name, error)
+                log.info("%s: %s", self.name, error)
                 self.state = TorrentState.DISK_FULL
                 self.message = f"{error}; {SPACE_RETRY_MESSAGE}"
                 self._services.publish(EventKind.ERROR, self.info_hash, self.message)
@@ -432,7 +465,7 @@ class Torrent:
             self._stop.set()
 
     def _on_ban(self, host: str, reason: str) -> None:
-        log.info("%s: banned %s: %s", self.metainfo.name, host, reason)
+        log.info("%s: banned %s: %s", self.name, host, reason)
         self.peer_list.ban(host, reason, asyncio.get_running_loop().time())
 
     def _on_reply(self, addresses: list[Address], reply: AnnounceReply) -> None:
@@ -449,39 +482,12 @@ class Torrent:
 
     # -- what others ask of the torrent
 
-    def _candidates(self, count: int, now: float) -> list[Address]:
-        return self.peer_list.candidates(
-            count, now, own_address=self._services.own_address(ipv6=False), rng=self._services.environment.rng
-        )
-
-    def _handshake(self, info_hash: InfoHash) -> Handshake:
-        return Handshake(
-            info_hash=info_hash,
-            peer_id=self.peer_id,
-            fast=True,
-            extension=True,
-            dht=self._dht is not None,
-            v2=self.metainfo.version == "hybrid",
-        )
-
-    def _extension_handshake(self, peer: Peer) -> ExtensionHandshake:
-        exchange = self.exchange
-        return ExtensionHandshake(
-            messages=self.extensions.messages,
-            client=CLIENT_NAME,
-            request_queue=OUR_REQUEST_QUEUE,
-            upload_only=exchange is not None and exchange.seeding,
-            metadata_size=self.extensions.metadata_size,
-            port=self._services.port if not peer.incoming else None,
-            your_ip=peer.address.host,
-        )
-
     def _facts(self) -> AnnounceFacts:
         exchange = self.exchange
         return AnnounceFacts(
             uploaded=0 if exchange is None else exchange.uploaded,
             downloaded=0 if exchange is None else exchange.downloaded,
-            left=self.store.left,
+            left=UNKNOWN_LEFT if self._store is None else self._store.left,
             port=self._services.port,
             key=int.from_bytes(self.peer_id[-4:], "big"),
             peer_id=self.peer_id,

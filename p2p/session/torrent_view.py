@@ -15,36 +15,38 @@ if TYPE_CHECKING:
 
 def torrent_snapshot(torrent: Torrent, now: float) -> TorrentSnapshot:
     """See `TorrentSnapshot`."""
-    metainfo, store, exchange = torrent.metainfo, torrent.store, torrent.exchange
-    wanted = metainfo.total_size if exchange is None else exchange.wanted_size
+    metainfo, exchange = torrent.metainfo, torrent.exchange
+    store = None if metainfo is None else torrent.store
+    total_size = 0 if metainfo is None else metainfo.total_size
+    wanted = total_size if exchange is None else exchange.wanted_size
     done = 0 if exchange is None else exchange.done_size
     uploaded = 0 if exchange is None else exchange.uploaded
     downloaded = 0 if exchange is None else exchange.downloaded
     rate_down = 0.0 if exchange is None else exchange.rate_down.rate(now)
     rate_up = 0.0 if exchange is None else exchange.rate_up.rate(now)
-    peers = () if exchange is None else tuple(_peer(exchange, peer, now) for peer in exchange.peers.values())
+    peers = tuple(_peer(exchange, peer, now) for peer in torrent.connected_peers)
     trackers = torrent.schedule.snapshot()
     left = wanted - done
     downloading = torrent.state is TorrentState.DOWNLOADING
-    total_up = store.uploaded_before + uploaded
+    total_up = uploaded if store is None else store.uploaded_before + uploaded
     return TorrentSnapshot(
         info_hash=torrent.info_hash,
-        name=metainfo.name,
+        name=torrent.name,
         state=torrent.state,
         message=torrent.message,
-        total_size=metainfo.total_size,
+        total_size=total_size,
         wanted_size=wanted,
         done_size=done,
         check_progress=torrent.check_progress,
         rate_down=rate_down,
         rate_up=rate_up,
-        downloaded=store.downloaded_before + downloaded,
+        downloaded=downloaded if store is None else store.downloaded_before + downloaded,
         uploaded=total_up,
         session_downloaded=downloaded,
         session_uploaded=uploaded,
         wasted=0 if exchange is None else exchange.wasted,
         corrupt=0 if exchange is None else exchange.corrupt,
-        ratio=total_up / metainfo.total_size if metainfo.total_size else 0.0,
+        ratio=total_up / total_size if total_size else 0.0,
         eta=left / rate_down if downloading and rate_down >= 1 and left else None,
         peers=peers,
         connected_seeders=sum(peer.seeder for peer in peers),
@@ -53,15 +55,16 @@ def torrent_snapshot(torrent: Torrent, now: float) -> TorrentSnapshot:
         swarm_leechers=max((t.leechers for t in trackers if t.leechers is not None), default=None),
         known_peers=len(torrent.peer_list),
         trackers=trackers,
-        piece_count=metainfo.piece_count,
-        pieces_had=store.have.count,
-        pieces=store.have.to_bytes(),
+        piece_count=0 if metainfo is None else metainfo.piece_count,
+        pieces_had=0 if store is None else store.have.count,
+        pieces=b"" if store is None else store.have.to_bytes(),
+        metadata_progress=torrent.metadata_progress,
     )
 
 
-def _peer(exchange: Exchange, peer: Peer, now: float) -> PeerSnapshot:
+def _peer(exchange: Exchange | None, peer: Peer, now: float) -> PeerSnapshot:
     wire = peer.wire
-    has = exchange.picker.peer_bitfield(peer.key)
+    has = None if exchange is None or peer.key not in exchange.peers else exchange.picker.peer_bitfield(peer.key)
     extension = wire.peer_extension
     return PeerSnapshot(
         address=str(peer.address),
@@ -69,14 +72,14 @@ def _peer(exchange: Exchange, peer: Peer, now: float) -> PeerSnapshot:
         incoming=peer.incoming,
         encrypted=peer.encrypted,
         source=peer.source.value,
-        progress=has.count / has.size if has.size else 1.0,
-        seeder=has.complete,
+        progress=0.0 if has is None else has.count / has.size if has.size else 1.0,
+        seeder=has is not None and has.complete,
         am_choking=wire.am_choking,
         am_interested=wire.am_interested,
         peer_choking=wire.peer_choking,
         peer_interested=wire.peer_interested,
         snubbed=peer.requests.snubbed,
-        optimistic=exchange.serving.choker.snapshot().optimistic == peer.key,
+        optimistic=exchange is not None and exchange.serving.choker.snapshot().optimistic == peer.key,
         rate_down=peer.rate_from.rate(now),
         rate_up=peer.rate_to.rate(now),
         downloaded=wire.payload_received,

@@ -299,6 +299,12 @@ class AnnounceSchedule:
             in_flight = tracker.in_flight is not None and tracker.in_flight.event is AnnounceEvent.STARTED
             tracker.completed_due = tracker.started or in_flight
 
+    def on_private(self) -> None:
+        """The torrent turned out to be private: from now on one tracker at a time (BEP 27)."""
+        self._private = True
+        self._regroup()
+        self._last_private = next((group.current for group in self._groups), None)
+
     def on_more_peers_wanted(self, now: float) -> None:
         """There are too few peers: announce again as early as the trackers allow."""
         for tracker in self._trackers.values():

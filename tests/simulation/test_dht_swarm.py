@@ -107,7 +107,7 @@ def test_a_private_torrent_says_nothing_to_the_dht(play, sent):
         assert [datagram for datagram in sent if info_hash in datagram] == []
         assert greetings == []
         for peer in world.peers:
-            assert not peer.torrent._handshake(info_hash).dht
+            assert not peer.torrent._members.greeting.handshake(info_hash).dht
             assert peer.session.dht.snapshot().families[0].hashes == ()
 
     play(scenario, size=100_000, until=7_200)

@@ -119,6 +119,7 @@ class Magnet:
                 peer_list=self.peer_list,
                 own_id=OUR_ID,
                 info_hashes=info_hashes,
+                upgrade=None,
                 handshake=lambda info_hash: Handshake(
                     info_hash=info_hash, peer_id=OUR_ID, fast=True, extension=True, dht=False, v2=False
                 ),

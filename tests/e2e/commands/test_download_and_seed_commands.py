@@ -198,11 +198,6 @@ async def test_seed_takes_content_under_another_name(commands, content, tmp_path
     assert files_below(tmp_path / "out" / "songs") == files_below(tmp_path / "source" / "other name")
 
 
-async def test_a_magnet_link_is_refused_for_what_it_lacks(commands):
-    ended = await commands.run("download", "magnet:?xt=urn:btih:" + "ab" * 20 + "&so=0")
-    assert "no metadata" in ended.failed_with(1)
-
-
 async def test_select_fetches_what_matches_only(commands, content, tmp_path):
     _, address = await commands.seed(content)
     ended = await commands.run("download", "songs.torrent", "-o", "out", "--peer", address, "--select", "*.flac")

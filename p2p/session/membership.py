@@ -1,0 +1,259 @@
+"""A torrent's place in its swarm: who is connected, and whom newcomers belong to.
+
+There is one connector for the torrent's whole life. Before the metadata is known peers belong to the fetch of it,
+afterwards to the exchange; connections outlive the change.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from p2p.session.connector import Connector
+from p2p.session.exchange import Exchange
+from p2p.session.greeting import Greeting
+from p2p.session.magnet_stage import MagnetStage
+from p2p.session.uploads import Uploads
+from p2p.swarm.bans import SmartBan
+from p2p.swarm.choker import Choker
+from p2p.swarm.peer_list import PeerSource
+from p2p.swarm.piece_picker import PiecePicker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from p2p.errors import StorageError
+    from p2p.ids import Address, InfoHash, PeerId, PieceIndex
+    from p2p.metainfo.magnet import Magnet
+    from p2p.session.dht_announcer import DhtAnnouncer
+    from p2p.session.extensions import TorrentExtensions
+    from p2p.session.handshaking import Opened
+    from p2p.session.metadata_fetch import MetadataFetch
+    from p2p.session.peer_task import Peer
+    from p2p.session.piece_store import PieceStore
+    from p2p.session.scope import Scope
+    from p2p.session.services import Services
+    from p2p.session.throttle import Throttle
+    from p2p.swarm.peer_list import PeerList
+    from p2p.swarm.piece_picker import PickMode
+    from p2p.wire.extension import ExtensionHandshake
+    from p2p.wire.handshake import Handshake
+
+
+class Membership:
+    """See the module's head. `magnet` is the link of a torrent whose metadata has to be fetched."""
+
+    def __init__(
+        self,
+        *,
+        key: int,
+        peer_id: PeerId,
+        magnet: Magnet | None,
+        info_hashes: tuple[InfoHash, ...],
+        services: Services,
+        extensions: TorrentExtensions,
+        peer_list: PeerList,
+        down: Throttle,
+        up: Throttle,
+        on_ban: Callable[[str, str], None],
+        dht: DhtAnnouncer | None,
+    ) -> None:
+        self.exchange: Exchange | None = None
+        self.stage: MagnetStage | None = None
+        self.info_hashes = info_hashes
+        self._key = key
+        self._peer_id = peer_id
+        self._services = services
+        self._peer_list = peer_list
+        self._extensions = extensions
+        self._down = down
+        self._up = up
+        self._on_ban = on_ban
+        self._connector: Connector | None = None
+        self._scope: Scope | None = None
+        self.greeting = Greeting(
+            peer_id=peer_id,
+            services=services,
+            extensions=extensions,
+            peer_list=peer_list,
+            down=down,
+            up=up,
+            layout=None,
+            upgrade=magnet is not None and magnet.info_hash_v1 is not None,
+        )
+        self.greeting.dht = dht is not None
+        self._dht = dht
+        self._searching: asyncio.Task[None] | None = None
+        if magnet is not None:
+            self.stage = MagnetStage(
+                magnet, extensions=extensions, extension_handshake=self.extension_handshake, on_ban=on_ban
+            )
+
+    @property
+    def peers(self) -> list[Peer]:
+        """Those we are connected to, in order of connection."""
+        fetching = [] if self.stage is None else list(self.stage.fetch.peers.values())
+        return fetching if self.exchange is None else [*fetching, *self.exchange.peers.values()]
+
+    def meet(self, scope: Scope) -> None:
+        """Connect to peers, and accept them, for as long as the scope is open or until `stop`."""
+        services = self._services
+        environment = services.environment
+        self._scope = scope
+        self._connector = Connector(
+            network=environment.network,
+            scope=scope,
+            slots=services.slots,
+            peer_list=self._peer_list,
+            own_id=self._peer_id,
+            info_hashes=self.info_hashes,
+            upgrade=self._upgrade,
+            handshake=self.greeting.handshake,
+            make_peer=self._make_peer,
+            attach=self._attach,
+            detach=self._detach,
+            candidates=self._candidates,
+            bind=services.bind,
+            encryption=services.settings.encryption,
+            secrets=environment.secrets,
+            max_peers=services.settings.max_connections_per_torrent,
+            key=self._key,
+        )
+        scope.start(self._connector.run(), name="connector")
+        if self._dht is not None:
+            self._searching = scope.start(self._dht.run(), name="dht announcer")
+        if self.stage is not None:
+            scope.start(self._find_named(self.stage), name="named peers")
+
+    async def _find_named(self, stage: MagnetStage) -> None:
+        found = await stage.named_peers(self._services.environment.network)
+        self._peer_list.add(found, PeerSource.MANUAL, asyncio.get_running_loop().time())
+        self.wake()
+
+    def wake(self) -> None:
+        """There may be somebody new to connect to."""
+        if self._connector is not None:
+            self._connector.wake()
+
+    def accept(self, opened: Opened, theirs: Handshake) -> None:
+        """A peer reached the session and asked for this torrent; it is run to its end."""
+        stream = opened.stream
+        if self._connector is None or self._scope is None or self._scope.closing:
+            stream.abort()
+            return
+        task = self._scope.start(self._connector.accept(opened, theirs), name=f"peer {stream.remote}")
+        task.add_done_callback(lambda task: stream.abort() if task.cancelled() else None)
+
+    def set_names(self, info_hashes: tuple[InfoHash, ...]) -> None:
+        """The torrent's info-hashes as they are known now, version 1 first."""
+        self.info_hashes = info_hashes
+        if self._connector is not None:
+            self._connector.on_names(info_hashes, self._upgrade)
+
+    def greet_as_version_2(self) -> None:
+        """Greet peers under the version 2 info-hash first."""
+        if self._connector is not None:
+            self._connector.on_names(self.info_hashes[::-1], self._upgrade)
+
+    def leave_dht(self) -> None:
+        """The torrent turned out to be private: it is neither announced nor searched for from here on (BEP 27)."""
+        self._dht, self.greeting.dht = None, False
+        if self._searching is not None:
+            self._searching.cancel()
+
+    def begin_exchange(
+        self,
+        scope: Scope,
+        store: PieceStore,
+        priorities: bytes,
+        mode: PickMode,
+        *,
+        on_piece: Callable[[PieceIndex], None],
+        on_storage_error: Callable[[StorageError], None],
+    ) -> None:
+        """The torrent is known and its content open: peers belong to an exchange from here on."""
+        services, environment = self._services, self._services.environment
+        layout = self.greeting.layout = store.metainfo.layout
+        picker = PiecePicker(layout.piece_count, layout.piece_size, rng=environment.rng)
+        picker.mode = mode
+        picker.set_priorities(priorities)
+        picker.on_pieces_verified(store.have)
+        uploads = Uploads(
+            torrent=self.info_hashes[0],
+            cache=services.cache,
+            read=store.read,
+            piece_size=layout.piece_size,
+            scope=scope,
+            on_error=on_storage_error,
+        )
+        self.exchange = Exchange(
+            store=store,
+            arenas=services.arenas,
+            picker=picker,
+            choker=Choker(slots=services.settings.upload_slots),
+            bans=SmartBan(environment.secrets(16)),
+            uploads=uploads,
+            scope=scope,
+            rng=environment.rng,
+            info_hash=self.info_hashes[0],
+            extensions=self._extensions,
+            extension_handshake=self.extension_handshake,
+            down=self._down,
+            up=self._up,
+            on_piece=on_piece,
+            on_ban=self._on_ban,
+            on_storage_error=on_storage_error,
+            dht=self._dht,
+        )
+        if self.stage is not None:
+            now = asyncio.get_running_loop().time()
+            for peer, events in self.stage.fetch.hand_over(layout):
+                self.exchange.adopt(peer, events, now)
+
+    def stop_fetching(self) -> None:
+        """End what waits for metadata."""
+        if self.stage is not None:
+            self.stage.fetch.stop()
+
+    def stop(self) -> None:
+        """Begin no connection further, and end those there are."""
+        if self._connector is not None:
+            self._connector.stop()
+        self.stop_fetching()
+        if self.exchange is not None:
+            self.exchange.stop()
+
+    def extension_handshake(self, peer: Peer) -> ExtensionHandshake:
+        """Ours for `peer`, as things stand."""
+        return self.greeting.extension_handshake(peer, upload_only=self.exchange is not None and self.exchange.seeding)
+
+    @property
+    def _upgrade(self) -> InfoHash | None:
+        """The version 2 name of what has another name beside it."""
+        return self.info_hashes[1] if len(self.info_hashes) > 1 else None
+
+    @property
+    def _host(self) -> Exchange | MetadataFetch:
+        """Whom newcomers belong to."""
+        if self.exchange is not None:
+            return self.exchange
+        if self.stage is None:
+            raise RuntimeError("there is nobody whom a peer could belong to")
+        return self.stage.fetch
+
+    def _make_peer(self, opened: Opened, theirs: Handshake, address: Address, source: PeerSource | None) -> Peer:
+        return self.greeting.make_peer(opened, theirs, address, source, self._host)
+
+    def _attach(self, peer: Peer) -> None:
+        self._host.attach(peer)
+
+    def _detach(self, peer: Peer) -> None:
+        if self.stage is not None and peer.key in self.stage.fetch.peers:
+            self.stage.fetch.detach(peer)
+        elif self.exchange is not None:
+            self.exchange.detach(peer)
+
+    def _candidates(self, count: int, now: float) -> list[Address]:
+        return self._peer_list.candidates(
+            count, now, own_address=self._services.own_address(ipv6=False), rng=self._services.environment.rng
+        )
