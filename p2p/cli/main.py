@@ -28,6 +28,7 @@ COMMANDS: Final = {
     "verify": "p2p.cli.verify",
     "download": "p2p.cli.download",
     "seed": "p2p.cli.seed",
+    "dht": "p2p.cli.dht",
     "demo": "p2p.cli.demo",
 }
 """Each command and its module, in the order of `--help`. A module has `register(app)`, which adds the command."""

@@ -1,0 +1,89 @@
+"""`starling dht` as users run it, and transfers that find each other by one node and nothing else."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from command_line import files_below
+
+INFO_HASH = "2c6b6858d61da9543d4231a71db4b1c9264b0685"
+MAGNET = f"magnet:?xt=urn:btih:{INFO_HASH}"
+
+
+@pytest.fixture
+async def node(commands):
+    """A node on loopback that knows nobody, and where it is."""
+    running = await commands.start("dht", "node", "--bind", "127.0.0.1", "--port", "0", "--json")
+    return running, f"127.0.0.1:{(await running.event('listening'))['port']}"
+
+
+async def test_what_one_announces_another_finds(commands, node):
+    running, router = node
+    here = ("--bind", "127.0.0.2", "--bootstrap", router)
+    announced = await commands.run("dht", "announce", MAGNET, "--port", "777", *here, "--json")
+    assert announced.events == [{"event": "announced", "port": 777, "stored": 1, "asked": 1}]
+    there = ("--bind", "127.0.0.3", "--bootstrap", router)
+    found = await commands.run("dht", "get-peers", INFO_HASH, *there)
+    assert (found.status, found.stdout, found.stderr) == (0, "127.0.0.2:777", "")
+    as_json = await commands.run("dht", "get-peers", MAGNET, *there, "--json")
+    assert as_json.events[0] == {"event": "peer", "host": "127.0.0.2", "port": 777}
+    assert as_json.events[-1]["event"] == "done"
+    assert as_json.events[-1]["peers"] == 1
+    await running.line(lambda line: any(each["hashes"] for each in json.loads(line).get("families", ())))
+    assert (await running.stop()).status == 0
+
+
+async def test_ping(commands, node):
+    _, address = node
+    said = json.loads((await commands.run("dht", "ping", address, "--json")).stdout)
+    assert said["address"] == address
+    assert len(said["node_id"]) == 40
+    plain = await commands.run("dht", "ping", address)
+    assert said["node_id"] in plain.stdout
+
+
+async def test_a_node_says_in_plain_lines_how_it_stands(commands):
+    running = await commands.start("dht", "node", "--bind", "127.0.0.1", "--port", "0")
+    await running.line("listening on UDP port")
+    assert "0 torrents stored" in await running.line("IPv4: ")
+    assert (await running.stop()).status == 0
+
+
+async def test_a_seed_and_a_download_with_nothing_but_a_bootstrap_address(commands, node, content, tmp_path):
+    _, router = node
+    join = ("--bootstrap", router, "--json")
+    seed = await commands.start("seed", content, "--bind", "127.0.0.2", *join)
+    await seed.event("complete")
+    ended = await commands.run("download", "songs.torrent", "-o", "out", "--bind", "127.0.0.3", *join)
+    assert ended.status == 0
+    assert files_below(tmp_path / "out/songs") == files_below(content)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "reason"),
+    [
+        (("ping", "127.0.0.1:9"), 1, "127.0.0.1:9 did not answer"),
+        (("ping", "no.such.host.invalid:1"), 1, "no address of no.such.host.invalid"),
+        (("get-peers", INFO_HASH, "--bootstrap", "no.such.host.invalid:1"), 1, "no address of"),
+        (("get-peers", "xyz"), 2, "'xyz' is neither an info-hash in hex nor a magnet link"),
+        (("get-peers", "z" * 40), 2, "is no info-hash"),
+        (("announce", INFO_HASH), 2, "missing option '--port'"),
+        ((), 2, "missing command"),
+    ],
+)
+async def test_errors_are_one_line(commands, arguments, status, reason):
+    assert reason in (await commands.run("dht", *arguments)).failed_with(status)
+
+
+async def test_nobody_knows_a_peer(commands, node):
+    _, router = node
+    ended = await commands.run("dht", "get-peers", INFO_HASH, "--bind", "127.0.0.2", "--bootstrap", router)
+    assert "no peer is known" in ended.failed_with(1)
+
+
+@pytest.mark.parametrize("command", ["node", "ping", "get-peers", "announce"])
+async def test_help_has_an_example(commands, command):
+    ended = await commands.run("dht", command, "--help", COLUMNS="80")
+    assert f"  starling dht {command}" in ended.stdout.partition("Examples:")[2]
+    assert max(map(len, ended.stdout.splitlines())) <= 80
