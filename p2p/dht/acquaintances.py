@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 KNOWN_FOR: Final = 600.0
 """Seconds a node that answered is remembered: half of all nodes stay that long."""
-MAX_KNOWN: Final = 256
+MAX_KNOWN: Final = 128
 SILENT_FOR: Final = 180.0
 """Seconds an address that let a query fail is asked no more by searches."""
 MAX_SILENT: Final = 1_024

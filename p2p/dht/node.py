@@ -173,7 +173,7 @@ class DhtNode:
     @property
     def contact_count(self) -> int:
         """Nodes in the tables, whatever their standing."""
-        return sum(len(family.table.contacts()) for family in self._families.values())
+        return sum(family.table.size for family in self._families.values())
 
     def snapshot(self, now: float) -> NodeView:
         """How the node stands."""

@@ -6,7 +6,7 @@ from typing import Final
 
 FIRST_STALL: Final = 0.6
 """Seconds before anything is measured: a round trip around the world takes 0.3."""
-MIN_STALL: Final = 0.03
+MIN_STALL: Final = 0.02
 """Seconds that a busy machine may take by itself."""
 MAX_STALL: Final = 1.5
 

@@ -300,6 +300,11 @@ class NodeTable(RoutingTable):
         """All that count, by range of their buckets."""
         return [contact for bucket in self.buckets for contact in bucket.nodes.values()]
 
+    @property
+    def size(self) -> int:
+        """How many count."""
+        return sum(map(len, self.buckets))
+
     def on_response(self, node_id: NodeId, address: Address, rtt: float, now: float) -> Contact:
         """A node has answered us; it enters if it may."""
         contact = self.get(node_id)

@@ -284,7 +284,7 @@ class Searches:
         """Nodes of the other network, told while we join this one, lead into it (BEP 32)."""
         other = self._families.get(not family.ipv6)
         told = response.nodes if family.ipv6 else response.nodes6
-        if other is None or other.joining is not None or other.table.contacts() or not told:
+        if other is None or other.joining is not None or other.table.size or not told:
             return
         contacts = other.believed(told, teller, now)
         self.join(other, [contact.address for contact in contacts], now)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from p2p.dht.acquaintances import SILENT_FOR
 from p2p.dht.krpc import Ping
-from p2p.dht.routing_table import K, Standing, random_id_in
+from p2p.dht.routing_table import FRESH_FOR, K, Standing, random_id_in
 from p2p.dht.searches import Purpose, Search
 from p2p.dht.transactions import TIMEOUT
 
@@ -27,11 +27,9 @@ if TYPE_CHECKING:
     from p2p.ids import Address
 
 TURN: Final = 2.0
-"""Seconds between turns."""
+"""Seconds between turns. In each, one questionable contact is pinged: a table of 400 is gone through in FRESH_FOR."""
 MAX_VERIFYING: Final = 32
 """Addresses pinged in one turn: a table fills in a minute, and who sends from many addresses gains little by it."""
-PINGS_A_TURN: Final = 1
-"""Questionable contacts pinged in one turn: a table of 400 is gone through in less than FRESH_FOR."""
 MAX_REFRESHING: Final = 3
 MAX_SEEDS: Final = 64
 FIRST_PAUSE: Final = 5.0
@@ -40,6 +38,9 @@ LONGEST_PAUSE: Final = 300.0
 MAX_UNJUDGED: Final = 64
 CUT_OFF: Final = 3 * TIMEOUT
 """Seconds without any answer after which the fault was ours."""
+REJOIN: Final = 1_800.0
+"""Seconds after which we search for ourselves again. One seed is asked then too, so that two halves of a network that
+were cut apart for long find each other."""
 THIN: Final = K // 2
 """Contacts below which we go on trying to join."""
 
@@ -69,11 +70,15 @@ class Upkeep:
             del self._seeds[address]
 
     def join(self, family: Family, now: float) -> None:
-        """Search for ourselves, now."""
+        """Search for ourselves, now: from the table, and from all seeds, or one by chance if the table is fit."""
         family.join_pause = min(max(2 * family.join_pause, FIRST_PAUSE), LONGEST_PAUSE)
         family.join_at = now + family.join_pause
-        seeds = [address for address in self._seeds if address.is_ipv6 == family.ipv6]
-        self._searches.join(family, [each for each in seeds if each not in family.own_addresses], now)
+        seeds = [
+            address for address in self._seeds if address.is_ipv6 == family.ipv6 and address not in family.own_addresses
+        ]
+        if seeds and _is_fit(family, now):
+            seeds = [self._rng.choice(seeds)]
+        self._searches.join(family, seeds, now)
 
     def verify(self, family: Family, address: Address, contact: Contact | None, now: float) -> None:
         """Ping an address, once a turn at most; who answers enters the table by the usual rules."""
@@ -120,17 +125,18 @@ class Upkeep:
         self._verified.clear()
         for family in self._families.values():
             family.store.expire(now)
-            contacts = len(family.table.contacts())
+            contacts = family.table.size
             if family.last_heard > now - TURN:
                 family.table.drop_bad()
-            if contacts >= THIN:
+            if _is_fit(family, now):
                 family.join_pause = 0.0
+                if family.joining is None and family.join_at + REJOIN <= now:
+                    self.join(family, now)
             elif family.joining is None and family.join_at <= now and (contacts or self._has_seeds(family)):
                 self.join(family, now)
-            for _ in range(PINGS_A_TURN):
-                doubtful = family.table.most_questionable(now, self._verified)
-                if doubtful is not None:
-                    self.verify(family, doubtful.address, doubtful, now)
+            doubtful = family.table.most_questionable(now, self._verified)
+            if doubtful is not None:
+                self.verify(family, doubtful.address, doubtful, now)
             self._meet(family, now)
             self._refresh(family, now)
 
@@ -146,10 +152,15 @@ class Upkeep:
 
     def _refresh(self, family: Family, now: float) -> None:
         """Search in buckets in which nothing has changed for long (BEP 5), in those changed longest ago first."""
-        if family.joining is not None or not family.table.contacts():
+        if family.joining is not None or not family.table.size:
             return
         due = sorted(family.table.lonely_buckets(now), key=lambda each: each.last_updated)
         for bucket in due[: max(MAX_REFRESHING - self._searches.refreshing, 0)]:
             bucket.changed(now)  # or it would be due again at once where nobody answers
             search = Search(0, Purpose.REFRESH, random_id_in(bucket, self._rng), now)
             self._searches.start(search, [family], now)
+
+
+def _is_fit(family: Family, now: float) -> bool:
+    """Whether the table will do: not thin, and somebody in it answers."""
+    return family.table.size >= THIN and now - family.last_heard < FRESH_FOR

@@ -13,7 +13,7 @@ from p2p.dht.node import DhtNode
 from p2p.dht.routing_table import FRESH_FOR, K, Standing
 from p2p.dht.state import SavedTable
 from p2p.dht.transactions import TIMEOUT
-from p2p.dht.upkeep import LONGEST_PAUSE
+from p2p.dht.upkeep import LONGEST_PAUSE, REJOIN
 from p2p.errors import DhtError
 from p2p.ids import Address
 
@@ -275,6 +275,28 @@ def test_a_restart_with_the_saved_table_finds_peers_within_a_second(wire):
     assert wire.heard(again, PeersFound)
     assert again._families[False].own_id == saved.ids[False]
     assert again.contact_count >= K
+
+
+def test_a_saved_table_of_the_dead_does_not_keep_a_node_from_joining(wire):
+    nodes = wire.network(10)
+    saved = nodes[4].saved(wire.now)
+    for node in nodes:
+        wire.dead[wire.address(node)] = None
+    other = wire.node("30.0.0.1")
+    late = wire.node("30.1.0.1")
+    late.restore(saved, wire.now)
+    late.bootstrap([], wire.now)
+    late.bootstrap([Address("30.9.0.1", 1), wire.address(other)], wire.now)  # one of two seeds is dead too
+    wire.run(60)
+    assert wire.address(other) in [contact.address for contact in table(late).contacts()]
+    assert wire.heard(late, Joined)[-1].answered >= 1
+
+
+def test_the_join_is_repeated_now_and_then_by_one_seed(wire):
+    nodes = wire.network(12)
+    joins = len(wire.heard(nodes[5], Joined))
+    wire.run(2 * REJOIN + 60)
+    assert len(wire.heard(nodes[5], Joined)) == joins + 2
 
 
 def test_a_snapshot_adds_up(wire):
