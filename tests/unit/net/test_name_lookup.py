@@ -34,7 +34,9 @@ def test_a_lookup_that_is_never_answered_does_not_hold_up_the_end(monkeypatch):
             thread.join()
 
 
-@pytest.mark.parametrize(("refusal", "reason"), [(OSError(-2, "no such name"), "no such name"), (UnicodeError(), "host")])
+@pytest.mark.parametrize(
+    ("refusal", "reason"), [(OSError(-2, "no such name"), "no such name"), (UnicodeError(), "host")]
+)
 async def test_what_the_system_refuses_is_a_network_error(monkeypatch, refusal, reason):
     def refuse(*_arguments, **_options):
         raise refusal
