@@ -33,7 +33,11 @@ def settings_for(args: argparse.Namespace) -> dict[str, object]:
     settings = lt.high_performance_seed() if args.profile == "high-performance-seed" else {}
     return settings | {
         "listen_interfaces": args.listen,
-        "enable_dht": False,
+        "enable_dht": bool(args.dht_node),
+        "dht_bootstrap_nodes": args.dht_node,
+        "dht_restrict_routing_ips": False,
+        "dht_restrict_search_ips": False,
+        "dht_ignore_dark_internet": False,
         "enable_lsd": False,
         "enable_upnp": False,
         "enable_natpmp": False,
@@ -104,6 +108,7 @@ def main() -> int:
     parser.add_argument("--listen", required=True, help="HOST:PORT")
     parser.add_argument("--peer", action="append", default=[], help="HOST:PORT to dial once checked")
     parser.add_argument("--no-trackers", action="store_true")
+    parser.add_argument("--dht-node", default="", help="HOST:PORT to join the DHT by; none for no DHT")
     parser.add_argument("--utp", action="store_true", help="uTP instead of TCP")
     parser.add_argument("--encryption", choices=ENCRYPTION_POLICIES, default="off")
     parser.add_argument("--profile", choices=["default", "high-performance-seed"], default="default")

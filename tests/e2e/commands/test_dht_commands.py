@@ -50,12 +50,13 @@ async def test_a_node_says_in_plain_lines_how_it_stands(commands):
     assert (await running.stop()).status == 0
 
 
-async def test_a_seed_and_a_download_with_nothing_but_a_bootstrap_address(commands, node, content, tmp_path):
+async def test_a_magnet_link_and_a_bootstrap_address_are_enough(commands, node, content, tmp_path):
     _, router = node
     join = ("--bootstrap", router, "--json")
     seed = await commands.start("seed", content, "--bind", "127.0.0.2", *join)
+    magnet = (await seed.event("added"))["magnet"]
     await seed.event("complete")
-    ended = await commands.run("download", "songs.torrent", "-o", "out", "--bind", "127.0.0.3", *join)
+    ended = await commands.run("download", magnet, "-o", "out", "--bind", "127.0.0.3", *join)
     assert ended.status == 0
     assert files_below(tmp_path / "out/songs") == files_below(content)
 
