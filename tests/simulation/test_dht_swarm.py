@@ -7,11 +7,16 @@ from dataclasses import replace
 
 import pytest
 
+from p2p.errors import NetworkError
+from p2p.ids import Address
 from p2p.metainfo.create import CreationPlan, hash_job
 from p2p.metainfo.envelope import Envelope
 from p2p.metainfo.metainfo import Metainfo
+from p2p.net.asyncio_network import AsyncioNetwork
 from p2p.session.dht_announcer import FEW_INTERVAL, INTERVAL
-from p2p.session.settings import Settings, TorrentOptions
+from p2p.session.environment import real_environment
+from p2p.session.session import Session
+from p2p.session.settings import WELL_KNOWN_ROUTERS, Settings, TorrentOptions
 from p2p.simulation.sim_network import SimDatagrams
 from p2p.simulation.world import PEER_PORT, TRACKER
 
@@ -111,3 +116,37 @@ def test_a_private_torrent_says_nothing_to_the_dht(play, sent):
             assert peer.session.dht.snapshot().families[0].hashes == ()
 
     play(scenario, size=100_000, until=7_200)
+
+
+def test_a_node_takes_another_port_where_its_own_is_taken(play):
+    async def scenario(world):
+        host = world.add_host()
+        taken = await host.network.open_datagrams(Address(host.addresses[0], PEER_PORT), lambda *_: None)
+        peer = await world.add_peer("peer", host=host, bootstrap=())
+        assert peer.session.dht.port not in {0, PEER_PORT}
+        taken.close()
+
+    play(scenario)
+
+
+def test_a_session_on_loopback_alone_asks_for_no_public_router():
+    asked = []
+
+    class Listening(AsyncioNetwork):
+        async def resolve(self, host, port):
+            asked.append(host)
+            raise NetworkError("nobody is asked in a test")
+
+    async def session(bind, bootstrap):
+        environment = replace(real_environment(hash_workers=1, open_files=8), network=Listening())
+        settings = Settings(bind=(bind,), bootstrap=bootstrap)
+        async with Session(settings, environment=environment) as running:
+            assert running.dht is not None
+            await asyncio.sleep(0.01)
+        await environment.http.close()
+        await environment.hasher.close()
+
+    asyncio.run(session("127.0.0.1", WELL_KNOWN_ROUTERS))
+    assert asked == []
+    asyncio.run(session("127.0.0.1", (("router.example", 1),)))
+    assert asked == ["router.example"]
