@@ -237,7 +237,7 @@ class Exchange:
         limit = self._down.limit
         if limit is not None:
             own = peer.requests.outstanding
-            room = min(room, self._budget.room(limit, outstanding=self._outstanding(), own=own))
+            room = min(room, self._budget.room(limit, asked=self._asked(), own=own))
         if room <= 0:
             return
         blocks = self.picker.pick(peer.key, room, now=now, only=only)
@@ -247,8 +247,8 @@ class Exchange:
             peer.requests.on_requested(blocks, now)
             peer.wire.send_requests(blocks)
 
-    def _outstanding(self) -> int:
-        return sum(peer.requests.outstanding for peer in self.peers.values())
+    def _asked(self) -> list[int]:
+        return [peer.requests.outstanding for peer in self.peers.values()]
 
     def _ask_everyone(self, now: float) -> None:
         for peer in list(self.peers.values()):
@@ -432,9 +432,7 @@ class Exchange:
         self.serving.choke_if_due(now, seeding=self.seeding, upload_rate=self.rate_up.rate(now))
         if limit:
             askable = [peer for peer in self.peers.values() if peer.wire.am_interested and not peer.wire.peer_choking]
-            self._budget.on_tick(
-                limit, outstanding=self._outstanding(), peers=len(askable), slack=self._down.slack(now)
-            )
+            self._budget.on_tick(limit, outstanding=sum(self._asked()), peers=len(askable), slack=self._down.slack(now))
         self._ask_everyone(now)
 
     def _now(self) -> float:

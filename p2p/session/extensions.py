@@ -63,7 +63,7 @@ class TorrentExtensions:
     """See the module's head.
 
     `metainfo` is None while it is being fetched; `on_metadata` brings it. `exchange_peers` is the user's wish;
-    `on_peers` takes the addresses that a peer tells of.
+    `on_peers` takes the addresses that a peer tells of, `seeding` says whether nothing is to be had of seeds.
     """
 
     def __init__(
@@ -72,12 +72,14 @@ class TorrentExtensions:
         *,
         exchange_peers: bool,
         on_peers: Callable[[list[Address]], None],
+        seeding: Callable[[], bool],
         now: float,
     ) -> None:
         private = metainfo is not None and metainfo.private
         self._exchange_peers = exchange_peers and not private
         self._offered_pex = self._exchange_peers
         self._on_peers = on_peers
+        self._seeding = seeding
         self._out = PexOut()
         self._in = PexIn()
         self._askers: dict[int, _Asker] = {}
@@ -198,7 +200,8 @@ class TorrentExtensions:
     def _on_exchange(self, peer: Peer, message: PexMessage, now: float) -> None:
         if not self._exchange_peers:
             return  # on its way when the torrent turned out to be private
-        added = [told.address for told in message.added]
+        seeding = self._seeding()  # then others that only upload are no use
+        added = [told.address for told in message.added if not (seeding and told.flags & PexFlags.SEED)]
         verdict = self._in.on_message(peer.key, peer.address.host, added, now)
         if verdict.misbehaved:
             peer.end(EndKind.MISBEHAVED, "a flood of peer exchange")

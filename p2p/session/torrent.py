@@ -104,6 +104,7 @@ class Torrent:
             metainfo,
             exchange_peers=services.settings.peer_exchange,
             on_peers=lambda addresses: self.add_peers(addresses, PeerSource.PEX),
+            seeding=lambda: self.exchange is not None and self.exchange.seeding,
             now=now,
         )
         self._down = Throttle(self.limit_down, services.turns_down)

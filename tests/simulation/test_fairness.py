@@ -30,7 +30,6 @@ def test_who_gives_nothing_waits_longer_and_everyone_gets_a_chance(play, seed):
                 await world.add_peer(
                     f"leecher-{index}",
                     host=host,
-                    settings=Settings(peer_exchange=False),  # they know each other
                     options=TorrentOptions(peers=known),
                 )
             )

@@ -63,7 +63,9 @@ class Magnet:
         self.peer_list = PeerList()
         self.peer_list.add(addresses, PeerSource.MANUAL, self.now())
         self.arenas, self.scope, self.keys = ArenaPool(), Scope(), itertools.count(1)
-        self.extensions = TorrentExtensions(None, exchange_peers=True, on_peers=self.on_peers, now=self.now())
+        self.extensions = TorrentExtensions(
+            None, exchange_peers=True, on_peers=self.on_peers, seeding=lambda: False, now=self.now()
+        )
         self.fetch = MetadataFetch(
             hash_v1=metainfo.info_hash_v1,
             hash_v2=hash_v2 or metainfo.info_hash_v2,

@@ -64,7 +64,8 @@ def make_metainfo(version="1", *, private=False, size=40 * PIECE_SIZE):
 
 def make(metainfo, **options):
     told = []
-    extensions = TorrentExtensions(metainfo, **{"exchange_peers": True, "on_peers": told.extend, "now": 0.0} | options)
+    defaults = {"exchange_peers": True, "on_peers": told.extend, "seeding": lambda: False, "now": 0.0}
+    extensions = TorrentExtensions(metainfo, **defaults | options)
     return extensions, told
 
 
@@ -185,6 +186,16 @@ def test_what_peers_tell_is_passed_on_and_a_flood_ends_them():
         extensions.on_extension_message(peer, "ut_pex", payload, 0.1)
     assert len(told) <= 2
     assert peer.end_kind is EndKind.MISBEHAVED
+
+
+@pytest.mark.parametrize("seeding", [True, False])
+def test_a_seed_is_not_interested_in_other_seeds(seeding):
+    extensions, told = make(make_metainfo(), seeding=lambda: seeding)
+    peer = FakePeer(1)
+    extensions.attach(peer, 0.0)
+    seed, leecher = (PexPeer(Address(f"10.0.1.{n}", 1), flags) for n, flags in enumerate((PexFlags.SEED, PexFlags.UTP)))
+    extensions.on_extension_message(peer, "ut_pex", PexMessage((seed, leecher)).encode(), 0.0)
+    assert told == ([leecher.address] if seeding else [seed.address, leecher.address])
 
 
 @pytest.mark.parametrize("name", ["ut_pex", "ut_metadata"])
