@@ -65,3 +65,7 @@ class MissingContentError(StorageError):
 
 class StateLockedError(StorageError):
     """Another process works on this torrent at this target."""
+
+
+class ConfigError(StarlingError):
+    """A configuration file, or an option that stands for one of its keys, that says what is not allowed."""

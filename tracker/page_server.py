@@ -1,0 +1,272 @@
+"""Pages over HTTP: what a browser, Prometheus or an operator asks for, apart from the frontend that answers announces.
+
+A connection comes from a listener of its own, or from the HTTP frontend, which hands over what is no announce and no
+scrape. The rules: few connections and small requests, each with a fixed time that trickled bytes do not extend; every
+answer forbids the browser to fetch, run or frame anything; a bug in a page is an answer of status 500 and a line in the
+log, never the end of anything else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import httptools
+
+from p2p.errors import NetworkError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from p2p.ids import Address
+    from p2p.net.network import Listener, Network, Stream
+
+MAX_REQUEST: Final = 16_384
+"""Bytes of a request with headers and body: a browser sends some 1 KB, a form of ours some 100 bytes more."""
+
+MAX_FIELDS: Final = 64
+"""Header fields; a browser behind two proxies sends some 25."""
+
+MAX_CONNECTIONS: Final = 128
+"""At once. They serve people and a scraper or two, and must not take what announces need."""
+
+EXCHANGE_TIME: Final = 15.0
+"""Seconds for a request to arrive, its answer to be made and to leave, or a connection to be quiet."""
+
+_ROOM: Final = 4_096
+
+_SAFETY: Final = (
+    b"Content-Security-Policy: default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; "
+    b"base-uri 'none'; frame-ancestors 'none'\r\n"
+    b"X-Content-Type-Options: nosniff\r\n"
+    b"Referrer-Policy: no-referrer\r\n"
+    b"Cross-Origin-Opener-Policy: same-origin\r\n"
+)
+
+_log = logging.getLogger(__name__)
+
+
+class PageRequest(NamedTuple):
+    """What was asked. Header names are in small letters; of a field given twice the last counts."""
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    body: bytes
+    source: Address
+    """Where the connection comes from: a proxy, perhaps."""
+    admin: bool
+    """Whether it came to an address that is for the operator alone."""
+
+
+class PageAnswer(NamedTuple):
+    """What is said to it."""
+
+    status: HTTPStatus
+    content_type: str
+    body: bytes
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+def plain_answer(status: HTTPStatus, text: str = "") -> PageAnswer:
+    """A line of text, by default the status's own."""
+    return PageAnswer(status, "text/plain; charset=utf-8", f"{text or status.phrase.lower()}\n".encode())
+
+
+class PageServer:
+    """Serves what `pages` answers, at any number of addresses and on connections that were handed over."""
+
+    def __init__(self, pages: Callable[[PageRequest], Awaitable[PageAnswer]]) -> None:
+        self._pages = pages
+        self._listeners: list[Listener] = []
+        self._connections: dict[_Connection, None] = {}
+
+    @property
+    def addresses(self) -> tuple[Address, ...]:
+        """The addresses that are for the operator alone."""
+        return tuple(listener.local for listener in self._listeners)
+
+    async def open(self, network: Network, local: Address) -> None:
+        """Listen at one more address, whose requests are the operator's. Raises NetworkError."""
+        self._listeners.append(await network.listen(local, lambda stream: self._begin(stream, b"", admin=True)))
+
+    def adopt(self, stream: Stream, received: bytes) -> None:
+        """Take over a connection from which `received` was read and not answered; its callbacks are replaced."""
+        self._begin(stream, received, admin=False)
+
+    async def close(self) -> None:
+        """Stop listening, end every connection, wait for what was being answered."""
+        for listener in self._listeners:
+            listener.close()
+        self._listeners.clear()
+        tasks = [connection.end() for connection in list(self._connections)]
+        for task in tasks:
+            if task is not None:
+                await asyncio.wait([task])
+
+    def _begin(self, stream: Stream, received: bytes, *, admin: bool) -> None:
+        if len(self._connections) >= MAX_CONNECTIONS:
+            stream.abort()
+            return
+        connection = _Connection(stream, self._pages, self._forget, admin=admin)
+        self._connections[connection] = None
+        connection.begin(received)
+
+    def _forget(self, connection: _Connection) -> None:
+        self._connections.pop(connection, None)
+
+
+class _Connection:
+    """One client. It reads, answers and writes in turn, one request at a time; no client in use sends two at once."""
+
+    def __init__(
+        self,
+        stream: Stream,
+        pages: Callable[[PageRequest], Awaitable[PageAnswer]],
+        on_end: Callable[[_Connection], None],
+        *,
+        admin: bool,
+    ) -> None:
+        self._stream = stream
+        self._pages = pages
+        self._on_end = on_end
+        self._admin = admin
+        self._loop = asyncio.get_running_loop()
+        self._room = memoryview(bytearray(_ROOM))
+        self._task: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._unsent = memoryview(b"")
+        self._ended = False
+        self._reset()
+
+    def _reset(self) -> None:
+        self._parser = httptools.HttpRequestParser(self)
+        self._target = b""
+        self._fields: dict[str, str] = {}
+        self._body = b""
+        self._size = 0
+        self._whole = False
+        self._piled = False
+        self._keep = False
+
+    def begin(self, received: bytes) -> None:
+        self._restart_timer()
+        self._stream.on_writable(None)
+        self._stream.on_readable(self._on_readable)
+        if received:
+            self._feed(received)
+
+    def end(self) -> asyncio.Task[None] | None:
+        """Close; the task that was making an answer, cancelled, if there is one."""
+        if not self._ended:
+            self._ended = True
+            if self._timer is not None:
+                self._timer.cancel()
+            self._stream.close()
+            if self._task is not None:
+                self._task.cancel()
+            self._on_end(self)
+        return self._task
+
+    # -- called by the parser
+
+    def on_url(self, part: bytes) -> None:
+        self._piled = self._piled or self._whole  # a second request that came with the first
+        self._target += part
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if len(self._fields) < MAX_FIELDS:
+            self._fields[name.decode("latin-1").lower()] = value.decode("latin-1")
+
+    def on_body(self, part: bytes) -> None:
+        self._body += part
+
+    def on_message_complete(self) -> None:
+        self._whole = True
+
+    # -- called by the loop
+
+    def _restart_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_later(EXCHANGE_TIME, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._stream.abort()
+        self.end()
+
+    def _on_readable(self) -> None:
+        try:
+            count = self._stream.receive_into([self._room])
+        except NetworkError:
+            self.end()
+            return
+        if count is None:
+            return
+        if count == 0:
+            self.end()
+            return
+        self._feed(bytes(self._room[:count]))
+
+    def _feed(self, received: bytes) -> None:
+        self._size += len(received)
+        try:
+            self._parser.feed_data(received)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self._write(plain_answer(HTTPStatus.BAD_REQUEST), keep=False)
+            return
+        if self._piled:
+            self._write(plain_answer(HTTPStatus.BAD_REQUEST), keep=False)
+        elif self._whole:
+            self._stream.on_readable(None)
+            self._task = self._loop.create_task(self._answer(), name="tracker page")
+        elif self._size >= MAX_REQUEST:
+            self._write(plain_answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE), keep=False)
+
+    async def _answer(self) -> None:
+        path, _, query = self._target.decode("latin-1").partition("?")
+        method = self._parser.get_method().decode("latin-1")
+        request = PageRequest(method, path, query, self._fields, self._body, self._stream.remote, self._admin)
+        try:
+            if method not in ("GET", "HEAD", "POST"):
+                answer = plain_answer(HTTPStatus.METHOD_NOT_ALLOWED)
+            else:
+                answer = await self._pages(request)
+        except Exception:  # noqa: BLE001 - a bug in a page is logged, and must not end the server
+            _log.exception("a page failed")
+            answer = plain_answer(HTTPStatus.INTERNAL_SERVER_ERROR)
+        self._task = None
+        if not self._ended:
+            self._write(answer, keep=self._parser.should_keep_alive())
+
+    def _write(self, answer: PageAnswer, *, keep: bool) -> None:
+        head = (
+            f"HTTP/1.1 {answer.status.value} {answer.status.phrase}\r\nContent-Type: {answer.content_type}\r\n"
+            f"Content-Length: {len(answer.body)}\r\nConnection: {'keep-alive' if keep else 'close'}\r\n"
+            + "".join(f"{name}: {value}\r\n" for name, value in answer.headers)
+        ).encode("latin-1")
+        body = b"" if self._target and self._parser.get_method() == b"HEAD" else answer.body
+        self._unsent = memoryview(head + _SAFETY + b"\r\n" + body)
+        self._keep = keep
+        self._stream.on_readable(None)
+        self._send()
+
+    def _send(self) -> None:
+        try:
+            sent = self._stream.send([self._unsent])
+        except NetworkError:
+            self.end()
+            return
+        self._unsent = self._unsent[sent:]
+        if self._unsent:
+            self._stream.on_writable(self._send)
+        elif self._keep:
+            self._stream.on_writable(None)
+            self._reset()
+            self._restart_timer()
+            self._stream.on_readable(self._on_readable)
+        else:
+            self.end()
