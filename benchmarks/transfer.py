@@ -155,7 +155,7 @@ class Place:
 
 
 STARLING = str(Path(sys.executable).with_name("starling"))
-STARLING_OPTIONS = ("--bind", HOST, "--no-trackers", "--no-dht", "--encryption", "off", "--json")
+STARLING_OPTIONS = ("--bind", HOST, "--no-trackers", "--no-dht", "--no-lsd", "--encryption", "off", "--json")
 
 
 def starling_seed(place: Place) -> list[str]:

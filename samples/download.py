@@ -13,7 +13,7 @@ from p2p import Address, Session, Settings, StarlingError, Torrent, TorrentOptio
 
 async def download(torrent_file: str, folder: str, *peer: str) -> None:
     peers = (Address.parse(peer[0], int(peer[1])),) if peer else ()
-    async with Session(Settings(download_dir=folder, dht=False)) as session:
+    async with Session(Settings(download_dir=folder, dht=False, local_discovery=False)) as session:
         torrent = await session.add(torrent_file, TorrentOptions(peers=peers))
         showing = asyncio.create_task(show(torrent))
         try:

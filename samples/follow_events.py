@@ -17,8 +17,8 @@ LOOPBACK = "127.0.0.1"
 
 async def share(source: Path, target: Path) -> None:
     data = await create(source)
-    there = Settings(download_dir=source.parent, bind=(LOOPBACK,), dht=False)
-    here = Settings(download_dir=target, bind=(LOOPBACK,), dht=False)
+    there = Settings(download_dir=source.parent, bind=(LOOPBACK,), dht=False, local_discovery=False)
+    here = Settings(download_dir=target, bind=(LOOPBACK,), dht=False, local_discovery=False)
     async with Session(there) as seeder, Session(here) as leecher:
         await seeder.add(data, TorrentOptions(trust=True))
         with leecher.events.subscribe() as events:

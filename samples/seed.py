@@ -12,7 +12,7 @@ from p2p import Session, Settings, TorrentOptions
 
 
 async def seed(torrent_file: str, folder: str) -> None:
-    async with Session(Settings(download_dir=folder, dht=False)) as session:
+    async with Session(Settings(download_dir=folder, dht=False, local_discovery=False)) as session:
         torrent = await session.add(torrent_file, TorrentOptions(expect_complete=True))
         await torrent.completed()
         print(f"{torrent.name}: seeding on port {session.port}", flush=True)

@@ -160,7 +160,7 @@ async def _run(folder: Path, leechers: int, size: int, limit_up: int, view: _Vie
     view.say(f"making {format_size(size)} of files")
     source = await _in_thread(lambda halted: make_content(folder / "seed", size, halted=halted))
     async with _tracker() as url, DemoSwarm(folder) as swarm:
-        options = ("--bind", LOOPBACK, "--no-dht", "--limit-up", str(limit_up), "--json")
+        options = ("--bind", LOOPBACK, "--no-dht", "--no-lsd", "--limit-up", str(limit_up), "--json")
         seed = await swarm.start("seed", "seed", source, "--tracker", url, *options)
         while not seed.complete:
             await swarm.changed(REFRESH)

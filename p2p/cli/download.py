@@ -9,29 +9,12 @@ from typing import Annotated, Final
 import typer
 
 from p2p.cli import event_loop
-from p2p.cli.options import (
-    AsJson,
-    Bind,
-    Bootstrap,
-    EncryptionPolicy,
-    LimitDown,
-    LimitUp,
-    NetworkOptions,
-    NoDht,
-    NoTrackers,
-    Peers,
-    Port,
-    Recheck,
-    SeedRatio,
-    SeedTime,
-    resolve_peers,
-)
+from p2p.cli.options import AsJson, NetworkOptions, Recheck, SeedRatio, SeedTime, resolve_peers, takes_network_options
 from p2p.cli.reporters import make_reporter
 from p2p.cli.sources import read_source
 from p2p.cli.stop_signals import StoppedError, StopSignals
 from p2p.cli.transfers import Job, Outcome, Until, run_transfers
 from p2p.metainfo.metainfo import Metainfo
-from p2p.session.encryption import Encryption
 from p2p.session.settings import TorrentOptions
 
 _EXAMPLES: Final = """\b
@@ -46,6 +29,7 @@ def register(app: typer.Typer) -> None:
     app.command("download", epilog=_EXAMPLES)(download_command)
 
 
+@takes_network_options
 def download_command(
     sources: Annotated[
         list[str], typer.Argument(metavar="SOURCE", help="Torrent files or magnet links.", show_default=False)
@@ -62,15 +46,7 @@ def download_command(
     seed: Annotated[bool, typer.Option("--seed", help="Go on seeding until stopped.")] = False,
     seed_ratio: SeedRatio = None,
     seed_time: SeedTime = None,
-    port: Port = 0,
-    bind: Bind = None,
-    peer: Peers = None,
-    no_trackers: NoTrackers = False,
-    no_dht: NoDht = False,
-    bootstrap: Bootstrap = None,
-    encryption: EncryptionPolicy = Encryption.PREFER,
-    limit_down: LimitDown = None,
-    limit_up: LimitUp = None,
+    network: NetworkOptions,
     recheck: Recheck = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Write over files of the same names that hold other content.")
@@ -81,17 +57,6 @@ def download_command(
 
     What is there already is kept: a download that was stopped goes on where it was. Ctrl-C stops in good order.
     """
-    network = NetworkOptions(
-        port,
-        bind,
-        tuple(peer or ()),
-        not no_trackers,
-        limit_down,
-        limit_up,
-        encryption,
-        dht=not no_dht,
-        bootstrap=tuple(bootstrap or ()),
-    )
     seeding = seed or seed_ratio is not None or seed_time is not None
 
     async def transfer() -> Outcome:

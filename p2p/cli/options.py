@@ -1,7 +1,13 @@
-"""The options that several commands share, and what they mean to the engine."""
+"""The options that several commands share, and what they mean to the engine.
+
+The rule: an option that several commands have is declared here, once, with its default. A command that is decorated
+with `takes_network_options` has all of the network, and gets what they say as its parameter `network`.
+"""
 
 from __future__ import annotations
 
+import functools
+import inspect
 import ipaddress
 import math
 from dataclasses import dataclass
@@ -19,6 +25,7 @@ from p2p.session.encryption import Encryption
 from p2p.session.settings import WELL_KNOWN_ROUTERS, Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from p2p.ids import Address
@@ -85,6 +92,8 @@ Bootstrap = Annotated[
         help="Join the DHT by this node instead of the well-known ones; may be given again.",
     ),
 ]
+NoLsd = Annotated[bool, typer.Option("--no-lsd", help="Neither look for peers on the local network nor tell of us.")]
+NoPex = Annotated[bool, typer.Option("--no-pex", help="Exchange no peers with peers.")]
 NoTrackers = Annotated[bool, typer.Option("--no-trackers", help="Announce to no tracker.")]
 LimitDown = Annotated[
     int | None,
@@ -108,18 +117,21 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line: ev
 
 @dataclass(frozen=True, slots=True)
 class NetworkOptions:
-    """What the options above say, as given. Rates are bytes a second."""
+    """What the options of the network say, as given. Rates are bytes a second."""
 
-    port: int
-    bind: str | None
-    peers: tuple[Endpoint, ...]
-    trackers: bool
-    limit_down: int | None
-    limit_up: int | None
-    encryption: Encryption
-    dht: bool = True
+    port: int = 0
+    bind: str | None = None
+    peers: tuple[Endpoint, ...] = ()
     bootstrap: tuple[Endpoint, ...] = ()
     """Empty for the well-known ones."""
+
+    dht: bool = True
+    local_discovery: bool = True
+    peer_exchange: bool = True
+    trackers: bool = True
+    limit_down: int | None = None
+    limit_up: int | None = None
+    encryption: Encryption = Encryption.PREFER
 
     def settings(self, *, download_dir: Path) -> Settings:
         """Settings of a session whose record is kept where this user's state belongs."""
@@ -134,7 +146,57 @@ class NetworkOptions:
             encryption=self.encryption,
             dht=self.dht,
             bootstrap=self.bootstrap or WELL_KNOWN_ROUTERS,
+            local_discovery=self.local_discovery,
+            peer_exchange=self.peer_exchange,
         )
+
+
+def _network_options(
+    *,
+    port: Port = 0,
+    bind: Bind = None,
+    peer: Peers = None,
+    bootstrap: Bootstrap = None,
+    no_dht: NoDht = False,
+    no_lsd: NoLsd = False,
+    no_pex: NoPex = False,
+    no_trackers: NoTrackers = False,
+    limit_down: LimitDown = None,
+    limit_up: LimitUp = None,
+    encryption: EncryptionPolicy = Encryption.PREFER,
+) -> NetworkOptions:
+    """The options that every command with a session has."""
+    return NetworkOptions(
+        port=port,
+        bind=bind,
+        peers=tuple(peer or ()),
+        bootstrap=tuple(bootstrap or ()),
+        dht=not no_dht,
+        local_discovery=not no_lsd,
+        peer_exchange=not no_pex,
+        trackers=not no_trackers,
+        limit_down=limit_down,
+        limit_up=limit_up,
+        encryption=encryption,
+    )
+
+
+def takes_network_options(command: Callable[..., int]) -> Callable[..., int]:
+    """Give a command the options of the network in the place of its parameter `network: NetworkOptions`."""
+    own = inspect.signature(command, eval_str=True)
+    shared = inspect.signature(_network_options, eval_str=True).parameters
+
+    @functools.wraps(command)
+    def with_network(*arguments: object, **given: object) -> int:
+        network = _network_options(**{name: given.pop(name) for name in shared})  # type: ignore[arg-type]
+        return command(*arguments, network=network, **given)
+
+    parameters: list[inspect.Parameter] = []
+    for name, parameter in own.parameters.items():
+        parameters += shared.values() if name == "network" else [parameter]
+    with_network.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
+    with_network.__annotations__ = {each.name: each.annotation for each in parameters}
+    return with_network
 
 
 async def resolve_peers(places: tuple[Endpoint, ...]) -> tuple[Address, ...]:

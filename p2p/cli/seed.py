@@ -18,23 +18,7 @@ import typer
 from p2p.cli import event_loop
 from p2p.cli.console import byte_progress, note, say_fields
 from p2p.cli.new_file import write_new
-from p2p.cli.options import (
-    AsJson,
-    Bind,
-    Bootstrap,
-    EncryptionPolicy,
-    LimitDown,
-    LimitUp,
-    NetworkOptions,
-    NoDht,
-    NoTrackers,
-    Peers,
-    Port,
-    Recheck,
-    SeedRatio,
-    SeedTime,
-    resolve_peers,
-)
+from p2p.cli.options import AsJson, NetworkOptions, Recheck, SeedRatio, SeedTime, resolve_peers, takes_network_options
 from p2p.cli.reporters import make_reporter
 from p2p.cli.sources import read_torrent
 from p2p.cli.stop_signals import StoppedError, StopSignals
@@ -45,7 +29,6 @@ from p2p.metainfo.magnet import Magnet
 from p2p.metainfo.urls import tracker_urls
 from p2p.session.content import find_content
 from p2p.session.create import FoundFile, create, walk
-from p2p.session.encryption import Encryption
 from p2p.session.settings import TorrentOptions
 
 if TYPE_CHECKING:
@@ -65,6 +48,7 @@ def register(app: typer.Typer) -> None:
     app.command("seed", epilog=_EXAMPLES)(seed_command)
 
 
+@takes_network_options
 def seed_command(
     path: Annotated[
         Path,
@@ -80,15 +64,7 @@ def seed_command(
     ] = None,
     seed_ratio: SeedRatio = None,
     seed_time: SeedTime = None,
-    port: Port = 0,
-    bind: Bind = None,
-    peer: Peers = None,
-    no_trackers: NoTrackers = False,
-    no_dht: NoDht = False,
-    bootstrap: Bootstrap = None,
-    encryption: EncryptionPolicy = Encryption.PREFER,
-    limit_down: LimitDown = None,
-    limit_up: LimitUp = None,
+    network: NetworkOptions,
     recheck: Recheck = False,
     as_json: AsJson = False,
 ) -> int:
@@ -97,17 +73,6 @@ def seed_command(
     Makes the torrent if there is none. The content is only read, and is not hashed again if nothing has changed since
     it was seeded or downloaded. Ctrl-C stops in good order.
     """
-    network = NetworkOptions(
-        port,
-        bind,
-        tuple(peer or ()),
-        not no_trackers,
-        limit_down,
-        limit_up,
-        encryption,
-        dht=not no_dht,
-        bootstrap=tuple(bootstrap or ()),
-    )
     trackers = tuple(map(_tracker, tracker or ()))
 
     async def transfer() -> Outcome:

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Final
 
 from p2p.errors import NetworkError
 from p2p.ids import Address
+from p2p.net.interfaces import multicast_interfaces
 from p2p.net.name_lookup import look_up
-from p2p.net.network import MAX_VIEWS, Datagrams, Listener, Stream
+from p2p.net.network import MAX_VIEWS, Datagrams, Interface, Listener, Stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -102,18 +103,33 @@ class AsyncioNetwork:
             raise NetworkError(_reason(error)) from error
 
     async def open_multicast(
-        self, group: Address, on_datagram: Callable[[bytes, Address], None], *, interface: str | None = None
+        self,
+        group: Address,
+        on_datagram: Callable[[bytes, Address], None],
+        *,
+        interface: str | None = None,
+        source: str | None = None,
     ) -> Datagrams:
         sock = _socket(group, socket.SOCK_DGRAM)
         try:
             for option in _SHARED_PORT:
                 sock.setsockopt(socket.SOL_SOCKET, option, 1)
+            index = 0
+            if interface is not None:
+                index = socket.if_nametoindex(interface)
+                _keep_to(sock, interface)
             sock.bind(group)  # to the group: other datagrams at this port are not for us
-            _join(sock, group, 0 if interface is None else socket.if_nametoindex(interface))
-            return _AsyncioDatagrams(sock, on_datagram)
+            _join(sock, group, index, source)
+            if source is None or not group.is_ipv6:
+                return _AsyncioDatagrams(sock, on_datagram)
+            place = struct.pack("@16sI", socket.inet_pton(socket.AF_INET6, source), index)
+            return _AsyncioMember(sock, on_datagram, [(socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, place)])
         except OSError as error:
             sock.close()
             raise NetworkError(_reason(error)) from error
+
+    def multicast_interfaces(self) -> list[Interface]:
+        return multicast_interfaces()
 
     async def resolve(self, host: str, port: int) -> list[Address]:
         if not 0 <= port <= 65_535:
@@ -323,6 +339,25 @@ class _AsyncioDatagrams:
             self._on_datagram(bytes(self._buffer[:count]), _address(sockaddr))
 
 
+class _AsyncioMember(_AsyncioDatagrams):
+    """A member of a multicast group whose datagrams bear `ancillary`, where the system takes their source from."""
+
+    __slots__ = ("_ancillary",)
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        on_datagram: Callable[[bytes, Address], None],
+        ancillary: list[tuple[int, int, bytes]],
+    ) -> None:
+        super().__init__(sock, on_datagram)
+        self._ancillary = ancillary
+
+    def send(self, data: bytes, to: Address) -> None:
+        with contextlib.suppress(OSError):  # as above
+            self._sock.sendmsg([data], self._ancillary, 0, to)
+
+
 def _socket(address: Address, kind: socket.SocketKind) -> socket.socket:
     family = socket.AF_INET6 if address.is_ipv6 else socket.AF_INET
     try:
@@ -339,8 +374,19 @@ def _socket(address: Address, kind: socket.SocketKind) -> socket.socket:
     return sock
 
 
-def _join(sock: socket.socket, group: Address, interface: int) -> None:
-    """Make the socket a member of the group on the interface of this index, 0 for the system's choice."""
+def _keep_to(sock: socket.socket, interface: str) -> None:
+    """Let the socket hear this interface alone: Linux brings a group's datagrams to its members on any other too."""
+    option = getattr(socket, "SO_BINDTODEVICE", None)
+    if option is not None:
+        with contextlib.suppress(PermissionError):  # kernels before 5.7 ask for root; then all are heard
+            sock.setsockopt(socket.SOL_SOCKET, option, interface.encode())
+
+
+def _join(sock: socket.socket, group: Address, interface: int, source: str | None) -> None:
+    """Make the socket a member of the group on the interface of this index, 0 for the system's choice.
+
+    An IPv4 socket sends from `source` from then on, if it is given.
+    """
     if group.is_ipv6:
         membership = struct.pack("@16sI", socket.inet_pton(socket.AF_INET6, group.host), interface)
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, membership)
@@ -350,8 +396,9 @@ def _join(sock: socket.socket, group: Address, interface: int) -> None:
         return
     membership = struct.pack("@4s4si", socket.inet_aton(group.host), bytes(4), interface)
     sock.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, membership)
-    if interface:
-        sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, struct.pack("@4s4si", bytes(4), bytes(4), interface))
+    if interface or source is not None:
+        place = struct.pack("@4s4si", bytes(4), bytes(4) if source is None else socket.inet_aton(source), interface)
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, place)
     sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_LOOP, 1)
     sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 1)
 

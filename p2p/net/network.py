@@ -16,10 +16,11 @@ Rules every implementation keeps (the contract suite in tests/contract runs on e
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from ipaddress import IPv4Interface, IPv6Interface
 
     from p2p.ids import Address
 
@@ -72,6 +73,13 @@ class Datagrams(Protocol):
     def close(self) -> None: ...
 
 
+class Interface(NamedTuple):
+    """A network interface that is up and carries multicast, and its addresses, each with its network."""
+
+    name: str
+    places: tuple[IPv4Interface | IPv6Interface, ...]
+
+
 class Network(Protocol):
     """A host's door to a network."""
 
@@ -85,14 +93,22 @@ class Network(Protocol):
         """Bind, or raise NetworkError. An IPv6 socket takes IPv6 only."""
 
     async def open_multicast(
-        self, group: Address, on_datagram: Callable[[bytes, Address], None], *, interface: str | None = None
+        self,
+        group: Address,
+        on_datagram: Callable[[bytes, Address], None],
+        *,
+        interface: str | None = None,
+        source: str | None = None,
     ) -> Datagrams:
         """Join a multicast group at its port, beside other programs of this host that did, or raise NetworkError.
 
         What is sent to `group` reaches all members on the same link and host, the sender too, and no router passes it
-        on. `interface` is the name of a network interface, None leaves the choice to the system. `local` is the group;
-        sources are addresses of hosts.
+        on. `interface` is the name of a network interface, `source` the address of ours that others are to see; None
+        leaves either to the system. `local` is the group; sources are addresses of hosts.
         """
+
+    def multicast_interfaces(self) -> list[Interface]:
+        """The interfaces to join multicast groups on, as they are now. NetworkError where nobody can tell."""
 
     async def resolve(self, host: str, port: int) -> list[Address]:
         """Addresses of a host name or IP literal, best first; NetworkError if there are none."""

@@ -296,6 +296,10 @@ class Connector:
                 self._peer_list.on_self(address)
                 self.wake()
             return
+        if source is None and address not in self._peer_list:
+            stream.abort()  # forgotten while it was being connected: banned, or of no source that a private torrent has
+            self.wake()
+            return
         loop = asyncio.get_running_loop()
         existing = self._by_id.get(theirs.peer_id)
         if existing is not None and not self._replaces(existing, theirs.peer_id, address, incoming=source is not None):

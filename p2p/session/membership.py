@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from p2p.session.dht_announcer import DhtAnnouncer
     from p2p.session.extensions import TorrentExtensions
     from p2p.session.handshaking import Opened
+    from p2p.session.local_announcer import LocalAnnouncer
     from p2p.session.metadata_fetch import MetadataFetch
     from p2p.session.peer_task import Peer
     from p2p.session.piece_store import PieceStore
@@ -57,6 +58,7 @@ class Membership:
         up: Throttle,
         on_ban: Callable[[str, str], None],
         dht: DhtAnnouncer | None,
+        local: LocalAnnouncer | None,
     ) -> None:
         self.exchange: Exchange | None = None
         self.stage: MagnetStage | None = None
@@ -84,6 +86,7 @@ class Membership:
         self.greeting.dht = dht is not None
         self._dht = dht
         self._searching: asyncio.Task[None] | None = None
+        self._local = local
         if magnet is not None:
             self.stage = MagnetStage(
                 magnet, extensions=extensions, extension_handshake=self.extension_handshake, on_ban=on_ban
@@ -122,6 +125,9 @@ class Membership:
         scope.start(self._connector.run(), name="connector")
         if self._dht is not None:
             self._searching = scope.start(self._dht.run(), name="dht announcer")
+        if self._local is not None:
+            self._local.on_names(self.info_hashes)
+            scope.start(self._local.run(), name="local announcer")
         if self.stage is not None:
             scope.start(self._find_named(self.stage), name="named peers")
 
@@ -149,17 +155,25 @@ class Membership:
         self.info_hashes = info_hashes
         if self._connector is not None:
             self._connector.on_names(info_hashes, self._upgrade)
+            if self._local is not None:
+                self._local.on_names(info_hashes)
 
     def greet_as_version_2(self) -> None:
         """Greet peers under the version 2 info-hash first."""
         if self._connector is not None:
             self._connector.on_names(self.info_hashes[::-1], self._upgrade)
 
-    def leave_dht(self) -> None:
-        """The torrent turned out to be private: it is neither announced nor searched for from here on (BEP 27)."""
+    def on_private(self) -> None:
+        """The torrent turned out to be private: from here on it is neither announced nor searched for (BEP 27)."""
         self._dht, self.greeting.dht = None, False
         if self._searching is not None:
             self._searching.cancel()
+        self._leave_neighbourhood()
+
+    def _leave_neighbourhood(self) -> None:
+        local, self._local = self._local, None
+        if local is not None:
+            local.leave()
 
     def begin_exchange(
         self,
@@ -217,6 +231,7 @@ class Membership:
 
     def stop(self) -> None:
         """Begin no connection further, and end those there are."""
+        self._leave_neighbourhood()
         if self._connector is not None:
             self._connector.stop()
         self.stop_fetching()

@@ -11,6 +11,7 @@ from p2p.session.event_bus import Event, EventBus, EventKind
 if TYPE_CHECKING:
     from p2p.disk.piece_cache import PieceCache
     from p2p.disk.resume import ResumeStore
+    from p2p.net.local_discovery import LocalDiscovery
     from p2p.session.announcer import HostGates
     from p2p.session.dht_service import DhtService
     from p2p.session.environment import Environment
@@ -37,6 +38,9 @@ class Services:
     resume: ResumeStore | None
     dht: DhtService | None = None
     """The session's DHT node, while it runs one."""
+
+    local: LocalDiscovery | None = None
+    """The session's local discovery, if it has one."""
 
     events: EventBus = field(default_factory=EventBus)
     port: int = 0

@@ -25,6 +25,7 @@ from p2p.errors import MetainfoError, NetworkError, RemoteProtocolError, Starlin
 from p2p.ids import Address, InfoHash
 from p2p.metainfo.magnet import Magnet
 from p2p.metainfo.metainfo import Metainfo
+from p2p.net.local_discovery import LocalDiscovery
 from p2p.session.announcer import HostGates
 from p2p.session.dht_service import DhtService
 from p2p.session.encryption import acceptable
@@ -115,6 +116,8 @@ class Session:
             await self._release()
             raise
         self._scope.start(self._tick(), name="tick")
+        if settings.local_discovery:
+            self._start_local_discovery(self._services)
         return self
 
     async def __aexit__(
@@ -170,6 +173,13 @@ class Session:
                 log.debug("no DHT node at port %d: %s", port, error)
         log.warning("no DHT node can run here, so peers are found by other means alone")
         return None
+
+    def _start_local_discovery(self, services: Services) -> None:
+        environment = services.environment
+        services.local = LocalDiscovery(
+            environment.network, port=services.port, cookie=environment.secrets(16), bind=self.settings.bind
+        )
+        self._scope.start(services.local.run(), name="local discovery")
 
     async def _stop_dht(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

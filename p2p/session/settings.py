@@ -67,6 +67,10 @@ class Settings:
     peer_exchange: bool = True
     """Whether peers tell each other of peers (BEP 11)."""
 
+    local_discovery: bool = True
+    """Whether to announce torrents on the local network, and to find peers there (BEP 14): on every interface that
+    `bind` covers and that carries multicast, which the loopback interface usually does not."""
+
     allocate: bool = False
     """Reserve the room of the content on disk before the first byte (sparse files otherwise)."""
 

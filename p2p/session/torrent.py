@@ -19,6 +19,7 @@ from p2p.session.announcer import AnnounceFacts, Announcer
 from p2p.session.dht_announcer import dht_announcer
 from p2p.session.event_bus import EventKind
 from p2p.session.extensions import TorrentExtensions
+from p2p.session.local_announcer import local_announcer
 from p2p.session.magnet_stage import UNKNOWN_LEFT, tracker_tiers
 from p2p.session.membership import Membership
 from p2p.session.peer_task import EndKind
@@ -121,6 +122,7 @@ class Torrent:
             up=self._up,
             on_ban=self._on_ban,
             dht=dht_announcer(self, services),
+            local=local_announcer(self, services),
         )
         self.seeding_since: float | None = None
         self._next_call = now + CALL_INTERVAL
@@ -273,7 +275,7 @@ class Torrent:
         stage.on_metainfo(metainfo, self.peer_list)
         if metainfo.private:
             self.schedule.on_private()
-            self._members.leave_dht()
+            self._members.on_private()
         self._services.publish(EventKind.METADATA, self.info_hash)
         await self._open()
         self._join(scope)

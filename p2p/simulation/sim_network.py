@@ -9,11 +9,12 @@ does, and loses datagrams. Addresses that belong to no host answer nothing. For 
 from __future__ import annotations
 
 import asyncio
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_interface
 from typing import TYPE_CHECKING, Final
 
 from p2p.errors import NetworkError
 from p2p.ids import Address
+from p2p.net.network import Interface
 from p2p.simulation.agenda import Agenda
 from p2p.simulation.errors import SimulationError
 from p2p.simulation.link import Flow, Link
@@ -306,13 +307,21 @@ class SimNetwork:
         return socket
 
     async def open_multicast(
-        self, group: Address, on_datagram: Callable[[bytes, Address], None], *, interface: str | None = None
+        self,
+        group: Address,
+        on_datagram: Callable[[bytes, Address], None],
+        *,
+        interface: str | None = None,
+        source: str | None = None,
     ) -> Datagrams:
-        del interface  # a simulated host has one
+        del interface, source  # a simulated host has one, and one address of a family
         self._host.source_for(group)
         member = SimMember(self._host, group, on_datagram)
         self._host.members.setdefault(group, []).append(member)
         return member
+
+    def multicast_interfaces(self) -> list[Interface]:
+        return [Interface("link", tuple(ip_interface(f"{address}/0") for address in self._host.addresses))]
 
     async def resolve(self, host: str, port: int) -> list[Address]:
         if not 0 <= port <= 65_535:

@@ -169,11 +169,12 @@ class SimWorld:
         knobs: DiskKnobs | None = None,
         encryption: Encryption = Encryption.OFF,
         bootstrap: Sequence[tuple[str, int]] | None = None,
+        local_discovery: bool = False,
     ) -> SimPeer:
         """A session on `host` (a new one) with the torrent, whole if it is `seeding`.
 
-        Port and bind are the world's. It does not encrypt unless told to, which keeps scenarios cheap, and runs a DHT
-        node only where `bootstrap` says by whom it joins.
+        Port and bind are the world's. It does not encrypt unless told to, which keeps scenarios cheap, runs a DHT node
+        only where `bootstrap` says by whom it joins, and has local discovery only if told to, as all are neighbours.
         """
         host = host or self.add_host()
         knobs = knobs or DiskKnobs()
@@ -190,6 +191,7 @@ class SimWorld:
             encryption=encryption,
             dht=bootstrap is not None,
             bootstrap=tuple(bootstrap or ()),
+            local_discovery=local_discovery,
         )
         options = replace(options or TorrentOptions(), trust=seeding)
         stack = AsyncExitStack()

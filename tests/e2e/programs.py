@@ -123,8 +123,8 @@ class Programs:
         return program
 
     async def starling(self, command: str, *argv: str | Path | int, state: str) -> Program:
-        """`starling COMMAND ... --json`, on loopback, in no DHT but one that `--bootstrap` names."""
-        where = ("--bind", "127.0.0.1", "--json", *(() if "--bootstrap" in argv else ("--no-dht",)))
+        """`starling COMMAND ... --json`, on loopback, in no DHT but one that `--bootstrap` names, unseen."""
+        where = ("--bind", "127.0.0.1", "--json", "--no-lsd", *(() if "--bootstrap" in argv else ("--no-dht",)))
         return await self.start(f"{command} ({state})", STARLING, command, *argv, *where, state=state)
 
     async def tracker(self) -> tuple[Program, str]:

@@ -139,7 +139,7 @@ def test_a_session_on_loopback_alone_asks_for_no_public_router():
 
     async def session(bind, bootstrap):
         environment = replace(real_environment(hash_workers=1, open_files=8), network=Listening())
-        settings = Settings(bind=(bind,), bootstrap=bootstrap)
+        settings = Settings(bind=(bind,), bootstrap=bootstrap, local_discovery=False)
         async with Session(settings, environment=environment) as running:
             assert running.dht is not None
             await asyncio.sleep(0.01)

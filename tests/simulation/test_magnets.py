@@ -19,7 +19,7 @@ from p2p.simulation.world import PEER_PORT, sim_environment
 from p2p.swarm.peer_list import PeerSource
 from p2p.wire.connection import Connection
 
-SETTINGS = Settings(port=PEER_PORT, bind=("0.0.0.0",), encryption=Encryption.OFF, dht=False)
+SETTINGS = Settings(port=PEER_PORT, bind=("0.0.0.0",), encryption=Encryption.OFF, dht=False, local_discovery=False)
 
 
 async def fetcher(world, *, settings=SETTINGS):

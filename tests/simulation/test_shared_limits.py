@@ -33,7 +33,8 @@ async def add_session(world, contents, *, limit_up=None, limit_down=None):
 
     host = world.add_host()
     environment = sim_environment(host, world.new_rng(), make_storage)
-    settings = Settings(port=PORT, bind=("0.0.0.0",), dht=False, limit_up=limit_up, limit_down=limit_down)
+    alone = {"dht": False, "local_discovery": False}
+    settings = Settings(port=PORT, bind=("0.0.0.0",), limit_up=limit_up, limit_down=limit_down, **alone)
     session = await world.stack.enter_async_context(Session(settings, environment=environment))
     return session, Address(host.addresses[0], PORT)
 

@@ -73,7 +73,7 @@ def test_a_session_whose_body_fails_stops_its_torrents(play, moment):
 
         async def program():
             async with Session(
-                Settings(port=PEER_PORT, bind=("0.0.0.0",), dht=False), environment=environment
+                Settings(port=PEER_PORT, bind=("0.0.0.0",), dht=False, local_discovery=False), environment=environment
             ) as session:
                 torrents.append(await session.add(world.metainfo, TorrentOptions(peers=(seed.address,))))
                 await asyncio.sleep(moment)

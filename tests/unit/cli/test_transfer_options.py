@@ -8,7 +8,15 @@ import pytest
 import typer
 
 from p2p.cli.main import run
-from p2p.cli.options import NetworkOptions, parse_bind, parse_goal, parse_limit, parse_peer, resolve_peers
+from p2p.cli.options import (
+    NetworkOptions,
+    parse_bind,
+    parse_goal,
+    parse_limit,
+    parse_peer,
+    resolve_peers,
+    takes_network_options,
+)
 from p2p.errors import NetworkError
 from p2p.ids import Address
 from p2p.session.encryption import Encryption
@@ -86,17 +94,47 @@ def test_a_refused_peer_is_shown_safely(text):
 
 def test_settings_keep_their_record_where_state_belongs(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    options = NetworkOptions(7, None, (), trackers=False, limit_down=5, limit_up=None, encryption=Encryption.REQUIRE)
+    options = NetworkOptions(port=7, trackers=False, limit_down=5, encryption=Encryption.REQUIRE)
     settings = options.settings(download_dir=tmp_path)
     assert settings.state_dir == str(tmp_path / "state" / "starling")
     assert (settings.port, settings.trackers, settings.limit_down, settings.limit_up) == (7, False, 5, None)
     assert settings.bind == ("0.0.0.0", "::")
     assert settings.encryption is Encryption.REQUIRE
     assert (settings.dht, settings.bootstrap) == (True, WELL_KNOWN_ROUTERS)
-    bound = NetworkOptions(0, "::1", (), trackers=True, limit_down=None, limit_up=None, encryption=Encryption.OFF)
+    assert (settings.local_discovery, settings.peer_exchange) == (True, True)
+    bound = NetworkOptions(bind="::1")
     apart = replace(bound, dht=False, bootstrap=(("::1", 1),)).settings(download_dir=tmp_path)
     assert (apart.dht, apart.bootstrap) == (False, (("::1", 1),))
     assert bound.settings(download_dir=tmp_path).bind == ("::1",)
+
+
+def test_commands_get_what_the_options_of_the_network_say(capsys):
+    taken = []
+
+    @takes_network_options
+    def show_command(source: str, *, network: NetworkOptions, seed: bool = False) -> int:
+        """Show."""
+        taken.append((source, network, seed))
+        return 0
+
+    app = typer.Typer()
+    app.command()(show_command)
+    argv = ["x", "--no-dht", "--no-lsd", "--no-pex", "--no-trackers", "--bootstrap", "[::1]:1", "--peer", "a.example:2"]
+    app([*argv, "--port", "7", "--seed"], standalone_mode=False)
+    app(["y", "--bind", "0:0::1", "--encryption", "off", "--limit-up", "1K"], standalone_mode=False)
+    first = NetworkOptions(
+        port=7,
+        peers=(("a.example", 2),),
+        bootstrap=(("::1", 1),),
+        dht=False,
+        local_discovery=False,
+        peer_exchange=False,
+        trackers=False,
+    )
+    second = NetworkOptions(bind="::1", encryption=Encryption.OFF, limit_up=1024)
+    assert taken == [("x", first, True), ("y", second, False)]
+    settings = first.settings(download_dir=".")
+    assert (settings.dht, settings.local_discovery, settings.peer_exchange, settings.trackers) == (False,) * 4
 
 
 async def test_peers_are_resolved_each_once():

@@ -1,0 +1,40 @@
+"""The network interfaces of this host that local discovery can use: those that are up and carry multicast (BEP 14)."""
+
+from __future__ import annotations
+
+import ipaddress
+
+import psutil
+
+from p2p.errors import NetworkError
+from p2p.net.network import Interface
+
+
+def multicast_interfaces() -> list[Interface]:
+    """In the system's order; loopback is among them only where somebody let it carry multicast.
+
+    Raises NetworkError where the system does not tell.
+    """
+    try:
+        states, addresses = psutil.net_if_stats(), psutil.net_if_addrs()
+    except (OSError, psutil.Error) as error:
+        raise NetworkError(f"the system does not tell its network interfaces: {error}") from error
+    found = []
+    for name, state in states.items():
+        if not state.isup or "multicast" not in state.flags.split(","):
+            continue
+        places = (_place(each.address, each.netmask) for each in addresses.get(name, ()))
+        found.append(Interface(name, tuple(place for place in places if place is not None)))
+    return found
+
+
+def _place(address: str, netmask: str | None) -> ipaddress.IPv4Interface | ipaddress.IPv6Interface | None:
+    """An IP address and its network; None for what is neither, as the addresses of the link are."""
+    try:
+        host = ipaddress.ip_address(address.partition("%")[0])
+        if netmask is None:
+            return ipaddress.ip_interface(host)
+        bits = int(ipaddress.ip_address(netmask)).bit_count()
+        return ipaddress.ip_interface(f"{host}/{bits}")
+    except ValueError:
+        return None
