@@ -13,13 +13,17 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import httptools
 
-from p2p.codec import http_tracker
+from p2p.codec import compact, http_tracker
+from p2p.codec.announce import AnnounceReply
 from p2p.errors import NetworkError, TrackerError
+from p2p.ids import Address, PeerId
+from tracker.logic import HTTP_LISTS
+from tracker.store import Family
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from p2p.ids import Address
+    from p2p.codec.announce import AnnounceRequest
     from p2p.net.network import Listener, Network, Stream
     from tracker.logic import TrackerLogic
 
@@ -92,19 +96,39 @@ class HttpFrontend:
         path, _, query = target.partition(b"?")
         try:
             if path == b"/announce":
-                request = http_tracker.parse_announce(query)
-                reply = self._logic.announce(request, source)
-                if request.compact:
-                    return _OK, http_tracker.encode_announce_compact(reply)
-                return _OK, http_tracker.encode_announce_dicts(reply)
+                return _OK, self._announce(http_tracker.parse_announce(query), source)
             if path == b"/scrape":
-                found = self._logic.scrape(http_tracker.parse_scrape(query), source)
+                family = Family.IPV6 if source.is_ipv6 else Family.IPV4
+                found = self._logic.scrape(http_tracker.parse_scrape(query), family)
                 return _OK, http_tracker.encode_scrape(found)
         except TrackerError as error:
             return _OK, http_tracker.encode_failure(str(error), retry_in=error.retry_in)
         if path == b"/stats":
             return _OK, self._stats()
         return _NOT_FOUND, b"not found\n"
+
+    def _announce(self, request: AnnounceRequest, source: Address) -> bytes:
+        peer = compact.pack(Address(source.host, request.port))
+        interval, answer = self._logic.announce(
+            request.info_hash, peer, request.peer_id, request.left, request.event, request.num_want, HTTP_LISTS
+        )
+        peers = compact.decode_peers6(answer.peers) if source.is_ipv6 else compact.decode_peers(answer.peers)
+        ids: list[bytes] = []
+        if not (request.compact or request.no_peer_id):
+            ids = self._logic.peer_ids(request.info_hash, answer.peers, Family(len(peer)))
+        reply = AnnounceReply(
+            interval=interval,
+            min_interval=self._logic.min_interval,
+            seeders=answer.seeders,
+            leechers=answer.leechers,
+            completed=answer.completed,
+            peers=tuple(peers),
+            peer_ids=tuple([PeerId(each) for each in ids]),
+            external_ip=source.host,
+        )
+        if request.compact:
+            return http_tracker.encode_announce_compact(reply)
+        return http_tracker.encode_announce_dicts(reply)
 
     def _stats(self) -> bytes:
         totals = self._logic.totals()

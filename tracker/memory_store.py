@@ -1,180 +1,271 @@
-"""The store in memory: swarms as dense lists, ages as one ordered index.
+"""The store in memory: a swarm is a few dense buffers (tracker.swarm), the swarms stand in one list.
 
-Peers of a swarm stand in two lists without gaps, those that fetch and those that do not. A peer knows its place, and
-the last of its list takes the place of one that goes, so adding, removing and drawing at random never walk a swarm. All
-peers of the store stand in one index in order of their last announce, so expiry only ever looks at the front.
+A peer costs its key and its place in one dict, 6 or 18 bytes of address, 20 of id, 8 of time and a mark: no object of
+its own, nothing for the garbage collector to walk. Expiry goes round the list of swarms in small steps and needs no
+index of ages: a step looks at a peer in some 20 nanoseconds.
 """
 
 from __future__ import annotations
 
+import sys
 from collections import OrderedDict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from p2p.codec.announce import ScrapeEntry
 from p2p.errors import TrackerError
-from tracker.store import PickedPeer, Role, Totals
+from tracker.store import FORGETTING, OWED, Answer, Family, Role, Totals
+from tracker.swarm import DETAIL, ID_SIZE, LIST, MAX_LISTS, ROLE, Swarm
 
 if TYPE_CHECKING:
     import random
+    from collections.abc import Iterator
 
-    from p2p.ids import Address, InfoHash, PeerId
+    from tracker.store import SwarmRecord
 
-FULL_RETRY = 600.0
+FULL_RETRY: Final = 600.0
 """Seconds a refused newcomer is asked to wait: a few sweeps, in which expired peers make room."""
 
-
-class _Swarm:
-    __slots__ = ("completed", "fetching", "key", "resting", "seeders")
-
-    def __init__(self, key: tuple[InfoHash, bool]) -> None:
-        self.key = key
-        self.fetching: list[_Peer] = []
-        self.resting: list[_Peer] = []
-        self.seeders = 0
-        self.completed = 0
-
-
-class _Peer:
-    __slots__ = ("owed_completion", "picked", "place", "role", "seen", "swarm")
-
-    def __init__(self, swarm: _Swarm, picked: PickedPeer, role: Role, seen: float) -> None:
-        self.swarm = swarm
-        self.picked = picked
-        self.role = role
-        self.seen = seen
-        self.place = 0
-        self.owed_completion = False
-        """Was here with something left and has not been counted as finished."""
+_NOBODY = Answer(0, 0, 0, b"")
+_UNKNOWN_ID = bytes(ID_SIZE)
 
 
 class MemoryStore:
     """A `Store`. `max_torrents` and `max_peers` count both families together."""
 
-    __slots__ = ("_by_age", "_empty", "_max_peers", "_max_torrents", "_seeders", "_swarms")
+    __slots__ = (
+        "_at_peer",
+        "_at_swarm",
+        "_empty",
+        "_max_peers",
+        "_max_torrents",
+        "_order",
+        "_peers",
+        "_seeders",
+        "_swarms4",
+        "_swarms6",
+    )
 
     def __init__(self, *, max_torrents: int, max_peers: int) -> None:
         self._max_torrents = max_torrents
         self._max_peers = max_peers
-        self._swarms: dict[tuple[InfoHash, bool], _Swarm] = {}
+        self._swarms4: dict[bytes, Swarm] = {}
+        self._swarms6: dict[bytes, Swarm] = {}
+        self._order: list[Swarm] = []
+        """All swarms; each knows its index here."""
         # Swarms without peers, kept for their count of completions until their room is needed.
-        self._empty: OrderedDict[tuple[InfoHash, bool], _Swarm] = OrderedDict()
-        # A plain dict would walk over the gaps its removed first entries leave.
-        self._by_age: OrderedDict[tuple[InfoHash, Address], _Peer] = OrderedDict()
+        self._empty: OrderedDict[tuple[bytes, Family], Swarm] = OrderedDict()
+        self._peers = 0
         self._seeders = 0
+        # Expiry goes down the order, and down each swarm: what fills a hole comes from where it has been already.
+        self._at_swarm = sys.maxsize
+        self._at_peer = 0
 
-    def put(self, info_hash: InfoHash, address: Address, peer_id: PeerId, role: Role, now: float) -> None:
-        key = (info_hash, address)
-        peer = self._by_age.get(key)
-        if peer is None:
-            if len(self._by_age) >= self._max_peers:
+    def announce(
+        self,
+        info_hash: bytes,
+        peer: bytes,
+        peer_id: bytes,
+        role: Role,
+        want: int,
+        now: float,
+        rng: random.Random,
+        min_interval: float = 0.0,
+        lists: int = 1,
+    ) -> Answer:
+        swarm = (self._swarms4 if len(peer) == 6 else self._swarms6).get(info_hash)
+        place = None if swarm is None else swarm.places.get(peer)
+        if swarm is None or place is None:
+            if self._peers >= self._max_peers:
                 raise TrackerError("the tracker is full", retry_in=FULL_RETRY)
-            peer = _Peer(self._swarm(info_hash, address), PickedPeer(address, peer_id), role, now)
-            self._by_age[key] = peer
-            self._enter(peer)
+            if len(peer_id) != ID_SIZE:
+                raise ValueError("a peer id has 20 bytes")
+            swarm = self._swarm_for_newcomer(info_hash, Family(len(peer)))
+            mark = role | (LIST if want > 0 else 0) | (OWED if role != 2 else 0)
+            place = swarm.enter(peer, peer_id, mark, now, rng)
+            self._peers += 1
+            self._seeders += role == 2
+            wait = 0.0
         else:
-            self._by_age.move_to_end(key)
-            if peer.role is not role:
-                self._leave(peer)
-                peer.role = role
-                self._enter(peer)
-            peer.seen = now
-            peer.picked = PickedPeer(address, peer_id)
-        if role is not Role.SEEDER:
-            peer.owed_completion = True
+            details = swarm.details
+            at = place * DETAIL
+            mark = details[at + ID_SIZE]
+            wait = swarm.seen[place] + min_interval - now
+            if details[at : at + ID_SIZE] != peer_id:
+                if len(peer_id) != ID_SIZE:
+                    raise ValueError("a peer id has 20 bytes")
+                details[at : at + ID_SIZE] = peer_id
+                wait = 0.0
+            if wait <= 0.0:
+                wait = 0.0
+                swarm.seen[place] = now
+                given = LIST if want > 0 else 0
+            elif (given := mark & (LIST * MAX_LISTS)) >= lists * LIST:
+                want = 0
+            else:
+                wait = 0.0
+                given += LIST if want > 0 else 0
+            renewed = role | given | (OWED if role != 2 else mark & OWED)
+            if renewed != mark:
+                if (mark ^ renewed) & ROLE:
+                    place = self._change_role(swarm, peer, renewed, rng)
+                else:
+                    details[at + ID_SIZE] = renewed
+        peers = swarm.draw(want, rng) if role else swarm.draw_for(place, want, rng)
+        seeders = swarm.seeders
+        return Answer(seeders, len(swarm.seen) - seeders, swarm.completed, peers, wait)
 
-    def complete(self, info_hash: InfoHash, address: Address) -> None:
-        peer = self._by_age.get((info_hash, address))
-        if peer is not None and peer.owed_completion:
-            peer.owed_completion = False
-            peer.swarm.completed += 1
+    def complete(self, info_hash: bytes, peer: bytes) -> bool:
+        swarm = self._swarms(len(peer)).get(info_hash)
+        place = None if swarm is None else swarm.places.get(peer)
+        if swarm is None or place is None:
+            return False
+        at = place * DETAIL + ID_SIZE
+        if not swarm.details[at] & OWED:
+            return False
+        swarm.details[at] &= ~OWED
+        swarm.completed += 1
+        return True
 
-    def remove(self, info_hash: InfoHash, address: Address) -> None:
-        peer = self._by_age.pop((info_hash, address), None)
-        if peer is not None:
-            self._forget(peer)
+    def remove(self, info_hash: bytes, peer: bytes) -> Answer:
+        swarm = self._swarms(len(peer)).get(info_hash)
+        if swarm is None:
+            return _NOBODY
+        place = swarm.places.get(peer)
+        if place is not None:
+            self._forget(swarm, place)
+        return Answer(swarm.seeders, len(swarm.seen) - swarm.seeders, swarm.completed, b"")
 
-    def pick(self, info_hash: InfoHash, asker: Address, role: Role, count: int, rng: random.Random) -> list[PickedPeer]:
-        swarm = self._swarms.get((info_hash, asker.is_ipv6))
-        if swarm is None or count <= 0:
-            return []
-        fetching = swarm.fetching
-        resting = swarm.resting if role is Role.DOWNLOADER else []
-        first_resting = len(fetching)
-        total = first_resting + len(resting)
-        # One more than asked, in case the asker is drawn.
-        drawn = rng.sample(range(total), min(count + 1, total))
-        picked = [(fetching[i] if i < first_resting else resting[i - first_resting]).picked for i in drawn]
-        return [each for each in picked if each.address != asker][:count]
-
-    def counts(self, info_hash: InfoHash, asker: Address) -> ScrapeEntry:
-        swarm = self._swarms.get((info_hash, asker.is_ipv6))
+    def counts(self, info_hash: bytes, family: Family) -> ScrapeEntry:
+        swarm = self._swarms(family).get(info_hash)
         if swarm is None:
             return ScrapeEntry(0, 0, 0, 0)
-        downloaders = len(swarm.fetching)
-        leechers = downloaders + len(swarm.resting) - swarm.seeders
-        return ScrapeEntry(swarm.seeders, swarm.completed, leechers, downloaders)
+        return ScrapeEntry(swarm.seeders, swarm.completed, len(swarm.seen) - swarm.seeders, swarm.fetching)
 
-    def info_hashes(self, asker: Address, limit: int) -> list[InfoHash]:
-        family = asker.is_ipv6
-        found: list[InfoHash] = []
-        for info_hash, ipv6 in self._swarms:
-            if ipv6 is family:
-                found.append(info_hash)
-                if len(found) >= limit:
-                    break
+    def peer_ids(self, info_hash: bytes, peers: bytes | bytearray, family: Family) -> list[bytes]:
+        swarm = self._swarms(family).get(info_hash)
+        found: list[bytes] = []
+        for at in range(0, len(peers), family):
+            place = None if swarm is None else swarm.places.get(bytes(peers[at : at + family]))
+            if swarm is None or place is None:
+                found.append(_UNKNOWN_ID)
+            else:
+                found.append(bytes(swarm.details[place * DETAIL : place * DETAIL + ID_SIZE]))
         return found
 
-    def expire(self, before: float, limit: int) -> int:
-        by_age = self._by_age
-        for count in range(limit):
-            key = next(iter(by_age), None)
-            if key is None or by_age[key].seen >= before:
-                return count
-            self._forget(by_age.pop(key))
-        return limit
+    def info_hashes(self, family: Family, limit: int) -> list[bytes]:
+        found: list[bytes] = []
+        for info_hash in self._swarms(family):
+            if len(found) >= limit:
+                break
+            found.append(info_hash)
+        return found
+
+    def expire(self, before: float, limit: int) -> bool:
+        order = self._order
+        while limit > 0:
+            if self._at_peer == 0:
+                self._at_swarm = min(self._at_swarm, len(order)) - 1
+                if self._at_swarm < 0:
+                    self._at_swarm = sys.maxsize
+                    return True
+                limit -= FORGETTING  # a step to the next swarm, which may have no more than one peer
+            swarm = order[self._at_swarm] if self._at_swarm < len(order) else None
+            if swarm is None:  # swarms have gone, and this one has been moved to where it is looked at later
+                self._at_peer = 0
+                continue
+            end = min(self._at_peer, len(swarm.seen)) or len(swarm.seen)
+            begin = max(0, end - max(limit, FORGETTING))
+            limit -= end - begin
+            old = [place for place, seen in enumerate(swarm.seen[begin:end], begin) if seen < before]
+            while old and limit > -FORGETTING:
+                self._forget(swarm, old.pop())
+                limit -= FORGETTING
+            # What could not be forgotten any more is looked at again.
+            self._at_peer = old[-1] + 1 if old else begin
+        return False
 
     def totals(self) -> Totals:
-        return Totals(torrents=len(self._swarms), peers=len(self._by_age), seeders=self._seeders)
+        return Totals(torrents=len(self._order), peers=self._peers, seeders=self._seeders)
 
-    def _swarm(self, info_hash: InfoHash, address: Address) -> _Swarm:
-        key = (info_hash, address.is_ipv6)
-        swarm = self._swarms.get(key)
-        if swarm is None:
-            if len(self._swarms) >= self._max_torrents:
-                if not self._empty:
-                    raise TrackerError("the tracker is full", retry_in=FULL_RETRY)
-                del self._swarms[self._empty.popitem(last=False)[0]]
-            swarm = self._swarms[key] = _Swarm(key)
-        else:
-            self._empty.pop(key, None)
+    def records(self) -> Iterator[SwarmRecord]:
+        at = len(self._order)
+        while at := min(at, len(self._order)):
+            at -= 1
+            yield self._order[at].record()
+
+    def restore(self, record: SwarmRecord, rng: random.Random) -> None:
+        info_hash, family, completed, peers, details, seen = record
+        count = len(seen)
+        if (len(info_hash), len(peers), len(details)) != (20, count * family, count * DETAIL):
+            raise ValueError("the columns of a swarm do not fit together")
+        marks = [mark & (ROLE | OWED) for mark in details[ID_SIZE::DETAIL]]
+        if completed < 0 or any(mark & ROLE > 2 for mark in marks):
+            raise ValueError("a swarm has counts or roles that cannot be")
+        if not count and not completed:
+            return
+        try:
+            swarm = self._swarm_for_newcomer(info_hash, family)
+        except TrackerError:
+            return
+        swarm.completed = max(swarm.completed, completed)
+        for n in range(count):
+            peer = bytes(peers[n * family : n * family + family])
+            place = swarm.places.get(peer)
+            if place is not None:
+                if swarm.seen[place] >= seen[n]:
+                    continue
+                self._forget(swarm, place)
+                swarm = self._swarm_for_newcomer(info_hash, family)
+            if self._peers >= self._max_peers:
+                break
+            swarm.enter(peer, details[n * DETAIL : n * DETAIL + ID_SIZE], marks[n], seen[n], rng)
+            self._peers += 1
+            self._seeders += marks[n] & ROLE == 2
+        self._settle(swarm)
+
+    def _swarms(self, family: int) -> dict[bytes, Swarm]:
+        return self._swarms4 if family == 6 else self._swarms6
+
+    def _swarm_for_newcomer(self, info_hash: bytes, family: Family) -> Swarm:
+        swarm = self._swarms(family).get(info_hash)
+        if swarm is not None:
+            self._empty.pop((info_hash, family), None)
+            return swarm
+        if len(self._order) >= self._max_torrents:
+            if not self._empty:
+                raise TrackerError("the tracker is full", retry_in=FULL_RETRY)
+            self._drop(self._empty.popitem(last=False)[1])
+        swarm = self._swarms(family)[info_hash] = Swarm(info_hash, family)
+        swarm.index = len(self._order)
+        self._order.append(swarm)
         return swarm
 
-    def _enter(self, peer: _Peer) -> None:
-        swarm = peer.swarm
-        if peer.role is Role.SEEDER:
-            swarm.seeders += 1
-            self._seeders += 1
-        places = swarm.fetching if peer.role is Role.DOWNLOADER else swarm.resting
-        peer.place = len(places)
-        places.append(peer)
+    def _change_role(self, swarm: Swarm, peer: bytes, mark: int, rng: random.Random) -> int:
+        before = swarm.seeders
+        place = swarm.change_role(peer, mark, rng)
+        self._seeders += swarm.seeders - before
+        return place
 
-    def _leave(self, peer: _Peer) -> None:
-        swarm = peer.swarm
-        if peer.role is Role.SEEDER:
-            swarm.seeders -= 1
-            self._seeders -= 1
-        places = swarm.fetching if peer.role is Role.DOWNLOADER else swarm.resting
-        last = places.pop()
-        if last is not peer:
-            places[peer.place] = last
-            last.place = peer.place
+    def _forget(self, swarm: Swarm, place: int) -> None:
+        before = swarm.seeders
+        swarm.leave(place)
+        self._peers -= 1
+        self._seeders += swarm.seeders - before
+        if not swarm.seen:
+            self._settle(swarm)
 
-    def _forget(self, peer: _Peer) -> None:
-        self._leave(peer)
-        swarm = peer.swarm
-        if swarm.fetching or swarm.resting:
+    def _settle(self, swarm: Swarm) -> None:
+        """Drop a swarm without peers, or keep it for its completions alone."""
+        if swarm.seen:
             return
         if swarm.completed:
-            self._empty[swarm.key] = swarm
+            self._empty[swarm.info_hash, swarm.family] = swarm
         else:
-            del self._swarms[swarm.key]
+            self._drop(swarm)
+
+    def _drop(self, swarm: Swarm) -> None:
+        del self._swarms(swarm.family)[swarm.info_hash]
+        last = self._order.pop()
+        if last is not swarm:
+            self._order[swarm.index] = last
+            last.index = swarm.index

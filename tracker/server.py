@@ -17,16 +17,19 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Sequence
 
-    from p2p.codec.announce import AnnounceReply, AnnounceRequest, ScrapeEntry
+    from p2p.codec.announce import AnnounceEvent, ScrapeEntry
     from p2p.ids import InfoHash
     from p2p.net.network import Network
-    from tracker.store import Store, Totals
+    from tracker.store import Answer, Family, Store, Totals
 
 SWEEPS_A_LIFETIME: Final = 10
 """So that a peer outstays its lifetime by a tenth at the most."""
 
-SWEEP_LIMIT: Final = 5_000
-"""Peers forgotten in one go, a few milliseconds of work; a sweep that reaches it goes on after a turn for others."""
+SWEEP_LIMIT: Final = 20_000
+"""Peers looked at in one go, within a millisecond; a sweep that reaches it goes on after a turn for others."""
+
+SWEEP_PAUSE: Final = 0.005
+"""Seconds of that turn."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +40,8 @@ class TrackerSettings:
     udp: tuple[Address, ...] = ()
     rules: Rules = field(default_factory=Rules)
     max_torrents: int = 100_000
-    max_peers: int = 500_000
-    """Of all torrents together; a peer takes some 700 bytes."""
+    max_peers: int = 2_000_000
+    """Of all torrents together; a peer takes some 140 bytes."""
     max_connections: int = 4_096
     """HTTP connections at once; each takes a file descriptor and some 10 KB while it sends."""
     exchange_time: float = 15.0
@@ -92,16 +95,28 @@ class Tracker:
         udp = [f"udp://{_reachable(address)}/announce" for address in self.udp_addresses]
         return (*http, *udp)
 
-    def announce(self, request: AnnounceRequest, source: Address) -> AnnounceReply:
+    def announce(
+        self, info_hash: bytes, peer: bytes, peer_id: bytes, left: int, event: AnnounceEvent, want: int, lists: int
+    ) -> tuple[int, Answer]:
         """See `tracker.logic.announce`."""
-        return logic.announce(request, source, self._store, self._now(), self._rng, rules=self._settings.rules)
+        store, rng, rules = self._store, self._rng, self._settings.rules
+        return logic.announce(
+            info_hash, peer, peer_id, left, event, want, lists, store=store, now=self._now(), rng=rng, rules=rules
+        )
 
-    def scrape(self, info_hashes: Sequence[InfoHash], source: Address) -> dict[InfoHash, ScrapeEntry]:
+    def peer_ids(self, info_hash: bytes, peers: bytes | bytearray, family: Family) -> list[bytes]:
+        return self._store.peer_ids(info_hash, peers, family)
+
+    def scrape(self, info_hashes: Sequence[InfoHash], family: Family) -> dict[InfoHash, ScrapeEntry]:
         """See `tracker.logic.scrape`."""
-        return logic.scrape(info_hashes, source, self._store, self._settings.rules)
+        return logic.scrape(info_hashes, family, self._store, self._settings.rules)
 
     def totals(self) -> Totals:
         return self._store.totals()
+
+    @property
+    def min_interval(self) -> int:
+        return max(1, round(self._settings.rules.min_interval))
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
@@ -114,8 +129,8 @@ class Tracker:
         self._sweeper = asyncio.get_running_loop().call_later(seconds, self._sweep)
 
     def _sweep(self) -> None:
-        gone = self._store.expire(self._now() - self._settings.rules.peer_lifetime, SWEEP_LIMIT)
-        self._sweep_in(0.0 if gone == SWEEP_LIMIT else self._sweep_period)
+        done = self._store.expire(self._now() - self._settings.rules.peer_lifetime, SWEEP_LIMIT)
+        self._sweep_in(self._sweep_period if done else SWEEP_PAUSE)
 
 
 def _reachable(address: Address) -> Address:

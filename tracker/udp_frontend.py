@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from p2p.codec import compact
+from p2p.codec.announce import AnnounceReply
 from p2p.codec.compact import PEER6_SIZE
 from p2p.codec.udp_tracker import (
     PROTOCOL_ID,
@@ -26,12 +27,14 @@ from p2p.codec.udp_tracker import (
     encode_response,
 )
 from p2p.errors import TrackerError
+from p2p.ids import Address
+from tracker.logic import UDP_LISTS
+from tracker.store import Family
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from p2p.codec.udp_tracker import Request, Response
-    from p2p.ids import Address
     from p2p.net.network import Datagrams, Network
     from tracker.logic import TrackerLogic
 
@@ -101,12 +104,24 @@ class UdpFrontend:
             case ConnectRequest(transaction_id):
                 return ConnectResponse(transaction_id, self._connection_id(source, int(self._clock() // WINDOW)))
             case UdpAnnounceRequest(_, transaction_id, announce):
-                reply = self._logic.announce(announce, source)
-                if source.is_ipv6 and len(reply.peers) > MAX_PEERS6:
-                    reply = replace(reply, peers=reply.peers[:MAX_PEERS6])
+                peer = compact.pack(Address(source.host, announce.port))
+                want = announce.num_want
+                if source.is_ipv6:
+                    want = min(want, MAX_PEERS6)
+                interval, answer = self._logic.announce(
+                    announce.info_hash, peer, announce.peer_id, announce.left, announce.event, want, UDP_LISTS
+                )
+                decode = compact.decode_peers6 if source.is_ipv6 else compact.decode_peers
+                reply = AnnounceReply(
+                    interval=interval,
+                    seeders=answer.seeders,
+                    leechers=answer.leechers,
+                    peers=tuple(decode(answer.peers)[:MAX_PEERS6] if source.is_ipv6 else decode(answer.peers)),
+                )
                 return UdpAnnounceResponse(transaction_id, reply)
             case UdpScrapeRequest(_, transaction_id, info_hashes):
-                found = self._logic.scrape(info_hashes, source)
+                family = Family.IPV6 if source.is_ipv6 else Family.IPV4
+                found = self._logic.scrape(info_hashes, family)
                 return UdpScrapeResponse(transaction_id, tuple(found[each] for each in info_hashes))
 
     def _is_current(self, connection_id: int, source: Address) -> bool:

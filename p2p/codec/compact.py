@@ -58,14 +58,14 @@ def encode_peers6(addresses: Iterable[Address]) -> bytes:
     return _encode(addresses, PEER6_SIZE)
 
 
-def decode_peers(raw: bytes | memoryview) -> list[Address]:
+def decode_peers(raw: bytes | bytearray | memoryview) -> list[Address]:
     """The addresses of BEP 23's list, 6 bytes each. Raises RemoteProtocolError for a length that is no multiple."""
     if len(raw) % PEER_SIZE:
         raise RemoteProtocolError(f"{len(raw)} bytes are no list of 6-byte peers")
     return [Address(f"{a}.{b}.{c}.{d}", port) for a, b, c, d, port in _PEER.iter_unpack(raw)]
 
 
-def decode_peers6(raw: bytes | memoryview) -> list[Address]:
+def decode_peers6(raw: bytes | bytearray | memoryview) -> list[Address]:
     """The addresses of BEP 7's list, 18 bytes each; IPv4 inside IPv6 comes out as IPv4.
 
     Raises RemoteProtocolError for a length that is no multiple.

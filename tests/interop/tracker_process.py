@@ -11,6 +11,7 @@ import random
 import signal
 import sys
 
+from p2p.codec import compact
 from p2p.ids import Address
 from p2p.net.asyncio_network import AsyncioNetwork
 from tracker.logic import Rules
@@ -20,12 +21,13 @@ from tracker.server import Tracker, TrackerSettings
 class ReportingTracker(Tracker):
     """A tracker that says what it has been told, once it knows it."""
 
-    def announce(self, request, source):
-        reply = super().announce(request, source)
-        facts = {"said": request.event.value, "left": request.left, "whole": request.left == 0}
-        peer = {"source": str(source), "port": request.port, "peer_id": request.peer_id.hex()}
-        print(json.dumps({"event": "announce", "info_hash": request.info_hash.hex(), **facts, **peer}), flush=True)
-        return reply
+    def announce(self, info_hash, peer, peer_id, left, event, want, lists):
+        answer = super().announce(info_hash, peer, peer_id, left, event, want, lists)
+        host, port = compact.unpack(peer)
+        facts = {"said": event.value, "left": left, "whole": left == 0, "source": host, "port": port}
+        report = {"event": "announce", "info_hash": info_hash.hex(), **facts, "peer_id": peer_id.hex()}
+        print(json.dumps(report), flush=True)
+        return answer
 
 
 async def main() -> None:

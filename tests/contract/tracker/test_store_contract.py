@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import random
 import sys
+from array import array
 from collections import Counter
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
+from p2p.codec import compact
 from p2p.codec.announce import ScrapeEntry
 from p2p.errors import TrackerError
 from p2p.ids import Address
 from tracker.memory_store import MemoryStore
-from tracker.store import Role, Totals
+from tracker.store import OWED, Family, Role, SwarmRecord, Totals
 
 HASHES = [bytes([n]) * 20 for n in range(3)]
 HASH = HASHES[0]
 ID = b"-ST0100-abcdefghijkl"
+IPV4, IPV6 = Family.IPV4, Family.IPV6
+DOWNLOADER, PARTIAL_SEED, SEEDER = Role
 
 
 @pytest.fixture(params=[MemoryStore], ids=["memory"])
@@ -32,185 +34,283 @@ def store(make_store):
 
 
 def v4(n):
-    return Address(f"10.0.{n // 256}.{n % 256}", 6881)
+    return compact.pack(Address(f"10.0.{n // 256}.{n % 256}", 6881))
 
 
 def v6(n):
-    return Address(f"2001:db8::{n + 1:x}", 6881)
+    return compact.pack(Address(f"2001:db8::{n + 1:x}", 6881))
 
 
-def picked_from(store, asker, role=Role.DOWNLOADER, count=200, seed=0):
-    return [each.address for each in store.pick(HASH, asker, role, count, random.Random(seed))]
+def split(peers, family=IPV4):
+    assert len(peers) % family == 0
+    return [bytes(peers[at : at + family]) for at in range(0, len(peers), family)]
+
+
+def put(store, peer, role=DOWNLOADER, now=0.0, info_hash=HASH, peer_id=ID, want=0, seed=0):
+    answer = store.announce(info_hash, peer, peer_id, role, want, now, random.Random(seed))
+    return split(answer.peers, Family(len(peer)))
 
 
 def test_a_swarm_is_counted_by_role(store):
-    for n, role in enumerate([Role.SEEDER, Role.SEEDER, Role.PARTIAL_SEED, Role.DOWNLOADER]):
-        store.put(HASH, v4(n), ID, role, 0.0)
-    assert store.counts(HASH, v4(9)) == ScrapeEntry(seeders=2, completed=0, leechers=2, downloaders=1)
+    for n, role in enumerate([SEEDER, SEEDER, PARTIAL_SEED, DOWNLOADER]):
+        put(store, v4(n), role)
+    assert store.counts(HASH, IPV4) == ScrapeEntry(seeders=2, completed=0, leechers=2, downloaders=1)
     assert store.totals() == Totals(torrents=1, peers=4, seeders=2)
-    assert store.counts(HASHES[1], v4(9)) == ScrapeEntry(0, 0, 0, 0)
+    assert store.counts(HASHES[1], IPV4) == ScrapeEntry(0, 0, 0, 0)
+    answer = store.announce(HASH, v4(1), ID, DOWNLOADER, 0, 1.0, random.Random(0))
+    assert answer == (1, 3, 0, b"", 0.0)
+    assert store.remove(HASH, v4(0)) == (0, 3, 0, b"", 0.0)
+    assert store.totals() == Totals(torrents=1, peers=3, seeders=0)
 
 
 def test_families_are_apart(store):
-    store.put(HASH, v4(1), ID, Role.SEEDER, 0.0)
-    store.put(HASH, v6(1), ID, Role.DOWNLOADER, 0.0)
-    assert picked_from(store, v4(9)) == [v4(1)]
-    assert picked_from(store, v6(9)) == [v6(1)]
-    assert store.counts(HASH, v4(9)) == ScrapeEntry(1, 0, 0, 0)
-    assert store.counts(HASH, v6(9)) == ScrapeEntry(0, 0, 1, 1)
+    put(store, v4(1), SEEDER)
+    put(store, v6(1))
+    assert put(store, v4(9), want=5) == [v4(1)]
+    assert put(store, v6(9), want=5) == [v6(1)]
+    assert store.counts(HASH, IPV4) == ScrapeEntry(1, 0, 1, 1)
+    assert store.counts(HASH, IPV6) == ScrapeEntry(0, 0, 2, 2)
     store.remove(HASH, v6(1))
-    assert picked_from(store, v4(9)) == [v4(1)]
-    assert store.info_hashes(v4(9), 10) == [HASH]
-    assert store.info_hashes(v6(9), 10) == []
+    store.remove(HASH, v6(9))
+    assert put(store, v4(9), want=5) == [v4(1)]
+    assert store.info_hashes(IPV4, 10) == [HASH]
+    assert store.info_hashes(IPV6, 10) == []
 
 
 def test_who_fetches_nothing_gets_downloaders_only(store):
-    for n, role in enumerate([Role.SEEDER, Role.PARTIAL_SEED, Role.DOWNLOADER]):
-        store.put(HASH, v4(n), ID, role, 0.0)
-    assert picked_from(store, v4(0), Role.SEEDER) == [v4(2)]
-    assert picked_from(store, v4(1), Role.PARTIAL_SEED) == [v4(2)]
-    assert sorted(picked_from(store, v4(2))) == [v4(0), v4(1)]
+    for n, role in enumerate([SEEDER, PARTIAL_SEED, DOWNLOADER]):
+        put(store, v4(n), role)
+    assert put(store, v4(0), SEEDER, want=9) == [v4(2)]
+    assert put(store, v4(1), PARTIAL_SEED, want=9) == [v4(2)]
+    assert sorted(put(store, v4(2), want=9)) == [v4(0), v4(1)]
 
 
-def test_a_picked_peer_carries_the_id_it_last_gave(store):
-    store.put(HASH, v4(1), ID, Role.SEEDER, 0.0)
-    store.put(HASH, v4(1), b"x" * 20, Role.SEEDER, 1.0)
-    assert store.pick(HASH, v4(2), Role.DOWNLOADER, 5, random.Random(0)) == [(v4(1), b"x" * 20)]
+def test_a_peer_has_the_id_it_last_gave(store):
+    put(store, v4(1), SEEDER)
+    put(store, v4(2), peer_id=b"y" * 20)
+    put(store, v4(1), SEEDER, 1.0, peer_id=b"x" * 20)
+    assert store.peer_ids(HASH, v4(2) + v4(1) + v4(3), IPV4) == [b"y" * 20, b"x" * 20, bytes(20)]
+    assert store.peer_ids(HASHES[1], v4(1), IPV4) == [bytes(20)]
 
 
-def test_picking_is_bounded_even_and_never_gives_the_asker(store):
-    for n in range(20):
-        store.put(HASH, v4(n), ID, Role.SEEDER if n % 2 else Role.DOWNLOADER, 0.0)
-    seen = Counter()
+@pytest.mark.parametrize("family", [v4, v6])
+@pytest.mark.parametrize("asker_role", Role)
+def test_peers_are_drawn_evenly_and_never_the_asker(store, family, asker_role):
+    """20 others, of whom all, or the 11 that fetch, can be given: each as often as the next, by a chi-square test."""
+    asker = family(0)
+    for n in range(1, 21):
+        put(store, family(n), (SEEDER, DOWNLOADER, PARTIAL_SEED, DOWNLOADER)[n % 4] if n < 20 else DOWNLOADER)
     rng = random.Random(7)
-    for _ in range(1_900):
-        picked = [each.address for each in store.pick(HASH, v4(0), Role.DOWNLOADER, 5, rng)]
+    seen = Counter()
+    rounds = 4_000
+    for n in range(rounds):
+        answer = store.announce(HASH, asker, ID, asker_role, 5, float(n), rng)
+        picked = split(answer.peers, Family(len(asker)))
         assert len(picked) == len(set(picked)) == 5
         seen.update(picked)
-    assert v4(0) not in seen
-    assert len(seen) == 19
-    assert all(400 < count < 600 for count in seen.values())  # 500 expected, 19 standard deviations of room in all
-    assert picked_from(store, v4(0), count=0) == []
-    assert picked_from(store, v4(0), count=-1) == []
-    assert len(picked_from(store, v4(0), count=10**9)) == 19
+    useful = [family(n) for n in range(1, 21) if asker_role == DOWNLOADER or n % 2 or n == 20]
+    assert sorted(seen) == sorted(useful)
+    expected = rounds * 5 / len(useful)
+    # Draws without replacement vary less than chi-square allows; its 0.999 quantile at 19 degrees of freedom is 43.8.
+    assert sum((count - expected) ** 2 / expected for count in seen.values()) < 43.8
 
 
-def test_the_same_seed_picks_the_same(store):
-    for n in range(50):
-        store.put(HASH, v4(n), ID, Role.DOWNLOADER, 0.0)
-    assert picked_from(store, v4(0), count=10, seed=3) == picked_from(store, v4(0), count=10, seed=3)
+def test_an_answer_to_a_downloader_holds_seeders_in_their_share(store):
+    for n in range(100):
+        put(store, v4(n), SEEDER if n % 4 == 0 else DOWNLOADER)
+    seeders = {v4(n) for n in range(0, 100, 4)}
+    rng = random.Random(3)
+    for now in range(50):
+        answer = store.announce(HASH, v4(1), ID, DOWNLOADER, 20, float(now), rng)
+        assert 4 <= len(seeders & set(split(answer.peers))) <= 7
+
+
+@pytest.mark.parametrize("size", range(2, 9))
+@pytest.mark.parametrize("want", [-1, 0, 1, 2, 3, 5, 7, 8, 10**9])
+def test_an_answer_has_what_is_wanted_or_what_is_there(store, size, want):
+    for seeders in range(size):
+        for n in range(size):
+            put(store, v4(n), SEEDER if n < seeders else DOWNLOADER, info_hash=HASHES[1])
+        for n in range(size):
+            for seed in range(6):
+                role = SEEDER if n < seeders else DOWNLOADER
+                picked = put(store, v4(n), role, info_hash=HASHES[1], want=want, seed=seed)
+                useful = {v4(m) for m in range(seeders if role == SEEDER else 0, size)} - {v4(n)}
+                assert len(picked) == len(set(picked)) == min(max(want, 0), len(useful))
+                assert set(picked) <= useful
+
+
+def test_the_same_seed_draws_the_same(make_store):
+    answers = []
+    for _ in range(2):
+        store = make_store(max_torrents=10, max_peers=100)
+        for n in range(50):
+            put(store, v4(n), seed=n)
+        answers.append(put(store, v4(0), want=10, seed=3))
+    assert answers[0] == answers[1]
+
+
+def test_who_is_too_early_is_counted_but_given_no_peers_and_keeps_its_time(store):
+    put(store, v4(1))
+    rng = random.Random(0)
+
+    def ask(now, role=DOWNLOADER, peer_id=ID, want=5, lists=1):
+        return store.announce(HASH, v4(2), peer_id, role, want, now, rng, 10.0, lists)
+
+    assert ask(0.0)[3:] == (v4(1), 0.0)
+    assert ask(4.0, SEEDER) == (1, 1, 0, b"", 6.0)
+    assert ask(9.0)[3:] == (b"", 1.0)
+    assert ask(10.0)[3:] == (v4(1), 0.0)
+    assert ask(11.0, lists=2)[3:] == (v4(1), 0.0)
+    assert ask(12.0, lists=2)[3:] == (b"", 8.0)
+    assert ask(13.0, peer_id=b"n" * 20)[3:] == (v4(1), 0.0)
+    assert ask(23.0, want=0)[3:] == (b"", 0.0)
+    assert ask(24.0)[3:] == (v4(1), 0.0)
+    assert ask(25.0)[3:] == (b"", 8.0)
+    store.expire(23.0, 1_000)
+    assert store.totals().peers == 1  # an early announce is no sign of life: it waits as all do
 
 
 def test_completion_counts_once_a_peer_and_only_who_had_something_left(store):
-    store.put(HASH, v4(1), ID, Role.SEEDER, 0.0)
-    store.complete(HASH, v4(1))
-    assert store.counts(HASH, v4(9)).completed == 0
-    store.put(HASH, v4(2), ID, Role.DOWNLOADER, 0.0)
-    store.put(HASH, v4(2), ID, Role.SEEDER, 1.0)
-    for _ in range(3):
-        store.complete(HASH, v4(2))
-    store.complete(HASH, v4(3))
-    assert store.counts(HASH, v4(9)).completed == 1
+    put(store, v4(1), SEEDER)
+    assert not store.complete(HASH, v4(1))
+    put(store, v4(2))
+    put(store, v4(2), SEEDER, 1.0)
+    assert [store.complete(HASH, v4(2)) for _ in range(3)] == [True, False, False]
+    assert not store.complete(HASH, v4(3))
+    assert not store.complete(HASHES[1], v4(2))
+    assert store.counts(HASH, IPV4).completed == 1
 
 
 def test_an_empty_swarm_is_forgotten_but_not_its_completions(store):
-    store.put(HASH, v4(1), ID, Role.DOWNLOADER, 0.0)
-    store.put(HASHES[1], v4(1), ID, Role.DOWNLOADER, 0.0)
+    put(store, v4(1))
+    put(store, v4(1), info_hash=HASHES[1])
     store.complete(HASH, v4(1))
-    store.remove(HASH, v4(1))
+    assert store.remove(HASH, v4(1)).completed == 1
     store.remove(HASHES[1], v4(1))
     store.remove(HASHES[1], v4(1))
-    assert store.counts(HASH, v4(9)) == ScrapeEntry(0, 1, 0, 0)
+    assert store.counts(HASH, IPV4) == ScrapeEntry(0, 1, 0, 0)
     assert store.totals() == Totals(torrents=1, peers=0, seeders=0)
 
 
-def test_expiry_takes_the_oldest_and_a_renewed_peer_is_young(store):
+def test_expiry_takes_the_old_and_a_renewed_peer_is_young(store):
     for n in range(10):
-        store.put(HASH, v4(n), ID, Role.DOWNLOADER, float(n))
-    store.put(HASH, v4(0), ID, Role.SEEDER, 10.0)
-    assert store.expire(4.0, 2) == 2
-    assert store.expire(4.0, 100) == 1
-    assert store.expire(4.0, 100) == 0
-    assert sorted(picked_from(store, v4(99))) == sorted(v4(n) for n in (0, 4, 5, 6, 7, 8, 9))
-    assert store.expire(11.0, 100) == 7
+        put(store, v4(n), now=float(n))
+    put(store, v4(0), SEEDER, 10.0)
+    assert store.expire(4.0, 10_000)
+    assert sorted(put(store, v4(0), DOWNLOADER, 10.0, want=99)) == [v4(n) for n in range(4, 10)]
+    assert store.expire(11.0, 10_000)
     assert store.totals() == Totals(0, 0, 0)
+
+
+def test_expiry_in_small_steps_reaches_every_peer_while_others_come_and_go(store):
+    rng = random.Random(5)
+    for n in range(600):
+        put(store, v4(n), Role(n % 3), 0.0, HASHES[n % 3], seed=n)
+    steps = 0
+    while not store.expire(1.0, 40):
+        steps += 1
+        put(store, v4(1_000 + steps), Role(steps % 3), 2.0, rng.choice(HASHES), seed=steps)
+        store.remove(rng.choice(HASHES), v4(rng.randrange(600)))
+    assert 100 < steps < 1_000
+    assert store.totals().peers < steps + 100  # newcomers have put a few where expiry had been
+    assert store.expire(1.0, 10_000)
+    found = [peer for each in HASHES for peer in put(store, v4(5_000), now=2.0, info_hash=each, want=9_999)]
+    assert sorted(found) == [v4(1_000 + n) for n in range(1, steps + 1)]
 
 
 def test_a_full_store_refuses_newcomers_and_keeps_the_rest(make_store):
     store = make_store(max_torrents=10, max_peers=2)
-    store.put(HASH, v4(1), ID, Role.DOWNLOADER, 0.0)
-    store.put(HASH, v4(2), ID, Role.DOWNLOADER, 0.0)
+    put(store, v4(1))
+    put(store, v4(2))
     with pytest.raises(TrackerError) as caught:
-        store.put(HASH, v4(3), ID, Role.DOWNLOADER, 0.0)
+        put(store, v4(3))
     assert caught.value.retry_in
-    store.put(HASH, v4(1), ID, Role.SEEDER, 1.0)
+    put(store, v4(1), SEEDER, 1.0)
     store.remove(HASH, v4(2))
-    store.put(HASH, v4(3), ID, Role.DOWNLOADER, 1.0)
+    put(store, v4(3), now=1.0)
     assert store.totals().peers == 2
 
 
 def test_torrents_are_bounded_and_empty_ones_make_room(make_store):
     store = make_store(max_torrents=1, max_peers=10)
-    store.put(HASHES[0], v4(1), ID, Role.DOWNLOADER, 0.0)
+    put(store, v4(1))
     with pytest.raises(TrackerError):
-        store.put(HASHES[1], v4(1), ID, Role.DOWNLOADER, 0.0)
-    store.complete(HASHES[0], v4(1))
-    store.remove(HASHES[0], v4(1))
-    store.put(HASHES[1], v4(1), ID, Role.DOWNLOADER, 0.0)
-    assert store.counts(HASHES[0], v4(1)).completed == 0
+        put(store, v4(1), info_hash=HASHES[1])
+    store.complete(HASH, v4(1))
+    store.remove(HASH, v4(1))
+    put(store, v4(1), info_hash=HASHES[1])
+    assert store.counts(HASH, IPV4).completed == 0
     assert store.totals() == Totals(1, 1, 0)
 
 
-addresses = st.integers(0, 3).map(v4) | st.integers(0, 2).map(v6)
-steps = st.lists(
-    st.tuples(st.just("put"), st.sampled_from(HASHES), addresses, st.sampled_from(Role))
-    | st.tuples(st.sampled_from(["remove", "complete"]), st.sampled_from(HASHES), addresses, st.none())
-    | st.tuples(st.just("expire"), st.none(), st.none(), st.integers(1, 6)),
-    max_size=60,
+def test_records_make_the_same_store_again(make_store):
+    first, second = (make_store(max_torrents=100, max_peers=1_000) for _ in range(2))
+    for n in range(60):
+        put(first, v4(n) if n % 2 else v6(n), Role(n % 3), float(n), HASHES[n % 2], peer_id=bytes([n]) * 20)
+    first.complete(HASHES[1], v4(3))
+    put(first, v4(1), info_hash=HASHES[2])
+    first.complete(HASHES[2], v4(1))
+    first.remove(HASHES[2], v4(1))
+    for record in first.records():
+        second.restore(record, random.Random(1))
+    assert second.totals() == first.totals() == Totals(3, 60, 20)
+    for info_hash in HASHES:
+        for family in Family:
+            assert second.counts(info_hash, family) == first.counts(info_hash, family)
+    assert second.peer_ids(HASHES[1], v4(5) + v4(7), IPV4) == [b"\x05" * 20, b"\x07" * 20]
+    second.expire(30.0, 10_000)
+    assert second.totals().peers == 30
+    assert not second.complete(HASHES[1], v4(3))
+    assert second.complete(HASHES[1], v4(31))
+
+
+def test_a_restored_peer_does_not_undo_what_is_known_later(store):
+    put(store, v4(1), SEEDER, 5.0)
+    put(store, v4(2), SEEDER, 1.0)
+    details = (ID + bytes([DOWNLOADER | OWED])) * 3
+    record = SwarmRecord(HASH, IPV4, 7, v4(1) + v4(2) + v4(3), details, array("d", [4.0, 4.0, 4.0]))
+    store.restore(record, random.Random(0))
+    assert store.counts(HASH, IPV4) == ScrapeEntry(seeders=1, completed=7, leechers=2, downloaders=2)
+    assert store.totals() == Totals(1, 3, 1)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"info_hash": b"short"},
+        {"peers": v4(1)[:-1]},
+        {"details": ID},
+        {"details": ID + b"\x03"},
+        {"seen": array("d", [1.0, 2.0])},
+        {"completed": -1},
+    ],
 )
+def test_a_broken_record_is_refused_and_changes_nothing(store, broken):
+    good = SwarmRecord(HASH, IPV4, 0, v4(1), ID + b"\x00", array("d", [1.0]))
+    with pytest.raises(ValueError):
+        store.restore(good._replace(**broken), random.Random(0))
+    assert store.totals() == Totals(0, 0, 0)
 
 
-@given(steps, st.integers(0, 2**32))
-@settings(max_examples=150)
-def test_any_history_agrees_with_a_naive_store(steps, seed):
-    store = MemoryStore(max_torrents=100, max_peers=100)
-    naive = {}
-    for now, (verb, info_hash, address, argument) in enumerate(steps):
-        match verb:
-            case "put":
-                store.put(info_hash, address, ID, argument, float(now))
-                naive.pop((info_hash, address), None)
-                naive[info_hash, address] = (argument, now)
-            case "remove":
-                store.remove(info_hash, address)
-                naive.pop((info_hash, address), None)
-            case "complete":
-                store.complete(info_hash, address)
-            case "expire":
-                store.expire(float(now - argument), 1_000)
-                naive = {key: entry for key, entry in naive.items() if entry[1] >= now - argument}
-        assert store.totals()[1:] == (len(naive), sum(role is Role.SEEDER for role, _ in naive.values()))
-        for each in HASHES:
-            for asker in (v4(0), v6(0)):
-                swarm = {
-                    peer: role for (h, peer), (role, _) in naive.items() if h == each and peer.is_ipv6 == asker.is_ipv6
-                }
-                found = store.counts(each, asker)
-                assert found.seeders == sum(role is Role.SEEDER for role in swarm.values())
-                assert found.downloaders == sum(role is Role.DOWNLOADER for role in swarm.values())
-                assert found.seeders + found.leechers == len(swarm)
-                picked = [p.address for p in store.pick(each, asker, Role.DOWNLOADER, 100, random.Random(seed))]
-                assert sorted(picked) == sorted(peer for peer in swarm if peer != asker)
+def test_records_past_the_bounds_are_left_out(make_store):
+    store = make_store(max_torrents=1, max_peers=2)
+    for info_hash in HASHES:
+        peers = b"".join(map(v4, range(5)))
+        store.restore(
+            SwarmRecord(info_hash, IPV4, 1, peers, (ID + b"\x00") * 5, array("d", [1.0] * 5)), random.Random(0)
+        )
+    assert store.totals() == Totals(1, 2, 0)
 
 
 def count_steps(store, work):
     """Lines of the store's own code run by `work`: a measure of cost that does not depend on the machine."""
     lines = 0
-    own = sys.modules[type(store).__module__].__file__
+    own = {module.__file__ for name, module in sys.modules.items() if name.startswith("tracker.") and module.__file__}
 
     def trace(frame, event, arg):
         nonlocal lines
-        lines += event == "line" and frame.f_code.co_filename == own
+        lines += event == "line" and frame.f_code.co_filename in own
         return trace
 
     before = sys.gettrace()
@@ -227,13 +327,23 @@ def test_the_cost_of_a_peer_does_not_grow_with_its_swarm(make_store):
     for size in (100, 5_000):
         store = make_store(max_torrents=10, max_peers=10_000)
         for n in range(size):
-            store.put(HASH, v4(n), ID, Role.DOWNLOADER, float(n))
+            put(store, v4(n), now=float(n))
 
         def work(store=store, size=size):
-            store.put(HASH, v4(size + 1), ID, Role.DOWNLOADER, float(size))
-            store.put(HASH, v4(3), ID, Role.SEEDER, float(size))
+            put(store, v4(size + 1), now=float(size), want=20)
+            put(store, v4(3), SEEDER, float(size), want=20)
             store.remove(HASH, v4(7))
-            store.expire(2.0, 100)
 
         costs.append(count_steps(store, work))
-    assert costs[0] == costs[1]
+    assert abs(costs[0] - costs[1]) <= 12  # chance decides whether an answer or a newcomer's place wraps round
+
+
+def test_a_step_of_expiry_is_bounded_whatever_there_is_to_forget(make_store):
+    costs = []
+    for size in (1_000, 8_000):
+        store = make_store(max_torrents=10, max_peers=10_000)
+        for n in range(size):
+            put(store, v4(n), now=0.0)
+        costs.append(count_steps(store, lambda store=store: store.expire(1.0, 400)))
+        assert size - 40 < store.totals().peers < size
+    assert abs(costs[0] - costs[1]) < 0.1 * costs[0]

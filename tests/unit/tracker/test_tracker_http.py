@@ -239,8 +239,7 @@ async def test_a_client_that_keeps_asking_keeps_its_connection(monkeypatch):
 async def test_a_client_that_does_not_read_is_not_read_from_and_is_dropped(monkeypatch):
     async with serving(exchange_time=30.0, rules=Rules(max_full_scrape=100_000)) as tracker:
         for n in range(20_000):  # an answer of 2 MB, more than the kernel holds for one connection
-            fields = {"peer_id": b"b" * 20, "port": 1, "uploaded": 0, "downloaded": 0, "left": 9}
-            tracker.announce(AnnounceRequest(info_hash=n.to_bytes(20, "big"), **fields), Address("127.0.0.1", 1))
+            tracker.announce(n.to_bytes(20, "big"), bytes(5) + b"p", b"b" * 20, 9, AnnounceEvent.NONE, 0, 1)
         stream = await AsyncioNetwork().connect(tracker.http_addresses[0])
         try:
             for _ in range(200):

@@ -8,7 +8,8 @@ import struct
 
 import pytest
 
-from p2p.codec.announce import AnnounceEvent, AnnounceReply, AnnounceRequest, ScrapeEntry
+from p2p.codec import compact
+from p2p.codec.announce import ANY_NUMBER, AnnounceEvent, AnnounceReply, AnnounceRequest, ScrapeEntry
 from p2p.codec.udp_tracker import (
     PROTOCOL_ID,
     ConnectRequest,
@@ -22,7 +23,9 @@ from p2p.codec.udp_tracker import (
 from p2p.errors import TrackerError
 from p2p.ids import Address
 from p2p.net.asyncio_network import AsyncioNetwork
+from tracker.logic import UDP_LISTS
 from tracker.server import Tracker, TrackerSettings
+from tracker.store import Answer
 from tracker.udp_frontend import MAX_PEERS6, UdpFrontend
 
 SOURCE = Address("192.0.2.7", 5000)
@@ -42,14 +45,14 @@ class Logic:
         self.peers = ()
         self.refusal = None
 
-    def announce(self, request, source):
-        self.asked.append((request, source))
+    def announce(self, *asked):
+        self.asked.append(asked)
         if self.refusal:
             raise TrackerError(self.refusal)
-        return AnnounceReply(interval=60.0, seeders=1, leechers=2, peers=self.peers)
+        return 60, Answer(1, 2, 0, b"".join(compact.pack(peer) for peer in self.peers))
 
-    def scrape(self, info_hashes, source):
-        self.asked.append((info_hashes, source))
+    def scrape(self, info_hashes, family):
+        self.asked.append((info_hashes, family))
         return {each: ScrapeEntry(each[0], 0, 0) for each in info_hashes}
 
 
@@ -81,7 +84,8 @@ def test_a_connection_id_opens_announces_and_scrapes(desk):
     response = desk.ask(UdpAnnounceRequest(connection_id, 5, request(event=AnnounceEvent.STARTED)))
     assert response.transaction_id == 5
     assert response.reply == AnnounceReply(interval=60.0, seeders=1, leechers=2, peers=(Address("10.0.0.1", 2),))
-    assert desk.logic.asked == [(request(event=AnnounceEvent.STARTED), SOURCE)]
+    peer = compact.pack(Address(SOURCE.host, 1))
+    assert desk.logic.asked == [(HASH, peer, b"p" * 20, 9, AnnounceEvent.STARTED, ANY_NUMBER, UDP_LISTS)]
     scrape = desk.ask(UdpScrapeRequest(connection_id, 6, (b"\x05" * 20, b"\x03" * 20)))
     assert scrape == UdpScrapeResponse(6, (ScrapeEntry(5, 0, 0), ScrapeEntry(3, 0, 0)))
 
