@@ -1,8 +1,10 @@
 """One torrent in the DHT (BEP 5): it is announced there, and the peers that are found enter by the torrent's own door.
 
-The rule: a search finds and announces at once. It is repeated soon while there are few peers, each time later, and
-every quarter of an hour otherwise, since nodes forget what is not renewed. A private torrent has none of this (BEP 27):
-it is neither announced nor searched for, and its peers are told of no node.
+The rule: a search finds and announces at once, and every quarter of an hour it is repeated, since nodes forget what is
+not renewed. A download that has few peers searches again soon, each time later, and without any never much later. A
+seed leaves it at the one announce: who wants something finds it. A torrent that gets another name, or a node that has
+only just joined, is announced at once. A private torrent has none of this (BEP 27): it is neither announced nor
+searched for, and its peers are told of no node.
 """
 
 from __future__ import annotations
@@ -32,10 +34,11 @@ INTERVAL: Final = 900.0
 """Seconds between announces: half of what nodes keep them for at least, and what other clients do."""
 
 FIRST_RETRY: Final = 5.0
-"""Seconds until the second search; doubled from there on. Two that begin together miss each other in the first."""
+"""Seconds until the second search of a download with few peers; doubled from there on. Two that begin together miss
+each other in the first."""
 
-FEW_INTERVAL: Final = 120.0
-"""Seconds that doubling ends at while a download has few peers. A search costs some sixty datagrams."""
+ALONE_INTERVAL: Final = 120.0
+"""Seconds that doubling ends at while a download has no peer at all. A search costs some sixty datagrams."""
 
 FEW_PEERS: Final = 10
 """Connections below which more peers are looked for: a swarm's own exchange carries on from there."""
@@ -81,6 +84,7 @@ class DhtAnnouncer:
         self._peers = peers
         self._seeding = seeding
         self._on_peers = on_peers
+        self._named = asyncio.Event()
 
     def greet(self, peer: Peer) -> None:
         """Tell a peer that takes part in the DHT where our node is."""
@@ -91,35 +95,41 @@ class DhtAnnouncer:
         """A peer told where its node is."""
         self._dht.add_node(Address(peer.address.host, port))
 
+    def on_names(self) -> None:
+        """The torrent has other info-hashes than before."""
+        self._named.set()
+
     async def run(self) -> None:
         """Search and announce, until cancelled or the node closes."""
         for host, port in self._nodes:
             self._dht.add_bootstrap(host, port)
-        delay = FIRST_RETRY
+        retry = FIRST_RETRY
         while True:
+            self._named.clear()
             try:
                 for info_hash in self._info_hashes():
                     await self._search(info_hash)
             except DhtError as error:
                 log.debug("the DHT is searched no more: %s", error)
                 return
-            if self._peers() >= FEW_PEERS:
-                delay = INTERVAL
-            if self._dht.is_ready:
-                await asyncio.sleep(delay)
-            elif await self._became_ready(delay):
-                continue  # who has just joined has told nobody yet
-            delay = min(2 * delay, INTERVAL if self._seeding() else FEW_INTERVAL)
+            peers = self._peers()
+            calm = self._seeding() or peers >= FEW_PEERS
+            if not await self._news(INTERVAL if calm else retry):
+                retry = FIRST_RETRY if calm else min(2 * retry, INTERVAL if peers else ALONE_INTERVAL)
 
     async def _search(self, info_hash: InfoHash) -> None:
         async with aclosing(self._dht.get_peers(info_hash, announce_port=self._port)) as search:
             async for found in search:
                 self._on_peers(found)
 
-    async def _became_ready(self, within: float) -> bool:
+    async def _news(self, within: float) -> bool:
+        """Whether so many seconds bring what is to be announced at once: a name, or a network that we have joined."""
         try:
             async with asyncio.timeout(within):
-                await self._dht.ready()
+                if self._dht.is_ready:
+                    await self._named.wait()
+                else:
+                    await self._dht.ready()
         except TimeoutError:
             return False
         return True

@@ -13,7 +13,7 @@ from p2p.metainfo.create import CreationPlan, hash_job
 from p2p.metainfo.envelope import Envelope
 from p2p.metainfo.metainfo import Metainfo
 from p2p.net.asyncio_network import AsyncioNetwork
-from p2p.session.dht_announcer import FEW_INTERVAL, INTERVAL
+from p2p.session.dht_announcer import ALONE_INTERVAL, INTERVAL
 from p2p.session.environment import real_environment
 from p2p.session.session import Session
 from p2p.session.settings import WELL_KNOWN_ROUTERS, Settings, TorrentOptions
@@ -74,7 +74,7 @@ def test_who_comes_late_is_found_by_who_waits(play):
         leecher, bootstrap = await first_node(world)
         await asyncio.sleep(1_000)
         await world.add_peer("seed", seeding=True, bootstrap=bootstrap)
-        await world.completed([leecher], within=FEW_INTERVAL + 30)
+        await world.completed([leecher], within=ALONE_INTERVAL + 30)
 
     play(scenario, size=100_000)
 
