@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from p2p.codec import compact
 from p2p.codec.announce import AnnounceEvent
 from p2p.session.settings import TorrentOptions
 from p2p.session.snapshot import TorrentState
@@ -16,14 +17,14 @@ KINDS = ("http", "udp")
 
 
 async def watched_tracker(world):
-    """A tracker, and the list of (port, event) of all that it is told."""
+    """A tracker, and the list of (host, event) of all that it is told."""
     tracker = await world.start_tracker()
     heard = []
     answer = tracker.announce
 
-    def announce(request, source):
-        heard.append((source.host, request.event))
-        return answer(request, source)
+    def announce(info_hash, peer, peer_id, left, event, want, lists):
+        heard.append((compact.unpack(peer).host, event))
+        return answer(info_hash, peer, peer_id, left, event, want, lists)
 
     tracker.announce = announce
     return heard
