@@ -137,8 +137,9 @@ class DhtService:
     ) -> AsyncGenerator[list[Address], None]:
         """Search for peers; lists of new ones as they are found, until the search ends. Close it to end it early.
 
-        With `announce_port` the nodes nearest to the hash are told, in the end, that we take connections there.
-        While nobody is known it waits PATIENCE seconds for that, then finds nothing. Raises DhtError once closed.
+        With `announce_port` the nodes nearest to the hash are told, in the end, that we take connections there; none
+        is told if it is closed before. While nobody is known it waits PATIENCE seconds for that, then finds nothing. Raises
+        DhtError once closed.
         """
         await self._know_somebody()
         if announce_port is None:
@@ -146,18 +147,20 @@ class DhtService:
         else:
             number = self._open.announce(info_hash, announce_port, _now())
         queue = self._listen(number)
+        ended = False
         try:
             while True:
                 match await queue.get():
                     case PeersFound(peers=peers):
                         yield list(peers)
                     case SearchDone():
+                        ended = True
                         return
                     case None:
                         raise _closing()
         finally:
             self._searches.pop(number, None)
-            if announce_port is None and self._sockets:
+            if (announce_port is None or not ended) and self._sockets:
                 self._open.cancel(number, _now())
                 self._pump()
 

@@ -114,6 +114,21 @@ def test_a_search_left_early_asks_no_more():
     play(scenario)
 
 
+def test_a_search_left_early_announces_nothing():
+    async def scenario(world, stack):
+        nodes = await world.network(stack, 12)
+        await nodes[1].announce(HASH, 1_000)
+        async with aclosing(nodes[9].get_peers(HASH, announce_port=2_000)) as search:
+            async for peers in search:
+                assert peers
+                break
+        assert nodes[9].snapshot().searches == 0
+        await asyncio.sleep(30)
+        assert {peer.port for peer in await found_by(nodes[4])} == {1_000}
+
+    play(scenario)
+
+
 def test_a_search_before_joining_waits_for_it():
     async def scenario(world, stack):
         nodes = await world.network(stack, 4)
