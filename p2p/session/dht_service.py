@@ -137,9 +137,9 @@ class DhtService:
     ) -> AsyncGenerator[list[Address], None]:
         """Search for peers; lists of new ones as they are found, until the search ends. Close it to end it early.
 
-        With `announce_port` the nodes nearest to the hash are told, in the end, that we take connections there; none
-        is told if it is closed before. While nobody is known it waits PATIENCE seconds for that, then finds nothing. Raises
-        DhtError once closed.
+        With `announce_port` the nodes nearest to the hash are told, in the end, that we take connections there; none is
+        told if it is closed before. While nobody is known it waits PATIENCE seconds for that, then finds nothing.
+        Raises DhtError once closed.
         """
         await self._know_somebody()
         if announce_port is None:
