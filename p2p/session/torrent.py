@@ -15,14 +15,12 @@ from p2p.errors import DiskFullError, StarlingError, StorageError
 from p2p.metainfo.magnet import Magnet
 from p2p.metainfo.metainfo import Metainfo
 from p2p.session import goals
-from p2p.session.announcer import AnnounceFacts, Announcer
 from p2p.session.dht_announcer import dht_announcer
 from p2p.session.event_bus import EventKind
 from p2p.session.extensions import TorrentExtensions
 from p2p.session.local_announcer import local_announcer
 from p2p.session.magnet_stage import UNKNOWN_LEFT, tracker_tiers
 from p2p.session.membership import Membership
-from p2p.session.peer_task import EndKind
 from p2p.session.piece_store import CheckStoppedError, PieceStore, Totals
 from p2p.session.record_keeping import RecordKeeping
 from p2p.session.scope import Scope
@@ -30,7 +28,7 @@ from p2p.session.selection import file_priorities, piece_priorities
 from p2p.session.snapshot import TorrentSnapshot, TorrentState
 from p2p.session.throttle import Throttle
 from p2p.session.torrent_view import torrent_snapshot
-from p2p.swarm.announce import AnnounceSchedule
+from p2p.session.tracking import Tracking
 from p2p.swarm.peer_list import PRIVATE_SOURCES, PeerList, PeerSource
 from p2p.swarm.piece_picker import PickMode
 from p2p.swarm.rate import RateLimiter
@@ -40,7 +38,6 @@ from p2p.wire.peer_id import make_peer_id
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from p2p.codec.announce import AnnounceReply
     from p2p.ids import Address, InfoHash, PeerId, PieceIndex
     from p2p.session.exchange import Exchange
     from p2p.session.handshaking import Opened
@@ -53,12 +50,6 @@ log = logging.getLogger(__name__)
 
 KEPT_PEERS: Final = 200
 """Peers put on record: a start needs some that answer, not all that were ever heard of."""
-
-CALL_INTERVAL: Final = 30.0
-"""Seconds between calls for peers while there are none."""
-
-STOP_TIMEOUT: Final = 5.0
-"""Seconds that trackers get to hear that we stop."""
 
 SPACE_RETRY_MESSAGE: Final = "waiting for room on the disk"
 
@@ -93,11 +84,8 @@ class Torrent:
         self.check_progress = 0.0
         self.file_priorities: list[int] = []
         self.target = Path(options.download_dir or services.settings.download_dir).absolute()
-        self.announcer: Announcer | None = None
         tiers = tracker_tiers(source) if options.trackers is None else options.trackers
-        self.schedule = AnnounceSchedule(
-            tiers if services.settings.trackers else (), private=self.private, rng=environment.rng
-        )
+        self.tracking = Tracking(self, tiers, services, now)
         self.peer_list = PeerList(sources=PRIVATE_SOURCES) if self.private else PeerList()
         self.limit_down = RateLimiter(options.limit_down, now)
         self.limit_up = RateLimiter(options.limit_up, now)
@@ -125,7 +113,6 @@ class Torrent:
             local=local_announcer(self, services),
         )
         self.seeding_since: float | None = None
-        self._next_call = now + CALL_INTERVAL
         self.completed_at: float | None = None
         """When the last wanted piece was synced in this run, on the loop's clock."""
         self._services = services
@@ -158,6 +145,11 @@ class Torrent:
         if self._store is None:
             raise RuntimeError("the torrent's metadata is not there yet")
         return self._store
+
+    @property
+    def left(self) -> int:
+        """Bytes of pieces that are not had, wanted or not; a guess while nobody knows."""
+        return UNKNOWN_LEFT if self._store is None else self._store.left
 
     @property
     def metadata_progress(self) -> float:
@@ -274,7 +266,7 @@ class Torrent:
         self._on_metainfo(metainfo)
         stage.on_metainfo(metainfo, self.peer_list)
         if metainfo.private:
-            self.schedule.on_private()
+            self.tracking.on_private()
             self._members.on_private()
         self._services.publish(EventKind.METADATA, self.info_hash)
         await self._open()
@@ -311,22 +303,9 @@ class Torrent:
 
     def _meet(self, scope: Scope) -> None:
         """Look for peers, and connect to them."""
-        services = self._services
-        environment = services.environment
         self.peer_list.add(self.options.peers, PeerSource.MANUAL, asyncio.get_running_loop().time())
-        self.announcer = Announcer(
-            schedule=self.schedule,
-            http=environment.http,
-            udp=services.udp,
-            gates=services.gates,
-            facts=self._facts,
-            on_reply=self._on_reply,
-            on_switch=self._on_switch,
-            clock=asyncio.get_running_loop().time,
-            local=next((h for h in services.settings.bind if h not in ("0.0.0.0", "::")), None),  # noqa: S104
-        )
         self._members.meet(scope)
-        scope.start(self.announcer.run(), name="announcer")
+        self.tracking.start(scope)
 
     def _join(self, scope: Scope) -> None:
         now = asyncio.get_running_loop().time()
@@ -352,8 +331,7 @@ class Torrent:
             await self.exchange.storing.drain()
         if self._completing is not None:  # trackers hear `completed` before `stopped`, or never
             await asyncio.wait([self._completing])
-        if self.announcer is not None:
-            await self.announcer.stop(STOP_TIMEOUT)
+        await self.tracking.stop()
 
     async def _close(self) -> None:
         try:
@@ -386,7 +364,7 @@ class Torrent:
         exchange = self.exchange
         if self._stop.is_set():
             return
-        self._call_for_peers(now)
+        self.tracking.on_tick(now)
         if exchange is None:
             self._on_stage_tick(now)
             return
@@ -412,15 +390,6 @@ class Torrent:
             if name not in self.info_hashes:
                 self._set_names((*self.info_hashes, name))
             self._members.greet_as_version_2()
-
-    def _call_for_peers(self, now: float) -> None:
-        """Nobody to download from: announce as early as the trackers allow, not when the interval is over."""
-        seeding = self.exchange is not None and self.exchange.seeding
-        if self.connected_peers or seeding or self.announcer is None or now < self._next_call:
-            return
-        self._next_call = now + CALL_INTERVAL
-        self.schedule.on_more_peers_wanted(now)
-        self.announcer.wake()
 
     def request_stop(self, message: str | None = None) -> None:
         """Begin to stop; `stopped()` tells when it is done."""
@@ -448,9 +417,7 @@ class Torrent:
         if fresh:
             self.completed_at = now
         if fresh and self.store.have.complete:
-            self.schedule.on_completed(now)
-            if self.announcer is not None:
-                self.announcer.wake()
+            self.tracking.on_completed(now)
         if not self._done.done():
             self._done.set_result(None)
         self._services.publish(EventKind.COMPLETE, self.info_hash)
@@ -470,30 +437,3 @@ class Torrent:
     def _on_ban(self, host: str, reason: str) -> None:
         log.info("%s: banned %s: %s", self.name, host, reason)
         self.peer_list.ban(host, reason, asyncio.get_running_loop().time())
-
-    def _on_reply(self, addresses: list[Address], reply: AnnounceReply) -> None:
-        if reply.external_ip is not None:
-            self._services.external[":" in reply.external_ip] = reply.external_ip
-        self.add_peers(addresses, PeerSource.TRACKER)
-
-    def _on_switch(self) -> None:
-        """A private torrent has another tracker: the peers of the old one go (BEP 27)."""
-        self.peer_list.clear()
-        if self.exchange is not None:
-            for peer in list(self.exchange.peers.values()):
-                peer.end(EndKind.OURS, "the tracker changed")
-
-    # -- what others ask of the torrent
-
-    def _facts(self) -> AnnounceFacts:
-        exchange = self.exchange
-        return AnnounceFacts(
-            uploaded=0 if exchange is None else exchange.uploaded,
-            downloaded=0 if exchange is None else exchange.downloaded,
-            left=UNKNOWN_LEFT if self._store is None else self._store.left,
-            port=self._services.port,
-            key=int.from_bytes(self.peer_id[-4:], "big"),
-            peer_id=self.peer_id,
-            info_hashes=self.info_hashes,
-            partial_seed=exchange is not None and exchange.seeding and not self.store.have.complete,
-        )

@@ -25,7 +25,7 @@ def torrent_snapshot(torrent: Torrent, now: float) -> TorrentSnapshot:
     rate_down = 0.0 if exchange is None else exchange.rate_down.rate(now)
     rate_up = 0.0 if exchange is None else exchange.rate_up.rate(now)
     peers = tuple(_peer(exchange, peer, now) for peer in torrent.connected_peers)
-    trackers = torrent.schedule.snapshot()
+    trackers = torrent.tracking.snapshot()
     left = wanted - done
     downloading = torrent.state is TorrentState.DOWNLOADING
     total_up = uploaded if store is None else store.uploaded_before + uploaded
