@@ -38,7 +38,7 @@ def settings_for(args: argparse.Namespace) -> dict[str, object]:
         "dht_restrict_routing_ips": False,
         "dht_restrict_search_ips": False,
         "dht_ignore_dark_internet": False,
-        "enable_lsd": False,
+        "enable_lsd": args.lsd,
         "enable_upnp": False,
         "enable_natpmp": False,
         "enable_outgoing_utp": args.utp,
@@ -109,6 +109,7 @@ def main() -> int:
     parser.add_argument("--peer", action="append", default=[], help="HOST:PORT to dial once checked")
     parser.add_argument("--no-trackers", action="store_true")
     parser.add_argument("--dht-node", default="", help="HOST:PORT to join the DHT by; none for no DHT")
+    parser.add_argument("--lsd", action="store_true", help="local discovery")
     parser.add_argument("--utp", action="store_true", help="uTP instead of TCP")
     parser.add_argument("--encryption", choices=ENCRYPTION_POLICIES, default="off")
     parser.add_argument("--profile", choices=["default", "high-performance-seed"], default="default")

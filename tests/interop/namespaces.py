@@ -21,7 +21,7 @@ POLL = 0.05
 GRACE = 5.0
 """Seconds between SIGTERM and SIGKILL."""
 
-_SET_UP = f"""
+SET_UP = f"""
 set -e
 ip link set lo up
 ip addr add {HOST}/24 dev lo
@@ -101,17 +101,22 @@ class Process:
 class Namespace:
     """The network and its programs; leaving it stops them, the last started first.
 
-    `async with Namespace() as namespace` raises PermissionError where the system allows no namespaces.
+    `async with Namespace() as namespace` raises PermissionError where the system allows no namespaces. `set_up` is run
+    in it by a shell; `beside` is a namespace whose links may be handed over to this one.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, set_up: str = SET_UP, beside: Namespace | None = None) -> None:
         self.processes: list[Process] = []
+        self._set_up = set_up
+        self._beside = beside
 
     async def __aenter__(self) -> Self:
         rootless = ["--map-root-user"] if os.geteuid() else []
+        unshare = ["unshare", *rootless, "--net"] if self._beside is None else [*self._beside._enter, "unshare", "--net"]
         self._holder = await asyncio.create_subprocess_exec(
-            "unshare", *rootless, "--net", "sh", "-c", _SET_UP, stdin=PIPE, stdout=PIPE, stderr=STDOUT
+            *unshare, "sh", "-c", self._set_up, stdin=PIPE, stdout=PIPE, stderr=STDOUT
         )
+        self.pid = self._holder.pid
         first = await self._holder.stdout.readline()
         if first.strip() != b"ready":
             await self._close_holder()

@@ -183,6 +183,8 @@ class Starling:
     """This project's own command, as installed beside the running interpreter."""
 
     OPTIONS = ("--json",)
+    NEARBY = ("--no-lsd",)
+    """What it is told of local discovery."""
 
     def __init__(self, namespace: Namespace, folder: Path) -> None:
         self._namespace = namespace
@@ -198,7 +200,7 @@ class Starling:
         command = Path(sys.executable).with_name("starling")
         dht = () if "--bootstrap" in argv else ("--no-dht",)
         return await self._namespace.start(
-            f"starling {role}", command, role, *argv, *self.OPTIONS, *dht, env=dict.fromkeys(places, home)
+            f"starling {role}", command, role, *argv, *self.OPTIONS, *self.NEARBY, *dht, env=dict.fromkeys(places, home)
         )
 
     async def seed(self, content: Content, *options: str) -> None:
