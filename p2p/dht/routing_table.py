@@ -42,6 +42,10 @@ begins four bits nearer to its target, for some 200 contacts more."""
 FRESH_FOR: Final = 900.0
 """Seconds after which a silent contact is questionable and an unchanged bucket is due for a refresh (BEP 5)."""
 
+THIN_PAUSE: Final = 15.0
+"""Seconds until a bucket that is not full is refreshed again, doubled each time up to FRESH_FOR. When many join at once
+each is told of few, and whole ranges can remain unknown to whole ranges, which no other search would notice."""
+
 MAX_FAILURES: Final = 2
 """Queries in a row without an answer that make a contact bad (BEP 5: "multiple"): one lost datagram says nothing."""
 
@@ -166,6 +170,8 @@ class Bucket(KBucket):
         """The range's size less one, which is the mask of the bits that differ in it."""
         super().__init__(low, high, ksize)
         self.max_replacement_nodes = K
+        self._refresh_at = now + THIN_PAUSE
+        self._pause = THIN_PAUSE
 
     def touch_last_updated(self) -> None:
         """The base marks its creation by this and would read a clock; later changes are marked by `changed`."""
@@ -173,6 +179,16 @@ class Bucket(KBucket):
 
     def changed(self, now: float) -> None:
         self.last_updated = now
+
+    def is_wanting(self, now: float) -> bool:
+        """Whether it has fewer than K contacts, and had for its pause."""
+        return len(self) < K and now >= self._refresh_at
+
+    def refreshed(self, now: float) -> None:
+        """A search in it begins."""
+        self.changed(now)
+        self._pause = min(2 * self._pause, FRESH_FOR)
+        self._refresh_at = now + self._pause
 
     def split(self) -> tuple[Bucket, Bucket]:
         """Its two halves. What has changed last in either is not known, so both are as old as the whole."""
@@ -234,8 +250,15 @@ class NodeTable(RoutingTable):
         return bisect_right(self.buckets, node.long_id, key=_low) - 1
 
     def lonely_buckets(self, now: float = NEVER) -> list[Bucket]:
-        """Buckets due for a refresh: nothing has changed in them for 15 minutes (BEP 5)."""
-        return [bucket for bucket in self.buckets if now - bucket.last_updated >= FRESH_FOR]
+        """Buckets due for a refresh, those that have not changed for longest first: nothing has changed in them for 15
+        minutes (BEP 5), or they are wanting and not our own, which the search for ourselves fills.
+        """
+        due = [
+            bucket
+            for bucket in self.buckets
+            if now - bucket.last_updated >= FRESH_FOR or (bucket.is_wanting(now) and not bucket.has_in_range(self.node))
+        ]
+        return sorted(due, key=_last_updated)
 
     def add_contact(self, node: Contact, now: float | None = None) -> bool:
         """Enter a contact that has answered, or mark one that is there as seen. Whether it is in the table now.
@@ -411,6 +434,10 @@ class NodeTable(RoutingTable):
 def random_id_in(bucket: Bucket, rng: Random) -> NodeId:
     """An id in the bucket's range, to search for when it is due."""
     return NodeId(rng.randint(*bucket.range).to_bytes(NODE_ID_BITS // 8, "big"))
+
+
+def _last_updated(bucket: Bucket) -> float:
+    return bucket.last_updated
 
 
 def _low(bucket: Bucket) -> int:

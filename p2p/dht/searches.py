@@ -71,6 +71,8 @@ class Search:
     target: bytes
     started: float
     plan: AnnouncePlan | None = None
+    witnesses: Sequence[Contact] = ()
+    """Whom to ask in any case, however far from the target."""
     runs: list[Run] = field(default_factory=list)
     announces_waiting: int = 0
     announces_sent: int = 0
@@ -220,6 +222,9 @@ class Searches:
             if search.purpose is Purpose.PEERS:
                 self._tell_stored(run, now)
         for run in search.runs:
+            for contact in search.witnesses:
+                run.lookup.seeds_waiting += 1
+                self._line.ask(self._question(run), contact.address, now, run=run)
             self._advance(run, now)
 
     def _tell_stored(self, run: Run, now: float) -> None:

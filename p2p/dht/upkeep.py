@@ -31,6 +31,8 @@ TURN: Final = 2.0
 MAX_VERIFYING: Final = 32
 """Addresses pinged in one turn: a table fills in a minute, and who sends from many addresses gains little by it."""
 MAX_REFRESHING: Final = 3
+WITNESSES: Final = 3
+"""Contacts from anywhere that a refresh asks too: the nearest that we know may all know nobody nearer."""
 MAX_SEEDS: Final = 64
 FIRST_PAUSE: Final = 5.0
 LONGEST_PAUSE: Final = 300.0
@@ -151,13 +153,15 @@ class Upkeep:
                 self.verify(family, contact.address, None, now)
 
     def _refresh(self, family: Family, now: float) -> None:
-        """Search in buckets in which nothing has changed for long (BEP 5), in those changed longest ago first."""
+        """Search in buckets in which nothing has changed for long (BEP 5), and in those with few contacts."""
         if family.joining is not None or not family.table.size:
             return
-        due = sorted(family.table.lonely_buckets(now), key=lambda each: each.last_updated)
+        due = family.table.lonely_buckets(now)
         for bucket in due[: max(MAX_REFRESHING - self._searches.refreshing, 0)]:
-            bucket.changed(now)  # or it would be due again at once where nobody answers
+            bucket.refreshed(now)
             search = Search(0, Purpose.REFRESH, random_id_in(bucket, self._rng), now)
+            contacts = family.table.contacts()
+            search.witnesses = self._rng.sample(contacts, min(WITNESSES, len(contacts)))
             self._searches.start(search, [family], now)
 
 

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import pytest
 
+from p2p.codec.compact import CompactNode
 from p2p.dht import krpc
 from p2p.dht.events import Announced, Joined, PeersFound, PingFailed, Pong, SearchDone
 from p2p.dht.krpc import AnnouncePeer, GetPeers, Ping, Query, Response
@@ -331,3 +332,27 @@ def test_answers_to_get_peers_carry_nodes_token_and_our_view_of_the_asker(wire):
     ((datagram, _),) = nodes[0].datagrams_to_send()
     assert isinstance(krpc.decode(datagram), Response)
     assert nodes[0].snapshot(wire.now).families[0].hashes == ((HASH, 1),)
+
+
+def test_ranges_of_ids_that_know_nobody_of_each_other_meet(wire):
+    """Twelve nodes in each quarter, and all of a half know the other half; nobody knows the next quarter."""
+    quarters = [[wire.node(f"127.0.{quarter}.{each}") for each in range(1, 13)] for quarter in range(4)]
+    known = []
+    for quarter, nodes in enumerate(quarters):
+        for node in nodes:
+            family = node._families[False]
+            family.move(bytes([quarter << 6 | family.own_id[0] & 63]) + family.own_id[1:], wire.now)
+        known.append([CompactNode(node._families[False].own_id, wire.address(node)) for node in nodes])
+    for quarter, nodes in enumerate(quarters):
+        other_half = known[2] + known[3] if quarter < 2 else known[0] + known[1]
+        for node in nodes:
+            node.restore(SavedTable(nodes={False: known[quarter] + other_half}), wire.now)
+            node.bootstrap([], wire.now)
+    wire.run(60)
+    for quarter in range(4):
+        for node in quarters[quarter]:
+            wanted = known[quarter ^ 1][0]
+            search = node.find_node(wanted.id, wire.now)
+            wire.run(1)
+            (done,) = [event for event in wire.heard(node, SearchDone) if event.search == search]
+            assert done.nearest[0] == wanted
