@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from p2p.codec.bencode import MAX_SIZE, decode
+from p2p.codec.bencode import MAX_SIZE, decode, raw_span
 from p2p.errors import BencodeError, MetainfoError
 from p2p.ids import BLOCK_SIZE
 from p2p.metainfo import merkle
@@ -80,6 +80,12 @@ def wanted_layers(info_bytes: bytes, known: Mapping[bytes, bytes] | None = None)
     if total > MAX_SIZE:
         raise MetainfoError(f"a torrent of {total} bytes is too large to be read")
     return tuple(wanted.values())
+
+
+def has_version_1(info_bytes: bytes) -> bool:
+    """Whether an info dict that `wanted_layers` takes has the piece hashes of version 1, so that it can do without
+    layers."""
+    return raw_span(info_bytes, b"pieces") is not None
 
 
 def spans_of(layer: WantedLayer) -> list[HashSpan]:

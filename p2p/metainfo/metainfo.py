@@ -94,18 +94,28 @@ class Metainfo:
     @classmethod
     def from_bytes(cls, data: bytes) -> Metainfo:
         """Read a torrent file. Raises MetainfoError with one line of reason."""
-        outer, canonical = _decode(data)
-        span = raw_span(data, b"info")
-        if span is None:
-            raise MetainfoError("the torrent file has no dict 'info'")
-        info = mapping(outer, b"info", "the torrent file")
-        info_bytes = data[span[0] : span[1]]
-        version = _version(info)
-        if version != "1" and not canonical:
-            raise MetainfoError("a version 2 torrent must be canonical bencode, its keys in order")
-        content = _content(info, version)
-        layers = {} if version == "1" else _layers(outer, content)
-        envelope = Envelope.read(outer)
+        opened = _open(data)
+        content = _content(opened.info, opened.version)
+        layers = {} if opened.version == "1" else _layers(opened.outer, content)
+        return cls._of(opened, opened.version, content, layers)
+
+    @classmethod
+    def version_1_half(cls, data: bytes) -> Metainfo:
+        """Read a hybrid's torrent file that has no piece layers, as the version 1 torrent that it is as well.
+
+        Its halves must agree all the same. Raises MetainfoError, also for anything that is no such file.
+        """
+        opened = _open(data)
+        if opened.version != "hybrid" or b"piece layers" in opened.outer:
+            raise MetainfoError("the torrent is no hybrid without piece layers")
+        content = _content(opened.info, opened.version)
+        rootless = [file._replace(root=None) for file in content.files]
+        return cls._of(opened, "1", content._replace(files=rootless), {})
+
+    @classmethod
+    def _of(cls, opened: _Opened, version: Version, content: _Content, layers: dict[bytes, bytes]) -> Metainfo:
+        info, info_bytes = opened.info, opened.info_bytes
+        envelope = Envelope.read(opened.outer)
         return cls(
             name=content.name,
             version=version,
@@ -128,7 +138,7 @@ class Metainfo:
             source=text(info, b"source"),
             layout=content.layout,
             info_bytes=info_bytes,
-            raw=data,
+            raw=opened.data,
             piece_layers=layers,
             _pieces=content.pieces,
             _roots=tuple(file.root for file in content.files),
@@ -200,6 +210,28 @@ class _Content(NamedTuple):
     files: list[DeclaredFile]
     layout: Layout
     pieces: bytes
+
+
+class _Opened(NamedTuple):
+    """A torrent file, decoded as far as it is the same for all versions."""
+
+    data: bytes
+    outer: dict[bytes, Value]
+    info: dict[bytes, Value]
+    info_bytes: bytes
+    version: Version
+
+
+def _open(data: bytes) -> _Opened:
+    outer, canonical = _decode(data)
+    span = raw_span(data, b"info")
+    if span is None:
+        raise MetainfoError("the torrent file has no dict 'info'")
+    info = mapping(outer, b"info", "the torrent file")
+    version = _version(info)
+    if version != "1" and not canonical:
+        raise MetainfoError("a version 2 torrent must be canonical bencode, its keys in order")
+    return _Opened(data, outer, info, data[span[0] : span[1]], version)
 
 
 def _decode(data: bytes) -> tuple[dict[bytes, Value], bool]:

@@ -7,8 +7,10 @@ afterwards to the exchange; connections outlive the change.
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING
 
+from p2p.errors import NetworkError
 from p2p.session.connector import Connector
 from p2p.session.exchange import Exchange
 from p2p.session.greeting import Greeting
@@ -20,11 +22,12 @@ from p2p.swarm.peer_list import PeerSource
 from p2p.swarm.piece_picker import PiecePicker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from p2p.errors import StorageError
     from p2p.ids import Address, InfoHash, PeerId, PieceIndex
     from p2p.metainfo.magnet import Magnet
+    from p2p.metainfo.urls import Endpoint
     from p2p.session.dht_announcer import DhtAnnouncer
     from p2p.session.extensions import TorrentExtensions
     from p2p.session.handshaking import Opened
@@ -40,9 +43,12 @@ if TYPE_CHECKING:
     from p2p.wire.extension import ExtensionHandshake
     from p2p.wire.handshake import Handshake
 
+log = logging.getLogger(__name__)
+
 
 class Membership:
-    """See the module's head. `magnet` is the link of a torrent whose metadata has to be fetched."""
+    """See the module's head. `magnet` is the link of a torrent whose metadata has to be fetched, `named` are peers to
+    connect to, by host and port."""
 
     def __init__(
         self,
@@ -50,6 +56,7 @@ class Membership:
         key: int,
         peer_id: PeerId,
         magnet: Magnet | None,
+        named: Sequence[Endpoint],
         info_hashes: tuple[InfoHash, ...],
         services: Services,
         extensions: TorrentExtensions,
@@ -63,6 +70,7 @@ class Membership:
         self.exchange: Exchange | None = None
         self.stage: MagnetStage | None = None
         self.info_hashes = info_hashes
+        self._named = named
         self._key = key
         self._peer_id = peer_id
         self._services = services
@@ -128,13 +136,19 @@ class Membership:
         if self._local is not None:
             self._local.on_names(self.info_hashes)
             scope.start(self._local.run(), name="local announcer")
-        if self.stage is not None:
-            scope.start(self._find_named(self.stage), name="named peers")
+        if self._named:
+            scope.start(self._find_named(), name="named peers")
 
-    async def _find_named(self, stage: MagnetStage) -> None:
-        found = await stage.named_peers(self._services.environment.network)
-        self._peer_list.add(found, PeerSource.MANUAL, asyncio.get_running_loop().time())
-        self.wake()
+    async def _find_named(self) -> None:
+        """Find the addresses of the peers that are named; those without one are left out."""
+        for host, port in self._named:
+            try:
+                found = await self._services.environment.network.resolve(host, port)
+            except NetworkError as error:
+                log.info("no address of the peer %s that the link names: %s", host, error)
+                continue
+            self._peer_list.add(found, PeerSource.MANUAL, asyncio.get_running_loop().time())
+            self.wake()
 
     def wake(self) -> None:
         """There may be somebody new to connect to."""
@@ -157,11 +171,8 @@ class Membership:
             self._connector.on_names(info_hashes, self._upgrade)
             if self._local is not None:
                 self._local.on_names(info_hashes)
-
-    def greet_as_version_2(self) -> None:
-        """Greet peers under the version 2 info-hash first."""
-        if self._connector is not None:
-            self._connector.on_names(self.info_hashes[::-1], self._upgrade)
+            if self._dht is not None:
+                self._dht.on_names()
 
     def on_private(self) -> None:
         """The torrent turned out to be private: from here on it is neither announced nor searched for (BEP 27)."""

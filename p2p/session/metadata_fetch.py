@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from p2p.errors import MagnetError, MetainfoError, RemoteProtocolError, StarlingError
 from p2p.ids import InfoHash
-from p2p.metainfo.hash_tree import HashSpan, wanted_layers
+from p2p.metainfo.hash_tree import HashSpan, has_version_1, wanted_layers
 from p2p.session.peer_task import EndKind, Peer
 from p2p.swarm.layer_fetch import LayerFetch
 from p2p.swarm.metadata_assembly import MetadataAssembly, Outcome
@@ -33,19 +34,24 @@ if TYPE_CHECKING:
 MAX_REMEMBERED: Final = 10_000
 """Peers whose host is remembered after they left, in case they prove to have lied: hours of coming and going."""
 
+LAYER_PATIENCE: Final = 20.0
+"""Seconds without one hash more until a hybrid goes on as version 1: peers that had any would have answered twice."""
+
 
 @dataclass(frozen=True, slots=True)
 class FetchedMetadata:
-    """What `Metainfo.from_info` needs. `info_bytes` have the link's info-hash; the layers lead to their roots."""
+    """`info_bytes` have the link's info-hash; the layers lead to their roots, None for a hybrid of which nobody has
+    them."""
 
     info_bytes: bytes = field(repr=False)
-    piece_layers: dict[bytes, bytes] = field(repr=False)
+    piece_layers: dict[bytes, bytes] | None = field(repr=False)
 
 
 class MetadataFetch:
     """See the module's head.
 
-    `hash_v1` and `hash_v2` are the link's, 20 and 32 bytes, at least one given. `extension_handshake` makes ours for a
+    `hash_v1` and `hash_v2` are the link's, 20 and 32 bytes, at least one given. A hybrid that the link names by its
+    version 1 hash does without piece layers where peers have none. `extension_handshake` makes ours for a
     peer, with the `messages` of `extensions`; `on_ban` takes host and reason of who is proven to have lied.
     """
 
@@ -66,6 +72,8 @@ class MetadataFetch:
         self._layers: LayerFetch | None = None
         self._info: bytes | None = None
         self._info_hash_v2 = b""
+        self._named_v1 = hash_v1 is not None
+        self._patient_until = math.inf
         self._hosts: dict[int, str] = {}
         self._loop = asyncio.get_running_loop()
         self._fetched: asyncio.Future[FetchedMetadata] = self._loop.create_future()
@@ -85,7 +93,7 @@ class MetadataFetch:
 
     @property
     def info_hash_v2(self) -> InfoHash | None:
-        """Under which name peers have to be found and greeted to give piece layers; None while none are missing."""
+        """Under which name peers are found that give piece layers; None while none are missing."""
         if self._layers is None or self._layers.complete:
             return None
         return InfoHash(self._info_hash_v2)
@@ -166,13 +174,13 @@ class MetadataFetch:
             case wire.ExtensionMessage(name=name, payload=payload):
                 message = self._extensions.on_extension_message(peer, name, payload, now)
                 if isinstance(message, MetadataPiece):
-                    self._on_outcome(self._assembly.on_piece(peer.key, *message, now))
+                    self._on_outcome(self._assembly.on_piece(peer.key, *message, now), now)
                 elif isinstance(message, MetadataReject):
                     self._assembly.on_reject(peer.key, message.piece, now)
             case wire.HashRequestReceived(request=request):
                 self._extensions.on_hash_request(peer, request, now)
             case wire.HashesReceived(request=request, hashes=hashes):
-                self._on_hashes(peer, _span(request), hashes)
+                self._on_hashes(peer, _span(request), hashes, now)
             case wire.HashRejectReceived(request=request):
                 if self._layers is not None:
                     self._layers.on_reject(peer.key, _span(request), now)
@@ -185,7 +193,7 @@ class MetadataFetch:
         elif handshake.metadata_size is not None and not self._assembly.on_offer(peer.key, handshake.metadata_size):
             peer.end(EndKind.MISBEHAVED, "says two sizes of the metadata")
 
-    def _on_outcome(self, outcome: Outcome) -> None:
+    def _on_outcome(self, outcome: Outcome, now: float) -> None:
         for key in outcome.liars:
             host = self._hosts.get(key)
             if host is not None:
@@ -193,9 +201,9 @@ class MetadataFetch:
         if outcome.contradiction:
             self._fail(MagnetError("the link's two info-hashes are those of different torrents"))
         elif outcome.info is not None:
-            self._on_info(outcome.info)
+            self._on_info(outcome.info, now)
 
-    def _on_info(self, info: bytes) -> None:
+    def _on_info(self, info: bytes, now: float) -> None:
         self._info = info
         self._info_hash_v2 = hashlib.sha256(info).digest()[:20]
         try:
@@ -203,6 +211,8 @@ class MetadataFetch:
         except MetainfoError as error:
             self._fail(error)
             return
+        if self._named_v1 and has_version_1(info):
+            self._patient_until = now + LAYER_PATIENCE
         for peer in self.peers.values():
             self._ask_for_layers(peer)
         self._finish_if_complete()
@@ -212,17 +222,24 @@ class MetadataFetch:
         if self._layers is not None and peer.handshake.info_hash == self._info_hash_v2:
             self._layers.on_peer(peer.key)
 
-    def _on_hashes(self, peer: Peer, span: HashSpan, hashes: Sequence[bytes]) -> None:
+    def _on_hashes(self, peer: Peer, span: HashSpan, hashes: Sequence[bytes], now: float) -> None:
         if self._layers is None:
             return
+        before = self._layers.progress
         if not self._layers.on_hashes(peer.key, span, hashes):
             self._ban(peer.address.host, "sent false hashes")
+        if self._layers.progress > before and self._patient_until < math.inf:
+            self._patient_until = now + LAYER_PATIENCE
         self._finish_if_complete()
 
     def _finish_if_complete(self) -> None:
         layers = self._layers
-        if layers is not None and layers.complete and self._info is not None and not self._fetched.done():
-            self._fetched.set_result(FetchedMetadata(self._info, layers.layers()))
+        if layers is not None and layers.complete:
+            self._finish(layers.layers())
+
+    def _finish(self, layers: dict[bytes, bytes] | None) -> None:
+        if self._info is not None and not self._fetched.done():
+            self._fetched.set_result(FetchedMetadata(self._info, layers))
 
     def _fail(self, error: StarlingError) -> None:
         if not self._fetched.done():
@@ -248,6 +265,8 @@ class MetadataFetch:
                 peer.wire.send_keep_alive()
                 peer.flush()
         self._extensions.on_tick(now)
+        if now >= self._patient_until:
+            self._finish(None)
         self._ask(now)
 
     def _ask(self, now: float) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from p2p.session.announcer import HostGates
     from p2p.session.dht_service import DhtService
     from p2p.session.environment import Environment
+    from p2p.session.kept_metadata import KeptMetadata
     from p2p.session.settings import Settings
     from p2p.session.slots import Slots
     from p2p.session.throttle import Turns
@@ -36,6 +37,7 @@ class Services:
     udp: UdpTrackers
     gates: HostGates
     resume: ResumeStore | None
+    kept_metadata: KeptMetadata | None
     dht: DhtService | None = None
     """The session's DHT node, while it runs one."""
 

@@ -32,6 +32,7 @@ from p2p.session.encryption import acceptable
 from p2p.session.environment import Environment, real_environment
 from p2p.session.event_bus import EventBus, EventKind
 from p2p.session.handshaking import open_incoming
+from p2p.session.kept_metadata import KeptMetadata
 from p2p.session.scope import Scope
 from p2p.session.services import Services
 from p2p.session.settings import WELL_KNOWN_ROUTERS, Settings, TorrentOptions
@@ -85,6 +86,7 @@ class Session:
         self._scope = Scope()
         self._listeners: list[Listener] = []
         self._torrents: dict[InfoHash, Torrent] = {}
+        self._names: dict[Torrent, tuple[InfoHash, ...]] = {}
         self._skeys: dict[bytes, InfoHash] = {}  # by what an encrypted handshake calls them
         self._keys = itertools.count(1)
         self._shaking: dict[str, int] = {}
@@ -106,6 +108,9 @@ class Session:
             udp=UdpTrackers(environment.network, rng=environment.rng, bind=settings.bind),
             gates=HostGates(),
             resume=None if settings.state_dir is None else ResumeStore(Path(settings.state_dir) / "resume"),
+            kept_metadata=None
+            if settings.state_dir is None
+            else KeptMetadata(Path(settings.state_dir) / "metadata", environment.hasher),
         )
         await self._scope.__aenter__()
         try:
@@ -228,14 +233,18 @@ class Session:
         options = options or TorrentOptions()
         if isinstance(loaded, Magnet) and not options.select and not options.select_indices:
             options = replace(options, select_indices=loaded.select_only)
-        for info_hash in loaded.wire_info_hashes():
+        known = loaded
+        if isinstance(loaded, Magnet) and services.kept_metadata is not None:
+            known = await services.kept_metadata.find(loaded) or loaded
+        for info_hash in known.wire_info_hashes():
             if info_hash in self._torrents:
-                raise StarlingError(f"{loaded.name or info_hash.hex()} is in this session already")
+                raise StarlingError(f"{known.name or info_hash.hex()} is in this session already")
         torrent = Torrent(
             next(self._keys),
-            loaded,
+            known,
             options,
             services,
+            named=loaded.peers if isinstance(loaded, Magnet) else (),
             on_names=self._on_names,
             now=asyncio.get_running_loop().time(),
         )
@@ -247,10 +256,7 @@ class Session:
     async def remove(self, torrent: Torrent) -> None:
         """Stop a torrent and forget it; its content and its record stay."""
         await torrent.stop()
-        for info_hash in torrent.info_hashes:
-            if self._torrents.get(info_hash) is torrent:
-                del self._torrents[info_hash]
-                self._skeys.pop(skey_digest(info_hash), None)
+        self._forget(torrent)
 
     def set_limits(self, *, down: float | None, up: float | None) -> None:
         """Change the session's rates; None is unlimited."""
@@ -262,9 +268,17 @@ class Session:
 
     def _on_names(self, torrent: Torrent) -> None:
         """A torrent can be asked for under its info-hashes; whoever was here first under one keeps it."""
+        self._forget(torrent, except_for=torrent.info_hashes)
         for info_hash in torrent.info_hashes:
             self._torrents.setdefault(info_hash, torrent)
             self._skeys[skey_digest(info_hash)] = info_hash
+        self._names[torrent] = torrent.info_hashes
+
+    def _forget(self, torrent: Torrent, *, except_for: Sequence[InfoHash] = ()) -> None:
+        for info_hash in self._names.pop(torrent, ()):
+            if info_hash not in except_for and self._torrents.get(info_hash) is torrent:
+                del self._torrents[info_hash]
+                self._skeys.pop(skey_digest(info_hash), None)
 
     async def _run(self, torrent: Torrent) -> None:
         try:

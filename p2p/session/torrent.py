@@ -36,9 +36,10 @@ from p2p.version import VERSION
 from p2p.wire.peer_id import make_peer_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from p2p.ids import Address, InfoHash, PeerId, PieceIndex
+    from p2p.metainfo.urls import Endpoint
     from p2p.session.exchange import Exchange
     from p2p.session.handshaking import Opened
     from p2p.session.peer_task import Peer
@@ -64,10 +65,11 @@ class Torrent:
         options: TorrentOptions,
         services: Services,
         *,
+        named: Sequence[Endpoint] = (),
         on_names: Callable[[Torrent], None],
         now: float,
     ) -> None:
-        """`on_names` hears of it when the torrent has other info-hashes than before, or turns out to be private."""
+        """`named` are peers that a link names; `on_names` hears of it when the torrent has other info-hashes."""
         environment = services.environment
         magnet = source if isinstance(source, Magnet) else None
         metainfo = source if isinstance(source, Metainfo) else None
@@ -102,6 +104,7 @@ class Torrent:
             key=key,
             peer_id=self.peer_id,
             magnet=magnet,
+            named=named,
             info_hashes=source.wire_info_hashes(),
             services=services,
             extensions=self.extensions,
@@ -269,6 +272,8 @@ class Torrent:
             self.tracking.on_private()
             self._members.on_private()
         self._services.publish(EventKind.METADATA, self.info_hash)
+        if self._services.kept_metadata is not None:
+            await self._services.kept_metadata.keep(metainfo)
         await self._open()
         self._join(scope)
 
@@ -288,8 +293,10 @@ class Torrent:
         self._set_names(metainfo.wire_info_hashes())
 
     def _set_names(self, names: tuple[InfoHash, ...]) -> None:
-        self._members.set_names(names)
-        self._on_names(self)
+        if names != self.info_hashes:
+            self._members.set_names(names)
+            self.tracking.on_names(asyncio.get_running_loop().time())
+            self._on_names(self)
 
     async def _open(self) -> None:
         self.state = TorrentState.CHECKING
@@ -386,10 +393,8 @@ class Torrent:
     def _on_stage_tick(self, now: float) -> None:
         stage = self._members.stage
         name = None if stage is None else stage.on_tick(now)
-        if name is not None:
-            if name not in self.info_hashes:
-                self._set_names((*self.info_hashes, name))
-            self._members.greet_as_version_2()
+        if name is not None and name not in self.info_hashes:
+            self._set_names((*self.info_hashes, name))
 
     def request_stop(self, message: str | None = None) -> None:
         """Begin to stop; `stopped()` tells when it is done."""
