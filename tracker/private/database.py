@@ -41,6 +41,7 @@ def opened(path: Path | str) -> Iterator[sqlite3.Connection]:
     """
     path = Path(path)
     try:
+        prepare(path, patience=PATIENCE)
         connection = connect(path, patience=PATIENCE)
         try:
             yield connection
@@ -50,17 +51,30 @@ def opened(path: Path | str) -> Iterator[sqlite3.Connection]:
         raise DatabaseError(f"the database {path}: {error}") from error
 
 
-def connect(path: Path, *, patience: float) -> sqlite3.Connection:
-    """A connection to an up-to-date database. Raises sqlite3.Error, OSError, and DatabaseError for a foreign file."""
-    if not path.exists():
-        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
-    connection = sqlite3.connect(path, timeout=patience, isolation_level=None)
+def prepare(path: Path, *, patience: float) -> None:
+    """Make the file if there is none, and the tables if it is empty. Raises sqlite3.Error, OSError, DatabaseError."""
+    os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+    connection = _open(path, patience)
     try:
         _migrate(connection, path)
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute(
-            "PRAGMA synchronous = FULL"
-        )  # one commit every few seconds can afford to survive a power cut
+    finally:
+        connection.close()
+
+
+def connect(path: Path, *, patience: float) -> sqlite3.Connection:
+    """A connection to a database that is there, brought up to date if it is older.
+
+    Raises sqlite3.Error, OSError, and DatabaseError for a file that is empty, foreign, or newer: a running server must
+    not take a file that was emptied under it for a tracker without members.
+    """
+    connection = _open(path, patience)
+    try:
+        _refuse_empty(connection, path)
+        _migrate(connection, path)
+        # No write-ahead log: between commits the file is whole by itself, so it can be copied, moved or put back while
+        # the server runs, and no log of another file is ever replayed into it. One commit every few seconds affords it.
+        connection.execute("PRAGMA journal_mode = DELETE")
+        connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
     except BaseException:
         connection.close()
@@ -81,6 +95,11 @@ def writing(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
+def _open(path: Path, patience: float) -> sqlite3.Connection:
+    # By URI, whose mode never makes a file.
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", timeout=patience, isolation_level=None, uri=True)
+
+
 def _migrate(connection: sqlite3.Connection, path: Path) -> None:
     taken = _steps_taken(connection, path)
     while taken < len(STEPS):
@@ -92,6 +111,11 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
                 taken += 1
                 connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
                 connection.execute(f"PRAGMA user_version = {taken}")
+
+
+def _refuse_empty(connection: sqlite3.Connection, path: Path) -> None:
+    if _steps_taken(connection, path) == 0:
+        raise DatabaseError(f"{path} is empty")
 
 
 def _steps_taken(connection: sqlite3.Connection, path: Path) -> int:

@@ -90,6 +90,7 @@ FIRST: Final = (
         uploaded INTEGER NOT NULL,
         downloaded INTEGER NOT NULL,
         seed_time REAL NOT NULL,
+        counted_until REAL NOT NULL,
         first_seen REAL NOT NULL,
         last_seen REAL NOT NULL,
         finished REAL,
@@ -131,6 +132,7 @@ FIRST: Final = (
         times INTEGER NOT NULL,
         UNIQUE (member, torrent, kind)
     ) STRICT""",
+    "CREATE TABLE batches (run BLOB PRIMARY KEY, number INTEGER NOT NULL, written REAL NOT NULL) STRICT",
     "CREATE TABLE changes (id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, row_id INTEGER NOT NULL) STRICT",
     f"""CREATE TRIGGER changes_bounded AFTER INSERT ON changes
         BEGIN DELETE FROM changes WHERE id <= NEW.id - {KEPT_CHANGES}; END""",  # noqa: S608 - a number
