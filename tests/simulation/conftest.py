@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import pytest
 
 from p2p.simulation.sim_stream import SimStream
 from p2p.simulation.virtual_loop import run
 from p2p.simulation.world import SINGLE_FILE, SimWorld
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 UNDER_WAY = 10.0
 """Seconds that what was sent last may need on the slowest link of a scenario."""
