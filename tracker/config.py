@@ -14,6 +14,15 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from p2p.errors import ConfigError
+from tracker.config_private import (
+    CheatsConfig,
+    ClientsConfig,
+    DutyConfig,
+    GuessesConfig,
+    MembersConfig,
+    PrivateConfig,
+    RatioConfig,
+)
 from tracker.config_schema import check_sections, differences, key, keys_of, read_section, read_value, write_section
 from tracker.config_values import (
     Choice,
@@ -27,6 +36,7 @@ from tracker.config_values import (
     Whole,
 )
 from tracker.logic import Rules
+from tracker.private.rules import PrivateRules
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,8 +47,6 @@ MAX_FILE: Final = 1 << 20
 
 DEFAULT_PORT: Final = 6_969
 """Where trackers have always listened."""
-
-_YEAR: Final = 366 * 86_400.0
 
 
 class LogFormat(StrEnum):
@@ -72,6 +80,11 @@ class ListenConfig:
         True, Switch(), "Whether announces are taken over UDP. Not in private mode unless clients know BEP 41."
     )
     udp_port: int = key(DEFAULT_PORT, Whole(0, 65_535), "UDP port; 0 takes any free one.")
+    announce_url: str = key(
+        "",
+        Text('a URL like "http://tracker.example:6969/announce", or nothing'),
+        "What members of a private tracker are told to announce to, their passkey left out.",
+    )
     workers: int = key(1, Whole(1, 64, "processes"), "Processes that serve the same ports and swarms.")
     trusted_proxies: tuple[IpNetwork, ...] = key(
         (), Networks(), "Proxies whose X-Forwarded-For tells a client's address; nobody else's is believed."
@@ -131,13 +144,6 @@ class SwarmsConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PrivateConfig:
-    """Who may announce what."""
-
-    database: str = key("", Text("a path, or nothing"), "SQLite file of members and torrents; none: open to everybody.")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class AdminConfig:
     """Who sees how the tracker does."""
 
@@ -171,8 +177,26 @@ class TrackerConfig:
     limits: LimitsConfig = field(default_factory=LimitsConfig)
     swarms: SwarmsConfig = field(default_factory=SwarmsConfig)
     private: PrivateConfig = field(default_factory=PrivateConfig)
+    ratio: RatioConfig = field(default_factory=RatioConfig)
+    duty: DutyConfig = field(default_factory=DutyConfig)
+    members: MembersConfig = field(default_factory=MembersConfig)
+    cheats: CheatsConfig = field(default_factory=CheatsConfig)
+    clients: ClientsConfig = field(default_factory=ClientsConfig)
+    guesses: GuessesConfig = field(default_factory=GuessesConfig)
     admin: AdminConfig = field(default_factory=AdminConfig)
     log: LogConfig = field(default_factory=LogConfig)
+
+    def private_rules(self) -> PrivateRules:
+        """For the gate of a private tracker."""
+        return PrivateRules(
+            ratio=self.ratio.rules(),
+            duty=self.duty.rules(),
+            limits=self.members.rules(),
+            cheats=self.cheats.rules(),
+            clients=self.clients.rules(),
+            guesses=self.guesses.rules(),
+            peer_lifetime=self.announce.rules().peer_lifetime,
+        )
 
     def to_toml(self) -> str:
         """The effective values, each with what it decides and allows."""
@@ -261,6 +285,8 @@ def _check(config: TrackerConfig, place: str) -> None:
         raise ConfigError(f"{place}: [announce] min_interval is longer than interval")
     if config.announce.default_peers > config.announce.max_peers:
         raise ConfigError(f"{place}: [announce] default_peers is more than max_peers")
+    if config.cheats.networks > config.cheats.max_networks:
+        raise ConfigError(f"{place}: [cheats] networks is more than max_networks")
     if config.private.database and config.swarms.redis:
         raise ConfigError(
             f"{place}: [private] database and [swarms] redis exclude one another: one process keeps accounts"

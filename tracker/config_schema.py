@@ -49,7 +49,7 @@ def key(default: T, kind: Kind[T], words: str, *, live: bool = False) -> T:
 
 def keys_of(section: type[object]) -> Iterator[tuple[str, Key, object]]:
     """Name, key and default of each key of a section, in order."""
-    for each in fields(section):  # type: ignore[arg-type] - sections are dataclasses
+    for each in fields(section):  # type: ignore[arg-type] # sections are dataclasses
         yield each.name, _key(each), each.default
 
 

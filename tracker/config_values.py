@@ -131,7 +131,7 @@ class Size:
 
     def read(self, value: object) -> int:
         if isinstance(value, str) and (found := _SIZE.fullmatch(value)):
-            size = round(float(found[1]) * 1_024 ** _SIZE_POWERS[found[2]])
+            size = round(float(found[1]) * (1 << 10 * _SIZE_POWERS[found[2]]))
         elif isinstance(value, int) and not isinstance(value, bool):
             size = value
         else:
@@ -190,10 +190,10 @@ class Choice(Generic[E]):
         return f"{', '.join(most)} or {last}" if most else last
 
     def read(self, value: object) -> E:
-        try:
-            return self.words(value)
-        except ValueError as error:
-            raise ValueError(self.allowed) from error
+        for word in self.words:
+            if word.value == value:
+                return word
+        raise ValueError(self.allowed)
 
     def write(self, value: E) -> str:
         return f'"{value.value}"'

@@ -18,6 +18,7 @@ from p2p.codec.announce import AnnounceReply
 from p2p.errors import NetworkError, TrackerError
 from p2p.ids import Address, PeerId
 from tracker.logic import HTTP_LISTS
+from tracker.page_server import is_page
 from tracker.store import Family
 
 if TYPE_CHECKING:
@@ -49,16 +50,25 @@ class _Request(NamedTuple):
 
 
 class HttpFrontend:
-    """Serves `/announce`, `/scrape` and `/stats` at any number of addresses.
+    """Serves `/announce`, `/scrape` and a bare `/stats` at any number of addresses.
 
     `exchange_time` is how many seconds a request may take to arrive, or an answer to leave; a connection that is quiet
-    as long is closed. Connections past `max_connections` are dropped at once.
+    as long is closed. Connections past `max_connections` are dropped at once. One whose next request is for a page
+    (`is_page`) is given to `on_page`, with what was read of it, and is none of this frontend's any more.
     """
 
-    __slots__ = ("_connections", "_exchange_time", "_listeners", "_logic", "_max_connections", "_room")
+    __slots__ = ("_connections", "_exchange_time", "_listeners", "_logic", "_max_connections", "_on_page", "_room")
 
-    def __init__(self, logic: TrackerLogic, *, exchange_time: float, max_connections: int) -> None:
+    def __init__(
+        self,
+        logic: TrackerLogic,
+        *,
+        exchange_time: float,
+        max_connections: int,
+        on_page: Callable[[Stream, bytes], None] | None = None,
+    ) -> None:
         self._logic = logic
+        self._on_page = on_page
         self._exchange_time = exchange_time
         self._max_connections = max_connections
         self._listeners: list[Listener] = []
@@ -84,7 +94,7 @@ class HttpFrontend:
         if len(self._connections) >= self._max_connections:
             stream.abort()
             return
-        connection = _Connection(stream, self._room, self._exchange_time, self._answer, self._on_end)
+        connection = _Connection(stream, self._room, self._exchange_time, self._answer, self._on_end, self._on_page)
         self._connections[connection] = None
         connection.begin()
 
@@ -146,6 +156,7 @@ class _Connection:
         "_exchange_time",
         "_loop",
         "_on_end",
+        "_on_page",
         "_parser",
         "_requests",
         "_room",
@@ -163,12 +174,14 @@ class _Connection:
         exchange_time: float,
         answer: Callable[[bytes, Address], tuple[bytes, bytes]],
         on_end: Callable[[_Connection], None],
+        on_page: Callable[[Stream, bytes], None] | None,
     ) -> None:
         self._stream = stream
         self._room = room
         self._exchange_time = exchange_time
         self._answer = answer
         self._on_end = on_end
+        self._on_page = on_page
         self._loop = asyncio.get_running_loop()
         self._parser = httptools.HttpRequestParser(self)
         self._target = b""
@@ -218,6 +231,9 @@ class _Connection:
         if count == 0:
             self.end()
             return
+        if self._on_page is not None and not self._size and is_page(received := bytes(self._room[:count])):
+            self._hand_over(self._on_page, received)
+            return
         self._size += count
         try:
             self._parser.feed_data(self._room[:count])
@@ -230,6 +246,13 @@ class _Connection:
             self._refuse(_TOO_LARGE)
         else:
             self._serve()
+
+    def _hand_over(self, on_page: Callable[[Stream, bytes], None], received: bytes) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+            self._on_end(self)
+        on_page(self._stream, received)
 
     def _serve(self) -> None:
         while self._requests and self._unsent is None and self._timer is not None:

@@ -35,6 +35,9 @@ MAX_CONNECTIONS: Final = 128
 EXCHANGE_TIME: Final = 15.0
 """Seconds for a request to arrive, its answer to be made and to leave, or a connection to be quiet."""
 
+PATHS: Final = frozenset((b"/", b"/status.css", b"/login", b"/logout", b"/metrics", b"/stats"))
+"""Everything that is answered here at a port that is for announces too."""
+
 _ROOM: Final = 4_096
 
 _SAFETY: Final = (
@@ -69,6 +72,13 @@ class PageAnswer(NamedTuple):
     content_type: str
     body: bytes
     headers: tuple[tuple[str, str], ...] = ()
+
+
+def is_page(received: bytes) -> bool:
+    """Whether a request that begins so, whole up to its path, is for a page."""
+    _, _, rest = received[:64].partition(b" ")
+    path, _, _ = rest.partition(b" ")
+    return path.partition(b"?")[0] in PATHS
 
 
 def plain_answer(status: HTTPStatus, text: str = "") -> PageAnswer:

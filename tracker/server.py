@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+import heapq
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from p2p.ids import Address
 from tracker import logic
+from tracker.figures import SwarmFigures, Traffic
 from tracker.http_frontend import HttpFrontend
 from tracker.logic import Rules
 from tracker.memory_store import MemoryStore
+from tracker.store import Family
+from tracker.told_logic import ToldLogic
 from tracker.udp_frontend import UdpFrontend
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from p2p.codec.announce import AnnounceEvent, ScrapeEntry
     from p2p.ids import InfoHash
-    from p2p.net.network import Network
-    from tracker.store import Answer, Family, Store, Totals
+    from p2p.net.network import Network, Stream
+    from tracker.logic import TrackerLogic
+    from tracker.store import Answer, Store, Totals
 
 SWEEPS_A_LIFETIME: Final = 10
 """So that a peer outstays its lifetime by a tenth at the most."""
@@ -30,6 +35,9 @@ SWEEP_LIMIT: Final = 20_000
 
 SWEEP_PAUSE: Final = 0.005
 """Seconds of that turn."""
+
+RANKED_SWARMS: Final = 10_000
+"""Of each address family that are compared to find the busiest: some milliseconds of work."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,18 +54,37 @@ class TrackerSettings:
     """HTTP connections at once; each takes a file descriptor and some 10 KB while it sends."""
     exchange_time: float = 15.0
     """Seconds for an HTTP request to arrive, an answer to leave, a connection to be quiet."""
+    tell_announces: bool = False
+    """Log every announce; slow."""
 
 
 class Tracker:
-    """A tracker on `network`. `secret` (16 to 64 bytes) keys the UDP connection ids; equal seeds answer equally."""
+    """A tracker on `network`. `secret` (16 to 64 bytes) keys the UDP connection ids; equal seeds answer equally.
 
-    def __init__(self, network: Network, *, rng: random.Random, secret: bytes, settings: TrackerSettings) -> None:
+    HTTP connections that ask for a page are given to `on_page` with what was read of the request.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        *,
+        rng: random.Random,
+        secret: bytes,
+        settings: TrackerSettings,
+        on_page: Callable[[Stream, bytes], None] | None = None,
+    ) -> None:
         self._network = network
         self._rng = rng
         self._settings = settings
         self._store: Store = MemoryStore(max_torrents=settings.max_torrents, max_peers=settings.max_peers)
-        self._http = HttpFrontend(self, exchange_time=settings.exchange_time, max_connections=settings.max_connections)
-        self._udp = UdpFrontend(self, secret=secret, clock=self._now)
+        told: TrackerLogic = ToldLogic(self) if settings.tell_announces else self
+        self._http = HttpFrontend(
+            told,
+            exchange_time=settings.exchange_time,
+            max_connections=settings.max_connections,
+            on_page=on_page,
+        )
+        self._udp = UdpFrontend(told, secret=secret, clock=self._now)
         self._sweeper: asyncio.TimerHandle | None = None
 
     async def start(self) -> None:
@@ -113,6 +140,34 @@ class Tracker:
 
     def totals(self) -> Totals:
         return self._store.totals()
+
+    def traffic(self) -> Traffic:
+        """What the frontends have answered since the start."""
+        return Traffic()
+
+    def set_rules(self, rules: Rules) -> None:
+        """From the next announce on; peers that are here expire by the new lifetime."""
+        self._settings = replace(self._settings, rules=rules)
+
+    @property
+    def store(self) -> Store:
+        """The swarms, for who saves and restores them."""
+        return self._store
+
+    def busiest(self, limit: int) -> list[SwarmFigures]:
+        """The torrents with the most peers of both families together, the busiest first."""
+        found: dict[bytes, SwarmFigures] = {}
+        for family in Family:
+            for info_hash in self._store.info_hashes(family, RANKED_SWARMS):
+                seeders, completed, leechers, _ = self._store.counts(info_hash, family)
+                if (other := found.get(info_hash)) is not None:
+                    seeders, leechers, completed = (
+                        seeders + other.seeders,
+                        leechers + other.leechers,
+                        completed + other.completed,
+                    )
+                found[info_hash] = SwarmFigures(info_hash, seeders, leechers, completed)
+        return heapq.nlargest(limit, found.values(), key=lambda each: (each.seeders + each.leechers, each.info_hash))
 
     @property
     def min_interval(self) -> int:

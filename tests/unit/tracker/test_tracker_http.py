@@ -22,9 +22,9 @@ QUERY = b"info_hash=aaaaaaaaaaaaaaaaaaaa&peer_id=bbbbbbbbbbbbbbbbbbbb&port=6881&
 
 
 @contextlib.asynccontextmanager
-async def serving(**changes):
+async def serving(on_page=None, **changes):
     settings = TrackerSettings(**{"http": (LOOPBACK,), **changes})
-    tracker = Tracker(AsyncioNetwork(), rng=random.Random(1), secret=b"s" * 16, settings=settings)
+    tracker = Tracker(AsyncioNetwork(), rng=random.Random(1), secret=b"s" * 16, settings=settings, on_page=on_page)
     await tracker.start()
     try:
         yield tracker
@@ -130,6 +130,23 @@ async def test_stats_are_small_json():
         status, body = await ask(tracker, b"/stats")
         assert status == 200
         assert json.loads(body) == {"torrents": 1, "peers": 1, "seeders": 1, "leechers": 0, "connections": 1}
+
+
+async def test_a_connection_that_asks_for_a_page_is_given_away():
+    given = []
+
+    def on_page(stream, received):
+        given.append(received)
+        stream.send([b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\npage"])
+        stream.close()
+
+    async with serving(on_page=on_page) as tracker, connected(tracker) as (reader, writer):
+        writer.write(b"GET /announce?" + QUERY + b" HTTP/1.1\r\nHost: t\r\n\r\n")
+        assert http_tracker.decode_announce((await read_answer(reader))[2]).leechers == 1
+        writer.write(b"GET /stats?x HTTP/1.1\r\n\r\n")
+        assert (await read_answer(reader))[2] == b"page"
+        assert await reader.read() == b""
+    assert given == [b"GET /stats?x HTTP/1.1\r\n\r\n"]
 
 
 @pytest.mark.parametrize(

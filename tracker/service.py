@@ -1,0 +1,192 @@
+"""A tracker as its operator runs it: configuration, tracker, pages and log, started, reloaded and stopped as one.
+
+The rules: what cannot be had at the start is an error and leaves nothing open; a reload that fails changes nothing;
+what a reload cannot change is said.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Final
+
+from p2p.errors import ConfigError, NetworkError
+from p2p.ids import Address
+from tracker.config import needs_restart, only_live, taken_up
+from tracker.event_log import tell
+from tracker.figures import SAMPLE_PERIOD, Figures, RateWindow
+from tracker.page_server import PageServer
+from tracker.server import Tracker, TrackerSettings
+from tracker.site import Site
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable, Sequence
+
+    from p2p.net.network import Network
+    from tracker.config import ConfigSource, TrackerConfig
+    from tracker.event_log import LogControl
+    from tracker.figures import SwarmFigures
+
+EVERYWHERE: Final = "0.0.0.0"  # noqa: S104 - a tracker is there to be reached
+EVERYWHERE6: Final = "::"
+
+RANKING_LIFE: Final = 5.0
+"""Seconds a ranking of swarms is shown: a page that is loaded again and again must not cost what announces need."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outside:
+    """What comes from outside. `wall` is seconds since the epoch."""
+
+    network: Network
+    rng: random.Random
+    secret: bytes
+    """32 bytes, of which all keys are made; the same for all processes of one tracker."""
+    wall: Callable[[], float]
+
+
+class TrackerService:
+    """See the module's head. Made of a configuration that `source` has given; a reload asks it again."""
+
+    def __init__(self, source: ConfigSource, config: TrackerConfig, outside: Outside, log: LogControl | None) -> None:
+        self._source = source
+        self._config = config
+        self._outside = outside
+        self._log = log
+        self._tracker: Tracker | None = None
+        self._site: Site | None = None
+        self._pages: PageServer | None = None
+        self._rates = RateWindow()
+        self._sampler: asyncio.TimerHandle | None = None
+        self._started = 0.0
+        self._ranked_at = -RANKING_LIFE
+        self._ranking: Sequence[SwarmFigures] = ()
+
+    async def start(self) -> None:
+        """Raises a StarlingError, with nothing left open, where something cannot be had."""
+        config, outside = self._config, self._outside
+        self._site = Site(
+            self,
+            admin=config.admin,
+            proxies=config.listen.trusted_proxies,
+            register=None,
+            guesses=config.guesses.rules(),
+            secret=outside.secret,
+            wall=outside.wall,
+        )
+        self._pages = PageServer(self._site.answer)
+        settings = _settings(config, await self._hosts())
+        self._tracker = Tracker(
+            outside.network, rng=outside.rng, secret=outside.secret, settings=settings, on_page=self._pages.adopt
+        )
+        self._started = outside.wall()
+        try:
+            await self._tracker.start()
+            for host, port in config.admin.bind:
+                await self._pages.open(outside.network, Address(host, port))
+        except BaseException:
+            await self.close()
+            raise
+        self._sample()
+
+    async def close(self) -> None:
+        """Stop answering, save what is to be kept. Idempotent."""
+        if self._sampler is not None:
+            self._sampler.cancel()
+            self._sampler = None
+        if self._pages is not None:
+            await self._pages.close()
+        if self._tracker is not None:
+            await self._tracker.close()
+
+    @property
+    def announce_urls(self) -> tuple[str, ...]:
+        """One URL an address, HTTP first."""
+        return self._running.announce_urls
+
+    @property
+    def admin_urls(self) -> tuple[str, ...]:
+        """The addresses of the pages that are the operator's alone."""
+        return tuple(f"http://{address}/" for address in self._pages.addresses) if self._pages is not None else ()
+
+    def reload(self) -> None:
+        """Read the configuration again and take up what can be changed; a bad one changes nothing."""
+        try:
+            wanted = self._source.load()
+        except ConfigError as error:
+            tell("reload failed, the settings stay", level=logging.ERROR, reason=str(error))
+            return
+        old, waiting, changed = self._config, needs_restart(self._config, wanted), taken_up(self._config, wanted)
+        self._config = new = only_live(old, wanted)
+        self._running.set_rules(new.announce.rules())
+        if self._site is not None:
+            self._site.apply(new.admin, new.guesses.rules())
+        if self._log is not None:
+            self._log.apply(new.log)
+        tell("reloaded", changed=changed)
+        if waiting:
+            tell("these wait for the next start", level=logging.WARNING, keys=waiting)
+
+    # -- what the pages ask (tracker.figures.Facts)
+
+    async def figures(self) -> Figures:
+        now = asyncio.get_running_loop().time()
+        traffic = self._running.traffic()
+        announces, scrapes = self._rates.rates(now, traffic)
+        return Figures(
+            version=version("starling-bt"),
+            started=self._started,
+            now=self._outside.wall(),
+            workers=1,
+            totals=self._running.totals(),
+            traffic=traffic,
+            announce_rate=announces,
+            scrape_rate=scrapes,
+        )
+
+    async def busiest(self, limit: int) -> Sequence[SwarmFigures]:
+        now = asyncio.get_running_loop().time()
+        if now - self._ranked_at >= RANKING_LIFE:
+            self._ranked_at = now
+            self._ranking = self._running.busiest(limit)
+        return self._ranking
+
+    @property
+    def _running(self) -> Tracker:
+        if self._tracker is None:
+            raise RuntimeError("the tracker was not started")
+        return self._tracker
+
+    def _sample(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._rates.on_sample(loop.time(), self._running.traffic())
+        self._sampler = loop.call_later(SAMPLE_PERIOD, self._sample)
+
+    async def _hosts(self) -> tuple[str, ...]:
+        """Where to listen. All of the host's means IPv4, and IPv6 where the host has it."""
+        if self._config.listen.bind:
+            return self._config.listen.bind
+        try:
+            probe = await self._outside.network.listen(Address(EVERYWHERE6, 0), lambda stream: stream.abort())
+        except NetworkError as error:
+            tell("no IPv6 here", reason=str(error))
+            return (EVERYWHERE,)
+        probe.close()
+        return (EVERYWHERE, EVERYWHERE6)
+
+
+def _settings(config: TrackerConfig, hosts: Sequence[str]) -> TrackerSettings:
+    listen, limits = config.listen, config.limits
+    return TrackerSettings(
+        http=tuple(Address(host, listen.http_port) for host in hosts if listen.http),
+        udp=tuple(Address(host, listen.udp_port) for host in hosts if listen.udp),
+        rules=config.announce.rules(),
+        max_torrents=limits.torrents,
+        max_peers=limits.peers,
+        max_connections=limits.connections,
+        exchange_time=limits.exchange_time,
+        tell_announces=config.log.announces,
+    )
