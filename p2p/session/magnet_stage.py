@@ -38,6 +38,7 @@ class MagnetStage:
         extensions: TorrentExtensions,
         extension_handshake: Callable[[Peer], ExtensionHandshake],
         on_ban: Callable[[str, str], None],
+        on_port: Callable[[Peer, int], None],
     ) -> None:
         self.magnet = magnet
         self.fetch = MetadataFetch(
@@ -46,6 +47,7 @@ class MagnetStage:
             extensions=extensions,
             extension_handshake=extension_handshake,
             on_ban=on_ban,
+            on_port=on_port,
         )
         self._extensions = extensions
         self._named_v2 = False

@@ -97,7 +97,11 @@ class Membership:
         self._local = local
         if magnet is not None:
             self.stage = MagnetStage(
-                magnet, extensions=extensions, extension_handshake=self.extension_handshake, on_ban=on_ban
+                magnet,
+                extensions=extensions,
+                extension_handshake=self.extension_handshake,
+                on_ban=on_ban,
+                on_port=self._on_port,
             )
 
     @property
@@ -269,6 +273,10 @@ class Membership:
 
     def _make_peer(self, opened: Opened, theirs: Handshake, address: Address, source: PeerSource | None) -> Peer:
         return self.greeting.make_peer(opened, theirs, address, source, self._host)
+
+    def _on_port(self, peer: Peer, port: int) -> None:
+        if self._dht is not None:
+            self._dht.on_port(peer, port)
 
     def _attach(self, peer: Peer) -> None:
         self._host.attach(peer)

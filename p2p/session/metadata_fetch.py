@@ -52,7 +52,8 @@ class MetadataFetch:
 
     `hash_v1` and `hash_v2` are the link's, 20 and 32 bytes, at least one given. A hybrid that the link names by its
     version 1 hash does without piece layers where peers have none. `extension_handshake` makes ours for a
-    peer, with the `messages` of `extensions`; `on_ban` takes host and reason of who is proven to have lied.
+    peer, with the `messages` of `extensions`; `on_ban` takes host and reason of who is proven to have lied, `on_port`
+    where a peer's DHT node is.
     """
 
     def __init__(
@@ -63,11 +64,13 @@ class MetadataFetch:
         extensions: TorrentExtensions,
         extension_handshake: Callable[[Peer], ExtensionHandshake],
         on_ban: Callable[[str, str], None],
+        on_port: Callable[[Peer, int], None],
     ) -> None:
         self.peers: dict[int, Peer] = {}
         self._extensions = extensions
         self._extension_handshake = extension_handshake
         self._on_ban = on_ban
+        self._on_port = on_port
         self._assembly = MetadataAssembly(hash_v1=hash_v1, hash_v2=hash_v2)
         self._layers: LayerFetch | None = None
         self._info: bytes | None = None
@@ -177,6 +180,8 @@ class MetadataFetch:
                     self._on_outcome(self._assembly.on_piece(peer.key, *message, now), now)
                 elif isinstance(message, MetadataReject):
                     self._assembly.on_reject(peer.key, message.piece, now)
+            case wire.PortReceived(port=port):
+                self._on_port(peer, port)
             case wire.HashRequestReceived(request=request):
                 self._extensions.on_hash_request(peer, request, now)
             case wire.HashesReceived(request=request, hashes=hashes):

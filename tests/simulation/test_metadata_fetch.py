@@ -72,6 +72,7 @@ class Magnet:
             extensions=self.extensions,
             extension_handshake=lambda _: ExtensionHandshake(self.extensions.messages),
             on_ban=self.on_ban,
+            on_port=lambda *_: None,
         )
 
     def on_ban(self, host, reason):
