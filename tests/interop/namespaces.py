@@ -112,9 +112,9 @@ class Namespace:
 
     async def __aenter__(self) -> Self:
         rootless = ["--map-root-user"] if os.geteuid() else []
-        unshare = ["unshare", *rootless, "--net"] if self._beside is None else [*self._beside._enter, "unshare", "--net"]
+        begin = ["unshare", *rootless] if self._beside is None else [*self._beside._enter, "unshare"]
         self._holder = await asyncio.create_subprocess_exec(
-            *unshare, "sh", "-c", self._set_up, stdin=PIPE, stdout=PIPE, stderr=STDOUT
+            *begin, "--net", "sh", "-c", self._set_up, stdin=PIPE, stdout=PIPE, stderr=STDOUT
         )
         self.pid = self._holder.pid
         first = await self._holder.stdout.readline()
