@@ -39,6 +39,10 @@ MAX_NEIGHBOURS: Final = 200
 MAX_NEIGHBOURS_HOST: Final = 8
 """The same at one host."""
 
+AGAIN: Final = 2.0
+"""Seconds until one peer's word is taken again. It makes us try to connect at once; a client that has fetched metadata
+and starts the torrent anew says so two seconds after it did before."""
+
 WINDOW: Final = INTERVAL
 """Seconds that these two count over: everybody speaks once in that time."""
 
@@ -99,7 +103,7 @@ class LocalHearing:
         self._second = -math.inf
         self._heard: dict[str, int] = {}
         self._window = -math.inf
-        self._neighbours: dict[InfoHash, dict[Address, None]] = {}
+        self._neighbours: dict[InfoHash, dict[Address, float]] = {}
 
     def reads(self, host: str, now: float) -> bool:
         """Whether to read a datagram that came from `host`."""
@@ -123,5 +127,7 @@ class LocalHearing:
                 return False
             if sum(other.host == peer.host for other in known) >= MAX_NEIGHBOURS_HOST:
                 return False
-            known[peer] = None
+        elif now - known[peer] < AGAIN:
+            return False
+        known[peer] = now
         return True

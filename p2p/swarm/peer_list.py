@@ -158,8 +158,11 @@ class PeerList:
             known = self._peers.get(address)
             if known is not None:
                 known.hear(source)
-                if source is PeerSource.MANUAL and known.state is _State.IDLE:
+                if known.state is _State.IDLE and source is PeerSource.MANUAL:
                     known.failures, known.not_before = 0, now  # the user says try it now
+                    self._stale = True
+                elif known.state is _State.IDLE and source is PeerSource.LSD and known.failures:
+                    known.not_before = min(known.not_before, now)  # it says itself that it is there, this very moment
                     self._stale = True
             elif address not in self._own and address.host not in self._banned and _is_somebody(address):
                 self._peers[address] = _Known(address, [source], not_before=now, rank=_RANK[source])

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from p2p.ids import Address
 from p2p.swarm.local_announce import (
+    AGAIN,
     BURST,
     INTERVAL,
     MAX_HEARD,
@@ -105,9 +106,10 @@ def test_no_host_and_no_crowd_of_hosts_fills_the_list_of_peers():
     ports = range(1, 1_000)
     believed = [port for port in ports if hearing.believes(torrent(1), Address("10.0.0.1", port), 0.0)]
     assert believed == list(range(1, MAX_NEIGHBOURS_HOST + 1))
-    assert hearing.believes(torrent(1), Address("10.0.0.1", 1), 1.0)  # once more is no more
+    assert not hearing.believes(torrent(1), Address("10.0.0.1", 1), AGAIN / 2)
+    assert hearing.believes(torrent(1), Address("10.0.0.1", 1), AGAIN)
     hosts = [f"10.0.{high}.{low}" for high in range(1, 4) for low in range(250)]
-    crowd = sum(hearing.believes(torrent(1), Address(host, 6881), 2.0) for host in hosts)
+    crowd = sum(hearing.believes(torrent(1), Address(host, 6881), AGAIN) for host in hosts)
     assert crowd == MAX_NEIGHBOURS - MAX_NEIGHBOURS_HOST
     assert hearing.believes(torrent(2), Address("10.0.0.1", 9), 3.0)
     assert hearing.believes(torrent(1), Address("10.0.0.1", 9), WINDOW)

@@ -113,6 +113,23 @@ def test_a_peer_the_user_named_is_never_forgotten_and_naming_it_again_tries_it_n
     assert offers(peers, now) == [A]
 
 
+def test_a_peer_that_failed_is_tried_as_soon_as_it_says_nearby_that_it_is_there() -> None:
+    peers = PeerList()
+    peers.add([A, B], PeerSource.LSD, 0.0)
+    peers.on_connecting(A)
+    peers.on_connected(A)
+    peers.on_disconnected(A, 2.0, useful=False)
+    peers.on_duplicate(B, 2.0)
+    peers.add([A, B], PeerSource.DHT, 3.0)
+    assert offers(peers, 3.0) == []
+    peers.add([A, B], PeerSource.LSD, 4.0)
+    assert offers(peers, 4.0) == [A]
+    for _ in range(MAX_FAILURES):
+        peers.on_failed(A, 5.0)
+        peers.add([A], PeerSource.LSD, 5.0)
+    assert peers.source_of(A) is PeerSource.LSD  # forgotten, and heard of anew
+
+
 def test_useful_peers_come_back_soon_and_useless_ones_do_not() -> None:
     peers = PeerList()
     peers.add([A, B], PeerSource.TRACKER, 0.0)
