@@ -18,12 +18,18 @@ GC_THRESHOLD: Final = 50_000
 
 
 def run(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run a command to its end; its result."""
+    """Run a command to its end, its warnings as notes; its result."""
+    with log_notes():
+        return run_with_own_log(coroutine)
+
+
+def run_with_own_log(coroutine: Coroutine[Any, Any, T]) -> T:
+    """The same for a command that keeps a log itself."""
     # What is there by now stays, and a transfer makes tuples by the hundred thousand that keep nothing alive: looking
     # for cycles after every few hundred of them finds none and takes time.
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD, 20, 50)
-    with log_notes(), asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(coroutine)
 
 

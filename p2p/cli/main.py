@@ -29,6 +29,7 @@ COMMANDS: Final = {
     "download": "p2p.cli.download",
     "seed": "p2p.cli.seed",
     "dht": "p2p.cli.dht",
+    "tracker": "p2p.cli.tracker",
     "demo": "p2p.cli.demo",
 }
 """Each command and its module, in the order of `--help`. A module has `register(app)`, which adds the command."""
