@@ -13,6 +13,8 @@ import signal
 
 from programs import state_folder
 
+from p2p import Magnet, Metainfo
+
 PIECE_LENGTH = 65_536
 PIECES = 384
 SIZE = PIECES * PIECE_LENGTH - 4_321
@@ -74,3 +76,24 @@ async def test_a_killed_download_goes_on_from_what_was_verified(programs, make_t
     print(f"the seed sent {sent - SIZE} bytes more than the content, {(sent - SIZE) // KILLS} a kill")
     assert (out / content.name).read_bytes() == expected
     assert SIZE <= sent <= SIZE + KILLS * LOST_BY_A_KILL
+
+
+async def test_a_link_killed_before_its_first_piece_needs_nobody_to_know_its_torrent(
+    programs, make_torrent, tmp_path
+) -> None:
+    content, torrent = make_torrent(SIZE, "--piece-length", str(PIECE_LENGTH))
+    magnet = Magnet.from_metainfo(Metainfo.from_bytes(torrent.read_bytes())).uri()
+    async with asyncio.timeout(DEADLINE):
+        seeder = await programs.starling("seed", content, "--torrent", torrent, "--limit-up", "1KiB/s", state="seeder")
+        port = (await seeder.event("added"))["port"]
+        where = ("-o", tmp_path / "out")
+        leecher = await programs.starling("download", magnet, *where, "--peer", f"127.0.0.1:{port}", state="leecher")
+        assert (await leecher.event("added"))["total_size"] is None
+        await leecher.event("checking")
+        assert await leecher.end(signal.SIGKILL) == -signal.SIGKILL
+        assert await seeder.end(signal.SIGTERM) == 0
+        alone = await programs.starling("download", magnet, *where, state="leecher")
+        assert (await alone.event("added"))["total_size"] == SIZE
+        assert (await alone.event("progress", state="downloading"))["pieces_had"] == 0
+        assert await alone.end(signal.SIGTERM) == 128 + signal.SIGTERM
+        assert not list(alone.all("metadata"))
