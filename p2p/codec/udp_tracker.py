@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 from p2p.codec import compact
 from p2p.codec.announce import AnnounceEvent, AnnounceReply, AnnounceRequest, ScrapeEntry, sane_count, sane_interval
 from p2p.codec.text import clean_line
+from p2p.codec.udp_fast import EVENTS
 from p2p.errors import LocalProtocolError, TrackerError
 from p2p.ids import InfoHash, PeerId
 
@@ -37,8 +38,7 @@ _CONNECT_RESPONSE = struct.Struct("!IIQ")
 _ANNOUNCE_RESPONSE = struct.Struct("!IIiii")
 _SCRAPE_ENTRY = struct.Struct("!iii")
 
-# BEP 15 has no number for `paused` (BEP 21) and trackers in use refuse what they do not know, so it is sent as none;
-# 4 is what clients that do send one have settled on.
+# BEP 15 has no number for `paused` (BEP 21) and trackers in use refuse what they do not know, so it is sent as none.
 _EVENT_NUMBERS = {
     AnnounceEvent.NONE: 0,
     AnnounceEvent.COMPLETED: 1,
@@ -46,13 +46,6 @@ _EVENT_NUMBERS = {
     AnnounceEvent.STOPPED: 3,
     AnnounceEvent.PAUSED: 0,
 }
-_EVENTS = (
-    AnnounceEvent.NONE,
-    AnnounceEvent.COMPLETED,
-    AnnounceEvent.STARTED,
-    AnnounceEvent.STOPPED,
-    AnnounceEvent.PAUSED,
-)
 
 
 class ConnectRequest(NamedTuple):
@@ -200,7 +193,7 @@ def _decode_announce_request(packet: bytes) -> UdpAnnounceRequest:
     connection_id, _, transaction_id, info_hash, peer_id, downloaded, left, uploaded, event, ip, key, want, port = (
         fields
     )
-    if event >= len(_EVENTS):
+    if event >= len(EVENTS):
         raise TrackerError(f"event {event} is unknown")
     announce = AnnounceRequest(
         info_hash=InfoHash(info_hash),
@@ -209,7 +202,7 @@ def _decode_announce_request(packet: bytes) -> UdpAnnounceRequest:
         uploaded=uploaded,
         downloaded=downloaded,
         left=left,
-        event=_EVENTS[event],
+        event=EVENTS[event],
         key=key,
         num_want=want,
         ip=str(IPv4Address(ip)) if ip else None,

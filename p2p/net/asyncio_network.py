@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Final
 
 from p2p.errors import NetworkError
 from p2p.ids import Address
+from p2p.net.answering_socket import AnsweringSocket
 from p2p.net.interfaces import multicast_interfaces
 from p2p.net.name_lookup import look_up
-from p2p.net.network import MAX_VIEWS, Datagrams, Interface, Listener, Stream
+from p2p.net.network import MAX_VIEWS, Answerer, Datagrams, Interface, Listener, Stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -98,6 +99,16 @@ class AsyncioNetwork:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, DATAGRAM_BUFFER)
             sock.bind(local)
             return _AsyncioDatagrams(sock, on_datagram)
+        except OSError as error:
+            sock.close()
+            raise NetworkError(_reason(error)) from error
+
+    async def open_answering(self, local: Address, answer: Answerer) -> Datagrams:
+        sock = _socket(local, socket.SOCK_DGRAM)
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, DATAGRAM_BUFFER)
+            sock.bind(local)
+            return AnsweringSocket(sock, _address(sock.getsockname()), answer)
         except OSError as error:
             sock.close()
             raise NetworkError(_reason(error)) from error

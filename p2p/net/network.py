@@ -16,7 +16,7 @@ Rules every implementation keeps (the contract suite in tests/contract runs on e
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,6 +25,21 @@ if TYPE_CHECKING:
     from p2p.ids import Address
 
 MAX_VIEWS: Final = 1_024
+
+MAX_BATCH: Final = 64
+"""Datagrams answered in one go: a larger batch saves no more and lets the first of it wait for the last."""
+
+MAX_ASKING: Final = 2_303
+"""Bytes of a datagram that is answered in a batch: the longest a UDP tracker is asked, with a URL of 2 KiB (BEP 41)."""
+
+MAX_ANSWER: Final = 1_472
+"""Bytes of its answer: what an Ethernet frame carries in one packet."""
+
+Source: TypeAlias = tuple[int, bytes]
+"""Where a datagram came from, as batches tell it: the port and the packed host, 4 bytes or 16."""
+
+Answerer: TypeAlias = "Callable[[list[bytes], list[Source]], Sequence[bytes | bytearray]]"
+"""Gives one answer for each datagram of a batch, empty for none."""
 
 
 class Stream(Protocol):
@@ -91,6 +106,13 @@ class Network(Protocol):
 
     async def open_datagrams(self, local: Address, on_datagram: Callable[[bytes, Address], None]) -> Datagrams:
         """Bind, or raise NetworkError. An IPv6 socket takes IPv6 only."""
+
+    async def open_answering(self, local: Address, answer: Answerer) -> Datagrams:
+        """Bind as `open_datagrams` does, for one that answers what it hears at once and where it came from.
+
+        `answer` is given at most MAX_BATCH datagrams, in order; one longer than MAX_ASKING is lost or comes empty.
+        Answers longer than MAX_ANSWER are lost.
+        """
 
     async def open_multicast(
         self,

@@ -12,9 +12,10 @@ import asyncio
 from ipaddress import ip_address, ip_interface
 from typing import TYPE_CHECKING, Final
 
+from p2p.codec import compact
 from p2p.errors import NetworkError
 from p2p.ids import Address
-from p2p.net.network import Interface
+from p2p.net.network import MAX_ANSWER, MAX_ASKING, Interface
 from p2p.simulation.agenda import Agenda
 from p2p.simulation.errors import SimulationError
 from p2p.simulation.link import Flow, Link
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Sequence
 
-    from p2p.net.network import Datagrams, Listener, Network, Stream
+    from p2p.net.network import Answerer, Datagrams, Listener, Network, Stream
     from p2p.simulation.trace import Trace
 
 SYN_WAITS: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
@@ -305,6 +306,14 @@ class SimNetwork:
         socket = SimDatagrams(self._host, place, on_datagram)
         self._host.sockets[place] = socket
         return socket
+
+    async def open_answering(self, local: Address, answer: Answerer) -> Datagrams:
+        def on_datagram(data: bytes, source: Address) -> None:
+            [reply] = answer([data], [(source.port, compact.pack(source)[:-2])]) if len(data) <= MAX_ASKING else [b""]
+            if reply and len(reply) <= MAX_ANSWER:
+                socket.send(bytes(reply), source)
+
+        return (socket := await self.open_datagrams(local, on_datagram))
 
     async def open_multicast(
         self,

@@ -134,7 +134,11 @@ class EncryptedNetwork:
 
     def __init__(self, inner):
         self.inner = inner
-        self.open_datagrams, self.resolve = inner.open_datagrams, inner.resolve
+        self.open_datagrams, self.open_answering, self.resolve = (
+            inner.open_datagrams,
+            inner.open_answering,
+            inner.resolve,
+        )
 
     async def connect(self, remote, *, local=None):
         stream = await self.inner.connect(remote, local=local)
