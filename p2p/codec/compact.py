@@ -8,14 +8,15 @@ Entries keep their order and number, so lists that run beside them (the flags of
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, overload
 
 from p2p.errors import LocalProtocolError, RemoteProtocolError
 from p2p.ids import Address, NodeId
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 PEER_SIZE: Final = 6
 PEER6_SIZE: Final = 18
@@ -35,6 +36,38 @@ class CompactNode(NamedTuple):
 
     id: NodeId
     address: Address
+
+
+class CompactNodes(Sequence[CompactNode]):
+    """Nodes as they came, each in its `entries` of 26 or 38 bytes, and decoded only where they are looked at.
+
+    The nodes nearest to a target all tell of the same few, so who takes them in knows most entries already. Raises
+    RemoteProtocolError for a length that is no multiple of a node's.
+    """
+
+    __slots__ = ("entries",)
+
+    def __init__(self, raw: bytes, size: int) -> None:
+        if len(raw) % size:
+            raise RemoteProtocolError(f"{len(raw)} bytes are no list of {size}-byte nodes")
+        self.entries = [raw[at : at + size] for at in range(0, len(raw), size)]
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    @overload
+    def __getitem__(self, index: int) -> CompactNode: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[CompactNode]: ...
+
+    def __getitem__(self, index: int | slice) -> CompactNode | list[CompactNode]:
+        if isinstance(index, slice):
+            return [unpack_node(entry) for entry in self.entries[index]]
+        return unpack_node(self.entries[index])
+
+    def __iter__(self) -> Iterator[CompactNode]:
+        return map(unpack_node, self.entries)
 
 
 def pack(address: Address) -> bytes:
@@ -84,6 +117,11 @@ def unpack(raw: bytes) -> Address:
         packed, port = _PEER6.unpack(raw)
         return Address(_host6(packed), port)
     raise RemoteProtocolError(f"{len(raw)} bytes are no compact peer")
+
+
+def unpack_node(raw: bytes) -> CompactNode:
+    """The node in 26 or 38 bytes. Raises RemoteProtocolError for another length."""
+    return CompactNode(NodeId(raw[:NODE_ID_SIZE]), unpack(raw[NODE_ID_SIZE:]))
 
 
 def decode_nodes(raw: bytes) -> list[CompactNode]:

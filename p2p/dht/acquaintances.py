@@ -5,7 +5,6 @@ The rule: only what we have met ourselves is here, never what others told. Both 
 
 from __future__ import annotations
 
-from heapq import nsmallest
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -50,5 +49,6 @@ class Acquaintances:
     def nearest(self, target: bytes, count: int, now: float) -> list[Contact]:
         """The nodes nearest to `target` of those that answered lately, in order."""
         position = int.from_bytes(target, "big")
-        lately = (each for each in self._known.values() if now - each.last_response < KNOWN_FOR)
-        return nsmallest(count, lately, key=lambda each: each.long_id ^ position)
+        since = now - KNOWN_FOR
+        lately = {each.long_id ^ position: each for each in self._known.values() if each.last_response > since}
+        return [lately[distance] for distance in sorted(lately)[:count]]

@@ -5,16 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from p2p.codec.compact import NODE6_SIZE, NODE_SIZE, CompactNodes, unpack_node
 from p2p.dht.acquaintances import Acquaintances
 from p2p.dht.events import BucketView, FamilyView
-from p2p.dht.node_id import id_for, is_credible, is_id_for, reach
+from p2p.dht.krpc import encode_node
+from p2p.dht.node_id import Reach, id_for, is_id_for, reach
 from p2p.dht.outside import OutsideView
 from p2p.dht.peer_store import PeerStore
 from p2p.dht.round_trips import RoundTrips
 from p2p.dht.routing_table import NEVER, Contact, NodeTable, Standing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from random import Random
 
     from p2p.codec.compact import CompactNode
@@ -24,8 +26,10 @@ if TYPE_CHECKING:
 
 SHOWN_HASHES = 50
 """Stored hashes that a view names."""
-MAX_HEARD_OF = 64
-"""Nodes told of and remembered: what a few turns of upkeep can ask."""
+MAX_HEARD_OF = 256
+"""Nodes told of and remembered until the next turn of upkeep, which asks some that the table has room for."""
+MAX_TOLD = 512
+"""Nodes told of whose contacts are kept, since those near a target tell of the same few: what some searches meet."""
 STARTING_POINTS = 16
 """Contacts of the table that a search begins with, and half as many acquaintances."""
 
@@ -51,7 +55,9 @@ class Family:
     last_heard: float = NEVER
     """When any query was last answered."""
     heard_of: dict[Address, Contact] = field(default_factory=dict)
-    """Nodes told of lately that the table has room for."""
+    """Nodes told of lately."""
+    told: dict[bytes, Contact] = field(default_factory=dict)
+    """Contacts that nobody has asked, by their compact form."""
     unjudged: list[Waiting] = field(default_factory=list)
     """Queries that failed while nobody answered: theirs is the fault only if somebody answers soon."""
 
@@ -68,26 +74,38 @@ class Family:
         found += self.known.nearest(target, STARTING_POINTS // 2, now)
         return [each for each in found if not self.known.is_silent(each.address, now)] or found
 
-    def believed(self, told: Iterable[CompactNode], teller: Address, now: float) -> list[Contact]:
+    def believed(self, told: Sequence[CompactNode], teller: Address, now: float) -> list[Contact]:
         """The nodes that somebody told us of and that may be: not us, not nowhere, not silent."""
         where = reach(teller.host)
-        return [
-            Contact(node_id, address)
-            for node_id, address in told
-            if address.is_ipv6 == self.ipv6
-            and is_credible(address, where)
-            and node_id != self.own_id
-            and address not in self.own_addresses
-            and not self.known.is_silent(address, now)
-        ]
+        entries = told.entries if isinstance(told, CompactNodes) else [encode_node(node) for node in told]
+        size = NODE6_SIZE if self.ipv6 else NODE_SIZE
+        found: list[Contact] = []
+        for entry in entries:
+            contact = self.told.get(entry)
+            if contact is None:
+                if len(entry) != size:
+                    continue
+                contact = Contact(*unpack_node(entry))
+                if len(self.told) >= MAX_TOLD:
+                    del self.told[next(iter(self.told))]
+                self.told[entry] = contact
+            if (
+                contact.reach >= where
+                and contact.reach is not Reach.NOWHERE
+                and contact.id != self.own_id
+                and contact.address not in self.own_addresses
+                and not self.known.is_silent(contact.address, now)
+            ):
+                found.append(contact)
+        return found
 
     def hear_of(self, contacts: Iterable[Contact]) -> None:
-        """Remember whom the table has room for, the latest of them."""
+        """Remember nodes told of for the next turn of upkeep, the latest of them."""
+        heard_of = self.heard_of
         for contact in contacts:
-            if self.table.has_room_for(contact):
-                self.heard_of[contact.address] = contact
-                if len(self.heard_of) > MAX_HEARD_OF:
-                    del self.heard_of[next(iter(self.heard_of))]
+            heard_of[contact.address] = contact
+        while len(heard_of) > MAX_HEARD_OF:
+            del heard_of[next(iter(heard_of))]
 
     def adapted_id(self, rng: Random) -> NodeId | None:
         """A new id, where the one we have is not for the address that others see (BEP 42)."""

@@ -7,16 +7,18 @@ Bencode of others need not be sorted; ours is. Keys that are not known are passe
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, TypeGuard
 
 from p2p.codec import bencode
 from p2p.codec.compact import (
+    NODE6_SIZE,
     NODE_ID_SIZE,
+    NODE_SIZE,
     PEER6_SIZE,
     PEER_SIZE,
     CompactNode,
-    decode_nodes,
-    decode_nodes6,
+    CompactNodes,
     pack,
     unpack,
 )
@@ -63,6 +65,27 @@ _WANTS: Final = {
     (True,): b"4:wantl2:n6e",
     (False, True): b"4:wantl2:n42:n6e",
 }
+
+
+def _strings(*sizes: int) -> bytes:
+    """A pattern for a byte string of one of these sizes, in bencode."""
+    return b"(%b)" % b"|".join(b"%d:.{%d}" % (size, size) for size in sizes)
+
+
+_TAIL: Final = b"1:t%b(?:1:v%b)?1:y1:" % (_strings(4, 2, 8, 1), _strings(4, 8))
+_QUESTION: Final = re.compile(
+    b"d1:ad2:id20:(.{20})"
+    b"(?:e1:q4:ping|9:info_hash20:(.{20})e1:q9:get_peers|6:target20:(.{20})e1:q9:find_node)(2:roi1e)?%bqe" % _TAIL,
+    re.DOTALL,
+)
+_ANSWER: Final = re.compile(
+    b"d(?:2:ip6:(.{6}))?1:rd2:id20:(.{20})(?:5:nodes%b)?(?:5:token%b)?(?:6:valuesl((?:6:.{6}){1,%d})e)?e%bre"
+    % (_strings(*range(8 * NODE_SIZE, 0, -NODE_SIZE)), _strings(8, 4, 20), MAX_VALUES, _TAIL),
+    re.DOTALL,
+)
+"""The forms of nearly all queries and responses of an IPv4 network, sorted and without keys of extensions. Every string
+states its size, so a datagram fits a pattern in one way only, and that is what its bencode says; all else, and all that
+is wrong, goes through the decoder. The tests hold the two against each other."""
 
 
 class Ping(NamedTuple):
@@ -137,6 +160,10 @@ def decode(datagram: bytes) -> Message:
         raise DhtError(f"a datagram of {len(datagram)} bytes is no KRPC message")
     if not datagram.startswith(b"d"):
         raise DhtError("a datagram that is no bencoded dict")
+    if (answer := _ANSWER.fullmatch(datagram)) is not None:
+        return _plain_response(answer)
+    if (question := _QUESTION.fullmatch(datagram)) is not None:
+        return _plain_query(question)
     try:
         fields = bencode.decode_lenient(datagram)
     except BencodeError as error:
@@ -224,6 +251,37 @@ def encode_reply(
     return b"".join(parts)
 
 
+def _plain_query(match: re.Match[bytes]) -> Query:
+    """What a datagram of the form _QUESTION says."""
+    sender, info_hash, target, read_only, transaction, version = match.groups()
+    ask: Ask = Ping()
+    if info_hash is not None:
+        ask = GetPeers(InfoHash(info_hash))
+    elif target is not None:
+        ask = FindNode(NodeId(target))
+    return Query(_content(transaction), NodeId(sender), ask, read_only is not None, version and _content(version))
+
+
+def _plain_response(match: re.Match[bytes]) -> Response:
+    """What a datagram of the form _ANSWER says."""
+    ip, sender, nodes, token, values, transaction, version = match.groups()
+    return Response(
+        _content(transaction),
+        NodeId(sender),
+        () if nodes is None else CompactNodes(_content(nodes), NODE_SIZE),
+        (),
+        () if values is None else [unpack(values[at : at + PEER_SIZE]) for at in range(2, len(values), 2 + PEER_SIZE)],
+        token and _content(token),
+        None if ip is None else unpack(ip),
+        version and _content(version),
+    )
+
+
+def _content(string: bytes) -> bytes:
+    """The content of a byte string in bencode."""
+    return string[string.index(b":") + 1 :]
+
+
 def _query(transaction: bytes, fields: dict[bytes, Value]) -> Query | BadQuery:
     method, arguments = fields.get(b"q"), fields.get(b"a")
     if not isinstance(method, bytes) or not isinstance(arguments, dict):
@@ -280,8 +338,8 @@ def _response(transaction: bytes, fields: dict[bytes, Value]) -> Response:
         return Response(
             transaction,
             NodeId(sender),
-            decode_nodes(nodes)[:MAX_NODES] if nodes else (),
-            decode_nodes6(nodes6)[:MAX_NODES] if nodes6 else (),
+            _nodes(nodes, NODE_SIZE),
+            _nodes(nodes6, NODE6_SIZE),
             [unpack(value) for value in values[:MAX_VALUES] if _is_peer(value)] if values else (),
             token,
             _ip(fields),
@@ -289,6 +347,15 @@ def _response(transaction: bytes, fields: dict[bytes, Value]) -> Response:
         )
     except RemoteProtocolError as error:
         raise DhtError(str(error)) from error
+
+
+def _nodes(raw: bytes, size: int) -> Sequence[CompactNode]:
+    """The first MAX_NODES of a list. Raises RemoteProtocolError for a length that is no multiple."""
+    if not raw:
+        return ()
+    nodes = CompactNodes(raw, size)
+    del nodes.entries[MAX_NODES:]
+    return nodes
 
 
 def _error(transaction: bytes, fields: dict[bytes, Value]) -> ErrorReply:

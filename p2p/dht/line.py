@@ -61,9 +61,7 @@ class Line:
         self._traffic.queries_sent += 1
         self.send(encode(Query(transaction, family.own_id, what, self._read_only)), address)
         if run is not None:
-            stall = family.round_trips.stall_after
-            self._watch(now + stall, waiting, given_up=False)
-            self._watch(now + min(GIVE_UP * stall, TIMEOUT), waiting, given_up=True)
+            self._watch(now + family.round_trips.stall_after, waiting, given_up=False)
 
     def send(self, datagram: bytes, address: Address) -> None:
         """Send a datagram as it is."""
@@ -79,8 +77,11 @@ class Line:
         """A query that is late by now; None when all have been told."""
         stalls = self._stalls
         while stalls and stalls[0][0] <= now:
-            _, _, waiting, given_up = heappop(stalls)
+            when, _, waiting, given_up = heappop(stalls)
             if not waiting.over:
+                if not given_up:
+                    stall = when - waiting.sent
+                    self._watch(waiting.sent + min(GIVE_UP * stall, TIMEOUT), waiting, given_up=True)
                 return Late(waiting, given_up)
         return None
 

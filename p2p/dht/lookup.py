@@ -13,7 +13,6 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from p2p.dht.node_id import reach
 from p2p.dht.routing_table import Contact, K, Shortlist
 
 if TYPE_CHECKING:
@@ -93,15 +92,15 @@ class Lookup:
         for contact in contacts:
             if contact.id in self._states or contact in shortlist:
                 continue
-            host = contact.address.host
-            if not reach(host).is_local:
+            if not contact.reach.is_local:
+                host = contact.address.host
                 count = self._hosts.get(host, 0)
                 if count >= MAX_CANDIDATES_PER_HOST:
                     continue
                 self._hosts[host] = count + 1
             shortlist.push(contact)
             self._depths[contact.id] = depth
-            nearer = nearer or shortlist.node.distance_to(contact) < bound
+            nearer = nearer or shortlist.node.long_id ^ contact.long_id < bound
         for dropped in shortlist.trim(MAX_CANDIDATES):
             self._hosts.pop(dropped.address.host, None)
         return nearer

@@ -25,7 +25,7 @@ from kademlia.routing import KBucket, RoutingTable
 
 from p2p.codec.compact import CompactNode
 from p2p.dht.krpc import encode_node
-from p2p.dht.node_id import NODE_ID_BITS, is_id_for, reach, subnet
+from p2p.dht.node_id import NODE_ID_BITS, Reach, is_id_for, reach, subnet
 from p2p.ids import Address, NodeId
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ class Contact(Node):
         self.rtt: float | None = None
         self._compact: bytes | None = None
         self._compliant: bool | None = None
+        self._reach: Reach | None = None
 
     @property
     def compact(self) -> bytes:
@@ -86,6 +87,13 @@ class Contact(Node):
         if self._compact is None:
             self._compact = encode_node(CompactNode(self.id, self.address))
         return self._compact
+
+    @property
+    def reach(self) -> Reach:
+        """From where it can be reached; from nowhere at port 0."""
+        if self._reach is None:
+            self._reach = reach(self.address.host) if self.address.port else Reach.NOWHERE
+        return self._reach
 
     @property
     def compliant(self) -> bool:
@@ -123,7 +131,7 @@ class Shortlist(NodeHeap):
         for node in (nodes,) if isinstance(nodes, Contact) else nodes:
             if node.id not in self._members:
                 self._members[node.id] = node
-                insort(self.heap, (self.node.distance_to(node), node))
+                insort(self.heap, (self.node.long_id ^ node.long_id, node))
 
     def remove(self, peers: Iterable[bytes]) -> None:
         gone = dict.fromkeys(peers)
@@ -408,7 +416,9 @@ class NodeTable(RoutingTable):
         Buckets are prefixes, so all ids of one are nearer than all of another, and each is sorted by itself.
         """
         for bucket in sorted(self.buckets, key=lambda each: (each.range[0] ^ position) | each.width):
-            yield from sorted(bucket.nodes.values(), key=lambda each: each.long_id ^ position)
+            by_distance = {each.long_id ^ position: each for each in bucket.nodes.values()}
+            for distance in sorted(by_distance):  # bare numbers sort in a third of the time
+                yield by_distance[distance]
 
     def _forget_address(self, address: Address) -> None:
         """A node with another id has answered there: whoever was there is gone."""

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from p2p.dht.events import Announced, Event, IdChanged, Joined, PeersFound, PingFailed, Pong, SearchDone
@@ -46,6 +48,8 @@ PATIENCE: Final = 15.0
 """Seconds that a search waits for somebody to be known; the rest of joining it shares."""
 PORT_TRIES: Final = 20
 """Ports tried for one that is free in both families."""
+MAX_HELD: Final = 256
+"""Datagrams held back, with when they came, while whoever was told of something runs."""
 MAX_NAMES: Final = 64
 """Names to join by: the user's, and those of torrents (BEP 5, `nodes`)."""
 
@@ -83,6 +87,8 @@ class DhtService:
         self._joined = asyncio.Event()
         self._searches: dict[int, asyncio.Queue[Event | None]] = {}  # None: it will never end
         self._pings: dict[int, asyncio.Future[Pong]] = {}
+        self._held: deque[tuple[bytes, Address, float]] = deque()
+        self._holding = False
         self._timer: asyncio.TimerHandle | None = None
         self._due = 0.0
         self._node: DhtNode | None = None
@@ -141,6 +147,15 @@ class DhtService:
         told if it is closed before. While nobody is known it waits PATIENCE seconds for that, then finds nothing.
         Raises DhtError once closed.
         """
+        async with aclosing(self.search(info_hash, announce_port=announce_port)) as search:
+            async for event in search:
+                if isinstance(event, PeersFound):
+                    yield list(event.peers)
+
+    async def search(
+        self, info_hash: InfoHash, *, announce_port: int | None = None
+    ) -> AsyncGenerator[PeersFound | SearchDone, None]:
+        """As `get_peers`, with who told of the peers, and last how the search went."""
         await self._know_somebody()
         if announce_port is None:
             number = self._open.get_peers(info_hash, _now())
@@ -151,10 +166,11 @@ class DhtService:
         try:
             while True:
                 match await queue.get():
-                    case PeersFound(peers=peers):
-                        yield list(peers)
-                    case SearchDone():
+                    case PeersFound() as found:
+                        yield found
+                    case SearchDone() as done:
                         ended = True
+                        yield done
                         return
                     case None:
                         raise _closing()
@@ -244,8 +260,24 @@ class DhtService:
                 self._pump()
 
     def _on_datagram(self, datagram: bytes, address: Address) -> None:
-        if self._node is not None:
+        if self._holding and len(self._held) < MAX_HELD:
+            self._held.append((datagram, address, _now()))
+        elif self._node is not None:
             self._node.receive_datagram(datagram, address, _now())
+            self._pump()
+
+    def _hold(self) -> None:
+        """Let whoever has just been told of something run before the datagrams that are there already: answers come
+        in bursts, and peers are worth more now than the rest of the burst.
+        """
+        if not self._holding:
+            self._holding = True
+            asyncio.get_running_loop().call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        self._holding = False
+        while self._held and self._sockets and not self._holding:
+            self._open.receive_datagram(*self._held.popleft())
             self._pump()
 
     def _on_timer(self) -> None:
@@ -277,6 +309,7 @@ class DhtService:
                 queue = self._searches.get(number)
                 if queue is not None:
                     queue.put_nowait(event)
+                    self._hold()
             case Pong(ping=number):
                 future = self._pings.get(number)
                 if future is not None and not future.done():
