@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from tracker.private.gate import GateTotals
     from tracker.store import Totals
 
 SAMPLES: Final = 12
@@ -55,23 +56,6 @@ class SwarmFigures(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AccountFigures:
-    """A private tracker's members and torrents. Sizes in bytes, of all members together."""
-
-    members: int
-    disabled: int
-    torrents: int
-    """Registered."""
-    uploaded: int
-    downloaded: int
-    """Credited."""
-    actual_uploaded: int
-    actual_downloaded: int
-    warnings: int
-    """In force."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
     """A moment. `started` and `now` are seconds since the epoch; rates are a second, over the last minute."""
 
@@ -85,7 +69,7 @@ class Figures:
     scrape_rate: float
     saved: float | None = None
     """When swarms were last saved, seconds since the epoch; None where they are not, or not yet."""
-    accounts: AccountFigures | None = None
+    accounts: GateTotals | None = None
     """None for an open tracker."""
 
     @property
@@ -151,6 +135,5 @@ def stats_json(figures: Figures) -> dict[str, object]:
         "traffic": figures.traffic._asdict(),
     }
     if figures.accounts is not None:
-        accounts = figures.accounts
-        document["accounts"] = {name: getattr(accounts, name) for name in accounts.__slots__}
+        document["accounts"] = figures.accounts._asdict()
     return document

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from prometheus_client.metrics_core import Metric
 
-    from tracker.figures import AccountFigures, Figures
+    from tracker.figures import Figures
+    from tracker.private.gate import GateTotals
 
 F = TypeVar("F", GaugeMetricFamily, CounterMetricFamily)
 
@@ -71,23 +72,17 @@ class _Collected(Collector):
             yield from _accounts(figures.accounts)
 
 
-def _accounts(accounts: AccountFigures) -> Iterator[Metric]:
-    yield _by(
-        GaugeMetricFamily(f"{PREFIX}_members", "Members", labels=["state"]),
-        {("active",): accounts.members - accounts.disabled, ("disabled",): accounts.disabled},
-    )
-    yield _gauge("registered_torrents", "Torrents that may be announced", accounts.torrents)
-    yield _gauge("hit_and_run_warnings", "Warnings in force", accounts.warnings)
-    # Credit can be taken away by the operator, so that these are no counters.
-    yield _by(
-        GaugeMetricFamily(f"{PREFIX}_member_bytes", "Totals of all members", labels=["direction", "kind"]),
-        {
-            ("up", "credited"): accounts.uploaded,
-            ("down", "credited"): accounts.downloaded,
-            ("up", "actual"): accounts.actual_uploaded,
-            ("down", "actual"): accounts.actual_downloaded,
-        },
-    )
+def _accounts(accounts: GateTotals) -> Iterator[Metric]:
+    yield _gauge("members", "Members, disabled ones too", accounts.members)
+    yield _gauge("registered_torrents", "Torrents on record, removed ones too", accounts.torrents)
+    yield _gauge("snatches", "Members' torrents on record", accounts.snatches)
+    yield _gauge("places", "Members' clients at torrents", accounts.places)
+    yield _counter("gate_refusals", "Announces and scrapes that the rules refused", accounts.refused)
+    yield _counter("wrong_passkeys", "Unknown passkeys, by announce or login", accounts.wrong_passkeys)
+    yield _gauge("unwritten_rows", "Rows of accounts not yet in the database", accounts.unwritten_rows)
+    yield _counter("database_batches", "Batches of accounts written", accounts.batches)
+    yield _counter("lost_flags", "Notes on members that found no room", accounts.lost_flags)
+    yield _gauge("database_down", "1 while the database cannot be written", accounts.outage is not None)
 
 
 def _gauge(name: str, words: str, value: float) -> GaugeMetricFamily:

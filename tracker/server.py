@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import heapq
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from p2p.ids import Address
 from tracker import logic
 from tracker.figures import SwarmFigures, Traffic
+from tracker.gated_logic import GatedLogic
 from tracker.http_frontend import HttpFrontend
 from tracker.logic import Rules
 from tracker.memory_store import MemoryStore
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from p2p.codec.announce import AnnounceEvent, ScrapeEntry
     from p2p.ids import InfoHash
     from p2p.net.network import Network, Stream
+    from tracker.gate import Gate
     from tracker.logic import TrackerLogic
     from tracker.store import Answer, Store, Totals
 
@@ -58,10 +60,18 @@ class TrackerSettings:
     """Log every announce; slow."""
 
 
+class PrivateSide(NamedTuple):
+    """What makes a tracker private. `wall` is seconds since the epoch."""
+
+    gate: Gate
+    wall: Callable[[], float]
+
+
 class Tracker:
     """A tracker on `network`. `secret` (16 to 64 bytes) keys the UDP connection ids; equal seeds answer equally.
 
-    HTTP connections that ask for a page are given to `on_page` with what was read of the request.
+    HTTP connections that ask for a page are given to `on_page` with what was read of the request. A `private` tracker
+    asks its gate before each announce and scrape.
     """
 
     def __init__(
@@ -72,19 +82,21 @@ class Tracker:
         secret: bytes,
         settings: TrackerSettings,
         on_page: Callable[[Stream, bytes], None] | None = None,
+        private: PrivateSide | None = None,
     ) -> None:
         self._network = network
         self._rng = rng
         self._settings = settings
         self._store: Store = MemoryStore(max_torrents=settings.max_torrents, max_peers=settings.max_peers)
         told: TrackerLogic = ToldLogic(self) if settings.tell_announces else self
+        gated = None if private is None else GatedLogic(told, private.gate, private.wall)
         self._http = HttpFrontend(
             told,
             exchange_time=settings.exchange_time,
             max_connections=settings.max_connections,
             on_page=on_page,
         )
-        self._udp = UdpFrontend(told, secret=secret, clock=self._now)
+        self._udp = UdpFrontend(told, secret=secret, clock=self._now, gated=gated)
         self._sweeper: asyncio.TimerHandle | None = None
 
     async def start(self) -> None:

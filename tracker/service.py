@@ -18,7 +18,8 @@ from tracker.config import needs_restart, only_live, taken_up
 from tracker.event_log import tell
 from tracker.figures import SAMPLE_PERIOD, Figures, RateWindow
 from tracker.page_server import PageServer
-from tracker.server import Tracker, TrackerSettings
+from tracker.private.gate import PrivateGate
+from tracker.server import PrivateSide, Tracker, TrackerSettings
 from tracker.site import Site
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ class Outside:
     rng: random.Random
     secret: bytes
     """32 bytes, of which all keys are made; the same for all processes of one tracker."""
+    secrets: Callable[[int], bytes]
+    """So many bytes nobody can guess."""
     wall: Callable[[], float]
 
 
@@ -57,6 +60,7 @@ class TrackerService:
         self._outside = outside
         self._log = log
         self._tracker: Tracker | None = None
+        self._gate: PrivateGate | None = None
         self._site: Site | None = None
         self._pages: PageServer | None = None
         self._rates = RateWindow()
@@ -68,22 +72,32 @@ class TrackerService:
     async def start(self) -> None:
         """Raises a StarlingError, with nothing left open, where something cannot be had."""
         config, outside = self._config, self._outside
+        if config.private.database:
+            self._gate = PrivateGate(
+                config.private.database, config.private_rules(), secrets=outside.secrets, wall=outside.wall
+            )
         self._site = Site(
             self,
             admin=config.admin,
             proxies=config.listen.trusted_proxies,
-            register=None,
-            guesses=config.guesses.rules(),
+            register=self._gate,
             secret=outside.secret,
             wall=outside.wall,
         )
         self._pages = PageServer(self._site.answer)
         settings = _settings(config, await self._hosts())
         self._tracker = Tracker(
-            outside.network, rng=outside.rng, secret=outside.secret, settings=settings, on_page=self._pages.adopt
+            outside.network,
+            rng=outside.rng,
+            secret=outside.secret,
+            settings=settings,
+            on_page=self._pages.adopt,
+            private=None if self._gate is None else PrivateSide(self._gate, outside.wall),
         )
         self._started = outside.wall()
         try:
+            if self._gate is not None:
+                await self._gate.start()
             await self._tracker.start()
             for host, port in config.admin.bind:
                 await self._pages.open(outside.network, Address(host, port))
@@ -101,6 +115,8 @@ class TrackerService:
             await self._pages.close()
         if self._tracker is not None:
             await self._tracker.close()
+        if self._gate is not None:
+            await self._gate.close()
 
     @property
     def announce_urls(self) -> tuple[str, ...]:
@@ -123,7 +139,9 @@ class TrackerService:
         self._config = new = only_live(old, wanted)
         self._running.set_rules(new.announce.rules())
         if self._site is not None:
-            self._site.apply(new.admin, new.guesses.rules())
+            self._site.apply(new.admin)
+        if self._gate is not None:
+            self._gate.set_rules(new.private_rules())
         if self._log is not None:
             self._log.apply(new.log)
         tell("reloaded", changed=changed)
@@ -145,6 +163,7 @@ class TrackerService:
             traffic=traffic,
             announce_rate=announces,
             scrape_rate=scrapes,
+            accounts=None if self._gate is None else self._gate.totals(),
         )
 
     async def busiest(self, limit: int) -> Sequence[SwarmFigures]:

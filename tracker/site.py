@@ -8,7 +8,6 @@ shown to who is not logged in, and tries to log in count as guesses of passkeys.
 
 from __future__ import annotations
 
-import hashlib
 import ipaddress
 import json
 from http import HTTPStatus
@@ -16,11 +15,12 @@ from importlib import resources
 from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import parse_qs
 
+from p2p.errors import TrackerError
+from p2p.ids import Address
 from tracker import page_session
 from tracker.figures import stats_json
 from tracker.metrics import CONTENT_TYPE, metrics_text
 from tracker.page_server import PageAnswer, PageRequest, plain_answer
-from tracker.private.guesses import GuessLimiter, network_of
 from tracker.status_page import SHOWN_SWARMS, Note, StatusPage
 
 if TYPE_CHECKING:
@@ -29,8 +29,7 @@ if TYPE_CHECKING:
     from tracker.config import AdminConfig
     from tracker.config_values import IpNetwork
     from tracker.figures import Facts
-    from tracker.private.rules import GuessRules
-    from tracker.status_page import MemberStanding
+    from tracker.private.summary import MemberSummary
 
 _HTML: Final = "text/html; charset=utf-8"
 _NO_STORE: Final = ("Cache-Control", "no-store")
@@ -38,16 +37,16 @@ _FORM: Final = "application/x-www-form-urlencoded"
 
 
 class Register(Protocol):
-    """Where members are asked for."""
+    """Where members are asked for: the gate of a private tracker."""
 
-    async def log_in(self, passkey: str) -> int | None:
-        """The active member that a passkey opens."""
+    def log_in(self, passkey: str, source: Address, now: float) -> int:
+        """The member's number. Raises TrackerError for a wrong passkey, a disabled member, too many guesses."""
 
-    async def mark(self, member: int) -> bytes | None:
-        """What changes when a session must end; None for who is no active member."""
+    def mark(self, member_id: int) -> bytes | None:
+        """What changes when sessions must end; None for who is no active member."""
 
-    async def standing(self, member: int) -> MemberStanding:
-        """For the page. Raises RegisterError for no member."""
+    def summary(self, member_id: int, now: float) -> MemberSummary | None:
+        """What a member may see of itself; None for no member."""
 
 
 class Site:
@@ -60,7 +59,6 @@ class Site:
         admin: AdminConfig,
         proxies: tuple[IpNetwork, ...],
         register: Register | None,
-        guesses: GuessRules,
         secret: bytes,
         wall: Callable[[], float],
     ) -> None:
@@ -68,16 +66,14 @@ class Site:
         self._admin = admin
         self._proxies = proxies
         self._register = register
-        self._limiter = GuessLimiter(guesses)
         self._key = page_session.key_of(secret)
         self._wall = wall
         self._page = StatusPage()
         self._style = resources.files("tracker").joinpath("pages/status.css").read_bytes()
 
-    def apply(self, admin: AdminConfig, guesses: GuessRules) -> None:
+    def apply(self, admin: AdminConfig) -> None:
         """New settings of a reload."""
         self._admin = admin
-        self._limiter.set_rules(guesses)
 
     async def answer(self, request: PageRequest) -> PageAnswer:
         """See the module's head."""
@@ -110,17 +106,16 @@ class Site:
         figures = await self._facts.figures()
         if self._register is None:
             return _page(self._page.open_tracker(figures, await self._facts.busiest(SHOWN_SWARMS)))
-        member = await self._logged_in(request, self._register)
-        if member is None:
-            return _page(self._page.login(figures))
-        return _page(self._page.member(figures, await self._register.standing(member)))
+        member = self._logged_in(request, self._register)
+        summary = None if member is None else self._register.summary(member, self._wall())
+        return _page(self._page.login(figures) if summary is None else self._page.member(figures, summary))
 
-    async def _logged_in(self, request: PageRequest, register: Register) -> int | None:
+    def _logged_in(self, request: PageRequest, register: Register) -> int | None:
         cookie = page_session.cookie_in(request.headers.get("cookie", ""))
         session = None if cookie is None else page_session.read(cookie)
         if cookie is None or session is None:
             return None
-        mark = await register.mark(session.member)
+        mark = register.mark(session.member)
         if mark is None or not page_session.is_genuine(cookie, mark, self._key, self._wall()):
             return None
         return session.member
@@ -129,19 +124,15 @@ class Site:
         if _is_foreign(request) or not request.headers.get("content-type", "").startswith(_FORM):
             return plain_answer(HTTPStatus.FORBIDDEN)
         now = self._wall()
-        network = network_of(self._client(request) or request.source.host)
-        figures = await self._facts.figures()
-        if self._limiter.is_stopped(network, now):
-            note = Note("Too many wrong passkeys came from your network. Wait some minutes.", bad=True)
-            return _page(self._page.login(figures, [note]), HTTPStatus.TOO_MANY_REQUESTS)
-        passkey = _form_field(request.body, "passkey").strip()
-        member = await register.log_in(passkey)
-        mark = None if member is None else await register.mark(member)
-        if member is None or mark is None:
-            self._limiter.on_wrong(network, hashlib.blake2b(passkey.encode(), digest_size=16).digest(), now)
-            return _page(
-                self._page.login(figures, [Note("No member has this passkey.", bad=True)]), HTTPStatus.FORBIDDEN
-            )
+        source = Address(self._client(request) or request.source.host, request.source.port)
+        try:
+            member = register.log_in(_form_field(request.body, "passkey").strip(), source, now)
+        except TrackerError as error:
+            figures = await self._facts.figures()
+            return _page(self._page.login(figures, [Note(f"{error}.", bad=True)]), HTTPStatus.FORBIDDEN)
+        mark = register.mark(member)
+        if mark is None:
+            return plain_answer(HTTPStatus.FORBIDDEN)
         session = page_session.Session(member, int(now + page_session.LIFETIME))
         value = page_session.sign(session, mark, self._key)
         return _to_front(page_session.set_cookie(value, seconds=page_session.LIFETIME, secure=self._is_secure(request)))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tracker.figures import Figures, SwarmFigures
+    from tracker.private.summary import MemberSummary
 
 TITLE: Final = "Starling tracker"
 SHOWN_SWARMS: Final = 50
@@ -58,49 +59,6 @@ class Section:
     remark: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TorrentStanding:
-    """A member and one torrent. Bytes and seconds; `due` is the seed time still owed, None where none is."""
-
-    name: str
-    doing: str
-    """`seeding`, `leeching`, or nothing."""
-    uploaded: int
-    downloaded: int
-    seed_time: float
-    due: float | None
-    until: float | None
-    """When what is due must be done, seconds since the epoch."""
-    missed: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MemberStanding:
-    """A member as the page shows one. Bytes and seconds since the epoch."""
-
-    name: str
-    uploaded: int
-    downloaded: int
-    actual_uploaded: int
-    actual_downloaded: int
-    may_download: bool
-    reason: str
-    """Why not, for the member."""
-    minimum_ratio: float
-    """0 where none is asked."""
-    free_download: int
-    max_warnings: int
-    warnings: Sequence[tuple[str, float]]
-    """Torrents that were not seeded, and when each warning is spent."""
-    torrents: Sequence[TorrentStanding]
-    promotions: Sequence[str]
-    """What is given to the member or to everybody, in words."""
-
-    @property
-    def ratio(self) -> float:
-        return self.uploaded / self.downloaded if self.downloaded else math.inf
-
-
 class StatusPage:
     """Puts pages together."""
 
@@ -122,11 +80,11 @@ class StatusPage:
         """What a stranger sees of a private tracker."""
         return self._render(figures, notes=notes, login=True)
 
-    def member(self, figures: Figures, standing: MemberStanding) -> bytes:
+    def member(self, figures: Figures, summary: MemberSummary) -> bytes:
         """How a member stands."""
-        notes = [] if standing.may_download else [Note(f"You may not download: {standing.reason}.", bad=True)]
-        sections = [_standing(standing), *_rules(standing), _torrents(standing)]
-        return self._render(figures, notes=notes, sections=sections, member=standing.name)
+        notes = [] if summary.no_download is None else [Note(f"You may not download: {summary.no_download}", bad=True)]
+        sections = [_member_totals(summary), *_rules(summary, figures.now), _torrents(summary)]
+        return self._render(figures, notes=notes, sections=sections, member=summary.name)
 
     def _render(
         self,
@@ -220,54 +178,60 @@ def _swarms(figures: Figures, swarms: Sequence[SwarmFigures]) -> Section:
     )
 
 
-def _standing(standing: MemberStanding) -> Section:
-    low = standing.minimum_ratio > 0 and standing.downloaded > standing.free_download
-    tone = "" if not low else ("good" if standing.ratio >= standing.minimum_ratio else "bad")
+def _member_totals(summary: MemberSummary) -> Section:
+    tone = ""
+    if summary.minimum_ratio > 0 and summary.downloaded:
+        tone = "good" if summary.ratio >= summary.minimum_ratio else "bad"
     return Section(
         heading="Totals",
         figures=[
-            Figure("ratio", format_ratio(standing.uploaded, standing.downloaded), tone),
-            Figure("uploaded", format_bytes(standing.uploaded)),
-            Figure("downloaded", format_bytes(standing.downloaded)),
-            Figure("actually uploaded", format_bytes(standing.actual_uploaded)),
-            Figure("actually downloaded", format_bytes(standing.actual_downloaded)),
-            Figure("seeding", f"{sum(each.doing == 'seeding' for each in standing.torrents):,}"),
-            Figure("leeching", f"{sum(each.doing == 'leeching' for each in standing.torrents):,}"),
-            Figure("warnings", f"{len(standing.warnings):,}", "bad" if standing.warnings else ""),
+            Figure("ratio", format_ratio(summary.uploaded, summary.downloaded), tone),
+            Figure("uploaded", format_bytes(summary.uploaded)),
+            Figure("downloaded", format_bytes(summary.downloaded)),
+            Figure("actually uploaded", format_bytes(summary.actual_uploaded)),
+            Figure("actually downloaded", format_bytes(summary.actual_downloaded)),
+            Figure("seeding now", f"{sum(each.is_seeding for each in summary.active):,}"),
+            Figure("leeching now", f"{sum(not each.is_seeding for each in summary.active):,}"),
+            Figure("finished", f"{summary.finished:,}"),
+            Figure("seeded for", format_span(summary.seed_time)),
+            Figure("warnings", f"{len(summary.warnings):,}", "bad" if summary.warnings else ""),
         ],
     )
 
 
-def _rules(standing: MemberStanding) -> list[Section]:
-    sections = []
+def _rules(summary: MemberSummary, now: float) -> list[Section]:
     rules = []
-    if standing.minimum_ratio > 0:
-        free = format_bytes(standing.free_download)
-        rules.append(f"A ratio of {standing.minimum_ratio:g} is asked of who has downloaded more than {free}.")
-    if standing.max_warnings > 0:
-        rules.append(f"With {standing.max_warnings} warnings the right to download rests.")
-    rules += standing.promotions
-    if rules:
-        sections.append(Section(heading="Rules", items=rules))
-    if standing.warnings:
-        items = [f"{name} was not seeded long enough. Spent {format_time(until)}." for name, until in standing.warnings]
+    if summary.minimum_ratio > 0:
+        rules.append(f"A ratio of {summary.minimum_ratio:g} is asked for.")
+    if summary.ratio_grace_until is not None:
+        rules.append(f"Your ratio is too low: raise it until {format_time(summary.ratio_grace_until)}.")
+    if summary.slots:
+        rules.append(f"You may download {summary.slots} torrents at once.")
+    for words, until in (
+        ("Downloads are not charged", summary.freeleech_until),
+        ("Uploads are credited twice", summary.double_upload_until),
+    ):
+        if until is not None and until > now:
+            rules.append(f"{words}{'' if until == math.inf else f' until {format_time(until)}'}.")
+    sections = [Section(heading="Rules", items=rules)] if rules else []
+    if summary.warnings:
+        items = [f"{name} was not seeded long enough. Spent {format_time(until)}." for name, until in summary.warnings]
         sections.append(Section(heading="Warnings", items=items))
-    due = [each for each in standing.torrents if each.due is not None]
-    if due:
+    if summary.duties:
         rows = [
             (
-                each.name,
-                format_span(each.due or 0.0),
-                "missed" if each.missed else ("-" if each.until is None else format_time(each.until)),
+                each.torrent,
+                format_span(each.seed_time_left),
+                "the time is over" if each.until is None else format_time(each.until),
             )
-            for each in due
+            for each in summary.duties
         ]
-        columns = [Column("torrent", "name"), Column("still to seed", "number"), Column("by")]
+        columns = [Column("torrent", "name"), Column("still to seed", "number"), Column("until")]
         sections.append(Section(heading="To be seeded", columns=columns, rows=rows))
     return sections
 
 
-def _torrents(standing: MemberStanding) -> Section:
+def _torrents(summary: MemberSummary) -> Section:
     return Section(
         heading="Torrents",
         columns=[
@@ -280,14 +244,14 @@ def _torrents(standing: MemberStanding) -> Section:
         ],
         rows=[
             (
-                each.name,
-                each.doing or "-",
+                each.torrent,
+                "seeding" if each.is_seeding else "leeching",
                 format_bytes(each.uploaded),
                 format_bytes(each.downloaded),
                 format_ratio(each.uploaded, each.downloaded),
-                format_span(each.seed_time) if each.seed_time else "-",
+                format_span(each.seed_time),
             )
-            for each in standing.torrents
+            for each in summary.active
         ],
-        remark="" if standing.torrents else "Nothing was announced yet.",
+        remark="" if summary.active else "None of your clients is here now.",
     )

@@ -7,7 +7,6 @@ stop it in good order, with status 0 and 130.
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import signal
 import sys
@@ -20,7 +19,7 @@ import typer
 from p2p.cli import event_loop
 from p2p.cli.console import say
 from p2p.cli.stop_signals import INTERRUPTED, StopSignals
-from p2p.cli.tracker_register import wall
+from p2p.cli.tracker_register import secrets, wall
 from p2p.net.asyncio_network import AsyncioNetwork
 from tracker.config import ConfigSource, LogFormat, TrackerConfig
 from tracker.event_log import logging_to, tell
@@ -115,8 +114,9 @@ async def _serve(source: ConfigSource, config: TrackerConfig) -> int:
         signals.on_stop(stopped.set)
         outside = Outside(
             network=AsyncioNetwork(),
-            rng=random.Random(os.urandom(32)),  # noqa: TID251 - an entry point
-            secret=os.urandom(32),  # noqa: TID251 - an entry point
+            rng=random.Random(secrets(32)),
+            secret=secrets(32),
+            secrets=secrets,
             wall=wall,
         )
         service = TrackerService(source, config, outside, log)

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import typer
 
-from p2p.cli.console import format_duration, format_size, say_fields, say_json
+from p2p.cli.console import format_duration, say_fields, say_json
 from p2p.cli.tracker_register import AsJson  # noqa: TC001 - typer reads the annotations
 from p2p.disk.refusals import printable
 from p2p.errors import TrackerError
@@ -85,16 +85,11 @@ def _fields(told: Mapping[str, Any]) -> list[tuple[str, str]]:
     accounts = told.get("accounts")
     if accounts is not None:
         fields += [
-            ("members", f"{accounts['members']:,}, {accounts['disabled']:,} disabled"),
-            ("torrents", f"{accounts['torrents']:,} registered"),
-            (
-                "uploaded",
-                f"{format_size(accounts['uploaded'])} credited, {format_size(accounts['actual_uploaded'])} actual",
-            ),
-            (
-                "downloaded",
-                f"{format_size(accounts['downloaded'])} credited, {format_size(accounts['actual_downloaded'])} actual",
-            ),
+            ("members", f"{accounts['members']:,}"),
+            ("torrents", f"{accounts['torrents']:,} on record"),
+            ("clients", f"{accounts['places']:,}"),
+            ("wrong passkeys", f"{accounts['wrong_passkeys']:,}"),
+            ("database", str(accounts["outage"] or f"written, {accounts['unwritten_rows']:,} rows wait")),
         ]
     return fields
 
