@@ -50,7 +50,7 @@ DOUBLE_UPLOAD: Final = "double_upload"
 class MemberDesk:
     """The deciding half of a private tracker's gate; see `tracker.gate.Gate` for the three questions it answers."""
 
-    __slots__ = ("_clients", "_duties", "_guesses", "_ledger", "_rules", "refused")
+    __slots__ = ("_clients", "_duties", "_guesses", "_ledger", "_rules", "_watches_since", "refused")
 
     def __init__(self, ledger: Ledger, rules: PrivateRules) -> None:
         self._ledger = ledger
@@ -58,6 +58,7 @@ class MemberDesk:
         self._clients = ClientList(rules.clients)
         self._guesses = GuessLimiter(rules.guesses)
         self._duties: list[tuple[float, int, int]] = []
+        self._watches_since: float | None = None  # who downloaded before is not known
         self.refused = 0
         """Announces and scrapes."""
 
@@ -74,6 +75,8 @@ class MemberDesk:
 
     def take_in_all(self, everything: Everything) -> None:
         self._ledger.take_in_all(everything)
+        if self._watches_since is None:
+            self._watches_since = everything.read_at
         self._gather_duties()
 
     def take_in(self, changes: Changes) -> None:
@@ -273,7 +276,7 @@ class MemberDesk:
         lifetime = self._rules.peer_lifetime
         if before is not None and not rise.is_base:
             findings += cheats.judge_rise(rise, lifetime, self._rules.cheats)
-            if not torrent.had_taker_besides(member.id, before.seen - lifetime):
+            if self._had_no_taker(member, torrent, before.seen - lifetime):
                 findings += cheats.judge_audience(rise, self._rules.cheats)
         elif before is None and request.event is not AnnounceEvent.STARTED:
             findings += cheats.judge_first(request.uploaded, request.downloaded, self._rules.cheats)
@@ -316,6 +319,10 @@ class MemberDesk:
         member.ratio_low_since = standing.low_since(
             member.ratio_low_since, totals.uploaded, totals.downloaded, now, self._rules.ratio
         )
+
+    def _had_no_taker(self, member: Member, torrent: Torrent, since: float) -> bool:
+        watched = self._watches_since is not None and since >= self._watches_since
+        return watched and not torrent.had_taker_besides(member.id, since)
 
     def _place(
         self, member: Member, torrent: Torrent, snatch: Snatch, request: AnnounceRequest, source: Address, now: float

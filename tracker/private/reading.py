@@ -40,6 +40,7 @@ class Everything:
     places: list[tuple[int, int, bytes, Place]]
     """Member, torrent, peer id, oldest first."""
     last_change: int
+    read_at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ def read_everything(connection: sqlite3.Connection, secret: bytes, now: float) -
             snatches=list(_snatches(connection)),
             places=list(_places(connection)),
             last_change=_last_change(connection),
+            read_at=now,
         )
     finally:
         connection.execute("COMMIT")
