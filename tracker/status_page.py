@@ -204,7 +204,7 @@ def _rules(summary: MemberSummary, now: float) -> list[Section]:
     if summary.minimum_ratio > 0:
         rules.append(f"A ratio of {summary.minimum_ratio:g} is asked for.")
     if summary.ratio_grace_until is not None:
-        rules.append(f"Your ratio is too low: raise it until {format_time(summary.ratio_grace_until)}.")
+        rules.append(f"Your ratio is too low: raise it by {format_time(summary.ratio_grace_until)}.")
     if summary.slots:
         rules.append(f"You may download {summary.slots} torrents at once.")
     for words, until in (
@@ -215,7 +215,10 @@ def _rules(summary: MemberSummary, now: float) -> list[Section]:
             rules.append(f"{words}{'' if until == math.inf else f' until {format_time(until)}'}.")
     sections = [Section(heading="Rules", items=rules)] if rules else []
     if summary.warnings:
-        items = [f"{name} was not seeded long enough. Spent {format_time(until)}." for name, until in summary.warnings]
+        items = [
+            f"{name} was not seeded long enough. It counts until {format_time(until)}."
+            for name, until in summary.warnings
+        ]
         sections.append(Section(heading="Warnings", items=items))
     if summary.duties:
         rows = [
