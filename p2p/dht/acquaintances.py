@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from p2p.dht.nearby import Nearby
+
 if TYPE_CHECKING:
     from p2p.dht.routing_table import Contact
     from p2p.ids import Address, NodeId
@@ -24,6 +26,7 @@ class Acquaintances:
 
     def __init__(self) -> None:
         self._known: dict[NodeId, Contact] = {}  # by time of the last answer, oldest first
+        self._line = Nearby()
         self._silent: dict[Address, float] = {}
 
     def on_answer(self, contact: Contact) -> None:
@@ -31,13 +34,14 @@ class Acquaintances:
         self._silent.pop(contact.address, None)
         self._known.pop(contact.id, None)
         self._known[contact.id] = contact
+        self._line.put(contact)
         if len(self._known) > MAX_KNOWN:
-            del self._known[next(iter(self._known))]
+            self._forget(next(iter(self._known.values())))
 
     def on_silence(self, contact: Contact | None, address: Address, until: float) -> None:
         """It lets a query wait, or has let one fail; searches pass it over until then."""
         if contact is not None:
-            self._known.pop(contact.id, None)
+            self._forget(contact)
         self._silent.pop(address, None)
         self._silent[address] = until
         if len(self._silent) > MAX_SILENT:
@@ -48,7 +52,15 @@ class Acquaintances:
 
     def nearest(self, target: bytes, count: int, now: float) -> list[Contact]:
         """The nodes nearest to `target` of those that answered lately, in order."""
-        position = int.from_bytes(target, "big")
         since = now - KNOWN_FOR
-        lately = {each.long_id ^ position: each for each in self._known.values() if each.last_response > since}
-        return [lately[distance] for distance in sorted(lately)[:count]]
+        found: list[Contact] = []
+        for contact in self._line.nearest(int.from_bytes(target, "big")):
+            if len(found) == count:
+                break
+            if contact.last_response > since:
+                found.append(contact)
+        return found
+
+    def _forget(self, contact: Contact) -> None:
+        self._known.pop(contact.id, None)
+        self._line.discard(contact.long_id)

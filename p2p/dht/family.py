@@ -71,7 +71,8 @@ class Family:
         If that leaves nobody, the silent ones too: then it is likely us who were cut off.
         """
         found = self.table.closest(target, STARTING_POINTS, now)
-        found += self.known.nearest(target, STARTING_POINTS // 2, now)
+        held = {each.id for each in found}
+        found += [each for each in self.known.nearest(target, STARTING_POINTS // 2, now) if each.id not in held]
         return [each for each in found if not self.known.is_silent(each.address, now)] or found
 
     def believed(self, told: Sequence[CompactNode], teller: Address, now: float) -> list[Contact]:

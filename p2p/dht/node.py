@@ -1,7 +1,8 @@
 """A node of the Mainline DHT without a socket (BEP 5, 32, 42, 43): datagrams and time in, datagrams and events out.
 
-Call a method, then send `datagrams_to_send`, take each `next_event`, and call `on_timer` at `next_timer`. What the rest
-of `p2p.dht` decides is joined here: who asked and who answered reaches table, acquaintances and searches.
+Call a method, then take each `next_event`, send `datagrams_to_send`, and call `on_timer` at `next_timer`. What an
+answer brought is the first event after it; what is to be asked next is worked out only when the caller goes on. What
+the rest of `p2p.dht` decides is joined here: who asked and who answered reaches table, acquaintances and searches.
 """
 
 from __future__ import annotations
@@ -68,6 +69,8 @@ class DhtNode:
         self._searches = Searches(self._families, self._line, self._events)
         self._upkeep = Upkeep(self._families, self._line, self._searches, rng, now)
         self._last_number = 0
+        self._now = now
+        """When something last happened."""
 
     def bootstrap(self, addresses: Iterable[Address], now: float) -> None:
         """Join the network by way of these addresses and of what the table holds; `Joined` tells how it went, a family.
@@ -118,6 +121,7 @@ class DhtNode:
 
     def receive_datagram(self, data: bytes, address: Address, now: float) -> None:
         """A datagram came from `address`."""
+        self._now = now
         traffic = self._traffic
         traffic.received += 1
         traffic.bytes_received += len(data)
@@ -141,10 +145,10 @@ class DhtNode:
                 self._on_response(message, address, now)
             case ErrorReply():
                 self._on_error(message, address, now)
-        self._searches.settle(now)
 
     def datagrams_to_send(self) -> list[tuple[bytes, Address]]:
         """What is to be sent now, and where."""
+        self._searches.go_on(self._now)
         return self._line.datagrams_to_send()
 
     def next_timer(self) -> float:
@@ -155,6 +159,7 @@ class DhtNode:
 
     def on_timer(self, now: float) -> None:
         """Time has passed."""
+        self._now = now
         while (late := self._line.next_late(now)) is not None:
             if late.given_up:
                 self._searches.on_given_up(late.waiting, now)
@@ -168,6 +173,8 @@ class DhtNode:
 
     def next_event(self) -> Event | None:
         """The next thing that happened; None when all have been told."""
+        if not self._events:
+            self._searches.go_on(self._now)
         return self._events.popleft() if self._events else None
 
     @property

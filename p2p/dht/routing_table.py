@@ -25,6 +25,7 @@ from kademlia.routing import KBucket, RoutingTable
 
 from p2p.codec.compact import CompactNode
 from p2p.dht.krpc import encode_node
+from p2p.dht.nearby import Nearby
 from p2p.dht.node_id import NODE_ID_BITS, Reach, is_id_for, reach, subnet
 from p2p.ids import Address, NodeId
 
@@ -170,10 +171,13 @@ class Shortlist(NodeHeap):
 
 
 class Bucket(KBucket):
-    """A range of ids and the contacts in it, the one seen longest ago first."""
+    """A range of ids and the contacts in it, the one seen longest ago first; `line` has those that count, of all
+    buckets of a table, by their ids.
+    """
 
-    def __init__(self, low: int, high: int, ksize: int, now: float) -> None:
+    def __init__(self, low: int, high: int, ksize: int, now: float, line: Nearby | None = None) -> None:
         self._created = now
+        self._line = Nearby() if line is None else line
         self.width = high ^ low
         """The range's size less one, which is the mask of the bits that differ in it."""
         super().__init__(low, high, ksize)
@@ -203,12 +207,27 @@ class Bucket(KBucket):
         low, high = self.range
         middle = (low + high) // 2
         halves = (
-            Bucket(low, middle, self.ksize, self.last_updated),
-            Bucket(middle + 1, high, self.ksize, self.last_updated),
+            Bucket(low, middle, self.ksize, self.last_updated, self._line),
+            Bucket(middle + 1, high, self.ksize, self.last_updated, self._line),
         )
         for node in chain(self.nodes.values(), self.replacement_nodes.values()):
             halves[node.long_id > middle].add_node(node)
         return halves
+
+    def add_node(self, node: Contact) -> bool:
+        counts: bool = super().add_node(node)
+        if counts:
+            self._line.put(node)
+        return counts
+
+    def remove_node(self, node: Contact) -> None:
+        """Let a contact go; the one that came to wait last takes its place."""
+        counted = node.id in self.nodes
+        super().remove_node(node)
+        if counted:
+            self._line.discard(node.long_id)
+            if self.nodes:
+                self._line.put(next(reversed(self.nodes.values())))
 
     @property
     def prefix_bits(self) -> int:
@@ -221,6 +240,7 @@ class Bucket(KBucket):
         while self.replacement_nodes and len(self) < size:
             node_id, node = self.replacement_nodes.popitem()
             self.nodes[node_id] = node
+            self._line.put(node)
 
     def contacts(self) -> Iterator[Contact]:
         """Those that count, and then those that wait for a place."""
@@ -244,7 +264,8 @@ class NodeTable(RoutingTable):
         super().__init__(None, k, Node(own))
 
     def flush(self) -> None:
-        self.buckets = [Bucket(0, _TOP, self.ksize, self._created)]
+        self._line = Nearby()
+        self.buckets = [Bucket(0, _TOP, self.ksize, self._created, self._line)]
 
     def split_bucket(self, index: int) -> None:
         """Split a bucket; the half that does not hold our own id is as wide as its range deserves."""
@@ -301,7 +322,7 @@ class NodeTable(RoutingTable):
 
     def find_neighbors(self, node: Node, k: int | None = None, exclude: Node | None = None) -> list[Contact]:
         """The k contacts nearest to `node`, in order; not itself, nor what lives where `exclude` does."""
-        found = self._nearest(node.long_id)
+        found = self._line.nearest(node.long_id)
         wanted = (each for each in found if each.id != node.id and (exclude is None or not each.same_home_as(exclude)))
         return [each for each, _ in zip(wanted, range(k or self.ksize), strict=False)]
 
@@ -311,7 +332,7 @@ class NodeTable(RoutingTable):
         """
         good: list[Contact] = []
         doubtful: list[Contact] = []
-        for contact in self._nearest(int.from_bytes(target, "big")):
+        for contact in self._line.nearest(int.from_bytes(target, "big")):
             if len(good) >= count:
                 break
             standing = contact.standing(now)
@@ -334,7 +355,7 @@ class NodeTable(RoutingTable):
     @property
     def size(self) -> int:
         """How many count."""
-        return sum(map(len, self.buckets))
+        return len(self._line)
 
     def on_response(self, node_id: NodeId, address: Address, rtt: float, now: float) -> Contact:
         """A node has answered us; it enters if it may."""
@@ -409,16 +430,6 @@ class NodeTable(RoutingTable):
             if each.standing(now) is Standing.QUESTIONABLE and each.address not in passing
         ]
         return min(found, key=lambda each: each.last_seen, default=None)
-
-    def _nearest(self, position: int) -> Iterator[Contact]:
-        """Contacts by distance, nearest first.
-
-        Buckets are prefixes, so all ids of one are nearer than all of another, and each is sorted by itself.
-        """
-        for bucket in sorted(self.buckets, key=lambda each: (each.range[0] ^ position) | each.width):
-            by_distance = {each.long_id ^ position: each for each in bucket.nodes.values()}
-            for distance in sorted(by_distance):  # bare numbers sort in a third of the time
-                yield by_distance[distance]
 
     def _forget_address(self, address: Address) -> None:
         """A node with another id has answered there: whoever was there is gone."""

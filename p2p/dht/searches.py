@@ -92,6 +92,7 @@ class Searches:
         self._line = line
         self._events = events
         self._running: dict[Run, None] = {}
+        self._answered: dict[Run, None] = {}
         self._queue: deque[Search] = deque()
 
     @property
@@ -142,7 +143,7 @@ class Searches:
         self._events.extend(kept)
 
     def on_answer(self, waiting: Waiting, contact: Contact, response: Response, now: float) -> None:
-        """A query of a search, or an announce, was answered by `contact`."""
+        """A query of a search, or an announce, was answered by `contact`. What is asked next is for `go_on`."""
         run = waiting.run
         if run is None:
             return
@@ -166,7 +167,15 @@ class Searches:
             self._events.append(PeersFound(run.search.number, tuple(found), waiting.address))
         if run.search.purpose is Purpose.JOIN:
             self._join_other(family, response, waiting.address, now)
-        self._advance(run, now)
+        self._answered[run] = None
+
+    def go_on(self, now: float) -> None:
+        """Ask what follows from the answers that have come."""
+        while self._answered:
+            run = next(iter(self._answered))
+            del self._answered[run]
+            self._advance(run, now)
+        self.settle(now)
 
     def meet(self, contact: Contact, family: Family, now: float) -> None:
         """A node has answered: searches that it is near enough for learn of it, and those that knew nobody begin."""

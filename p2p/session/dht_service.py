@@ -267,8 +267,8 @@ class DhtService:
             self._pump()
 
     def _hold(self) -> None:
-        """Let whoever has just been told of something run before the datagrams that are there already: answers come
-        in bursts, and peers are worth more now than the rest of the burst.
+        """Let whoever has just been told of something run before anything else is sent or read: answers come in bursts,
+        and peers are worth more now than the rest of the burst.
         """
         if not self._holding:
             self._holding = True
@@ -276,6 +276,8 @@ class DhtService:
 
     def _go_on(self) -> None:
         self._holding = False
+        if self._sockets:
+            self._pump()
         while self._held and self._sockets and not self._holding:
             self._open.receive_datagram(*self._held.popleft())
             self._pump()
@@ -287,14 +289,21 @@ class DhtService:
             self._pump()
 
     def _pump(self) -> None:
-        """Carry out what the node wants: datagrams, events, the timer."""
+        """Carry out what the node wants: events, datagrams, the timer. Once somebody was told of something, the rest
+        waits until they have run.
+        """
         node = self._open
+        while not self._holding:
+            event = node.next_event()
+            if event is None:
+                break
+            self._on_event(event)
+        else:
+            return
         for datagram, address in node.datagrams_to_send():
             datagrams = self._sockets.get(address.is_ipv6)
             if datagrams is not None:
                 datagrams.send(datagram, address)
-        while (event := node.next_event()) is not None:
-            self._on_event(event)
         due = node.next_timer()
         if self._timer is not None:
             if self._due <= due:
