@@ -181,6 +181,7 @@ def test_bencode_of_any_shape_is_a_message_or_a_dht_error(kind, method, fields, 
             ANNOUNCE.replace(b"%", b"0").replace(b"12:implied_porti1e", b""),
             krpc.PROTOCOL_ERROR,
         ),
+        (ANNOUNCE.replace(b"%", b"1").replace(b"8:aoeusnth", b"65:" + bytes(65)), krpc.PROTOCOL_ERROR),
     ],
 )
 def test_a_query_that_makes_no_sense_is_owed_an_error(raw, code):
@@ -194,6 +195,7 @@ def test_a_query_that_makes_no_sense_is_owed_an_error(raw, code):
     [
         b"",
         b"d1:t2:aa1:y1:qe" + bytes(krpc.MAX_RECEIVED),
+        bencode.encode({b"a": {b"id": ME}, b"q": b"ping", b"t": b"aa", b"y": b"q", b"z": bytes(krpc.MAX_RECEIVED)}),
         b"d1:y1:qe",
         b"d1:t33:" + bytes(33) + b"1:y1:qe",
         b"d1:t2:aa1:y1:xe",
@@ -225,6 +227,15 @@ def test_what_is_told_beyond_bounds_is_left_and_a_broken_peer_costs_only_itself(
     assert found.values == [Address("192.0.2.7", 80)]
     assert found.version == b"v" * krpc.MAX_VERSION
     assert found.ip is None
+
+
+def test_lists_of_any_kind_are_cut_at_their_bounds():
+    body = {b"id": ME, b"nodes6": (YOU + bytes([0x20, 1] * 8) + b"\0\x50") * 50}
+    assert len(krpc.decode(bencode.encode({b"r": body, b"t": b"aa", b"y": b"r"})).nodes6) == krpc.MAX_NODES
+    values = [bytes([9, 9, n >> 8, n & 255, 0, 80]) for n in range(450)]
+    raw = bencode.encode({b"r": {b"id": ME, b"values": values}, b"t": b"aa", b"y": b"r"})
+    assert len(raw) <= krpc.MAX_RECEIVED
+    assert len(krpc.decode(raw).values) == krpc.MAX_VALUES
 
 
 def test_keys_may_stand_in_any_order_and_unknown_wants_are_passed_over():
