@@ -17,6 +17,7 @@ from p2p.codec import compact, http_tracker
 from p2p.codec.announce import AnnounceReply
 from p2p.errors import NetworkError, TrackerError
 from p2p.ids import Address, PeerId
+from tracker.gated_logic import passkey_of
 from tracker.logic import HTTP_LISTS
 from tracker.page_server import is_page
 from tracker.store import Family
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
 
     from p2p.codec.announce import AnnounceRequest
     from p2p.net.network import Listener, Network, Stream
+    from tracker.gated_logic import GatedLogic
     from tracker.logic import TrackerLogic
+    from tracker.store import Answer
 
 MAX_REQUEST: Final = 8_192
 """Bytes of a request with its headers, the usual bound of HTTP servers; an announce has some 400."""
@@ -47,6 +50,7 @@ class _Request(NamedTuple):
     method: bytes
     target: bytes
     keep_alive: bool
+    user_agent: str | None
 
 
 class HttpFrontend:
@@ -54,10 +58,20 @@ class HttpFrontend:
 
     `exchange_time` is how many seconds a request may take to arrive, or an answer to leave; a connection that is quiet
     as long is closed. Connections past `max_connections` are dropped at once. One whose next request is for a page
-    (`is_page`) is given to `on_page`, with what was read of it, and is none of this frontend's any more.
+    (`is_page`) is given to `on_page`, with what was read of it, and is none of this frontend's any more. `gated` is a
+    private tracker's logic, in whose place `logic` then never hears of an announce or a scrape.
     """
 
-    __slots__ = ("_connections", "_exchange_time", "_listeners", "_logic", "_max_connections", "_on_page", "_room")
+    __slots__ = (
+        "_connections",
+        "_exchange_time",
+        "_gated",
+        "_listeners",
+        "_logic",
+        "_max_connections",
+        "_on_page",
+        "_room",
+    )
 
     def __init__(
         self,
@@ -66,8 +80,10 @@ class HttpFrontend:
         exchange_time: float,
         max_connections: int,
         on_page: Callable[[Stream, bytes], None] | None = None,
+        gated: GatedLogic | None = None,
     ) -> None:
         self._logic = logic
+        self._gated = gated
         self._on_page = on_page
         self._exchange_time = exchange_time
         self._max_connections = max_connections
@@ -94,23 +110,30 @@ class HttpFrontend:
         if len(self._connections) >= self._max_connections:
             stream.abort()
             return
-        connection = _Connection(stream, self._room, self._exchange_time, self._answer, self._on_end, self._on_page)
+        kind = _Connection if self._gated is None else _MemberConnection
+        connection = kind(stream, self._room, self._exchange_time, self._answer, self._on_end, self._on_page)
         self._connections[connection] = None
         connection.begin()
 
     def _on_end(self, connection: _Connection) -> None:
         del self._connections[connection]
 
-    def _answer(self, target: bytes, source: Address) -> tuple[bytes, bytes]:
+    def _answer(self, request: _Request, source: Address) -> tuple[bytes, bytes]:
         """Status and body."""
-        path, _, query = target.partition(b"?")
+        path, _, query = request.target.partition(b"?")
+        kind = _kind_of(path) if self._gated is not None else path
         try:
-            if path == b"/announce":
-                return _OK, self._announce(http_tracker.parse_announce(query), source)
-            if path == b"/scrape":
+            if kind == b"/announce":
+                asked = http_tracker.parse_announce(query)
+                if self._gated is None:
+                    return _OK, self._announce(asked, source)
+                return _OK, self._announce_gated(self._gated, asked, passkey_of(path), source, request.user_agent)
+            if kind == b"/scrape":
+                hashes = http_tracker.parse_scrape(query)
                 family = Family.IPV6 if source.is_ipv6 else Family.IPV4
-                found = self._logic.scrape(http_tracker.parse_scrape(query), family)
-                return _OK, http_tracker.encode_scrape(found)
+                if self._gated is None:
+                    return _OK, http_tracker.encode_scrape(self._logic.scrape(hashes, family))
+                return _OK, http_tracker.encode_scrape(self._gated.scrape(hashes, passkey_of(path), source, family))
         except TrackerError as error:
             return _OK, http_tracker.encode_failure(str(error), retry_in=error.retry_in)
         if path == b"/stats":
@@ -122,10 +145,22 @@ class HttpFrontend:
         interval, answer = self._logic.announce(
             request.info_hash, peer, request.peer_id, request.left, request.event, request.num_want, HTTP_LISTS
         )
+        return self._encode(request, source, interval, answer, None)
+
+    def _announce_gated(
+        self, gated: GatedLogic, request: AnnounceRequest, passkey: str | None, source: Address, user_agent: str | None
+    ) -> bytes:
+        interval, answer, warning = gated.announce(request, passkey, source, user_agent, HTTP_LISTS)
+        return self._encode(request, source, interval, answer, warning)
+
+    def _encode(
+        self, request: AnnounceRequest, source: Address, interval: int, answer: Answer, warning: str | None
+    ) -> bytes:
         peers = compact.decode_peers6(answer.peers) if source.is_ipv6 else compact.decode_peers(answer.peers)
         ids: list[bytes] = []
         if not (request.compact or request.no_peer_id):
-            ids = self._logic.peer_ids(request.info_hash, answer.peers, Family(len(peer)))
+            family = Family.IPV6 if source.is_ipv6 else Family.IPV4
+            ids = self._logic.peer_ids(request.info_hash, answer.peers, family)
         reply = AnnounceReply(
             interval=interval,
             min_interval=self._logic.min_interval,
@@ -134,6 +169,7 @@ class HttpFrontend:
             completed=answer.completed,
             peers=tuple(peers),
             peer_ids=tuple([PeerId(each) for each in ids]),
+            warning=warning,
             external_ip=source.host,
         )
         if request.compact:
@@ -144,6 +180,15 @@ class HttpFrontend:
         totals = self._logic.totals()
         counts = {**totals._asdict(), "leechers": totals.peers - totals.seeders, "connections": len(self._connections)}
         return json.dumps(counts).encode() + b"\n"
+
+
+def _kind_of(path: bytes) -> bytes:
+    """`/announce` or `/scrape` for the paths of members, whose passkey stands before or after it; else the path."""
+    parts = path.split(b"/")
+    for word in (b"announce", b"scrape"):
+        if word in parts[1:3] and len(parts) <= 3:
+            return b"/" + word
+    return path
 
 
 class _Connection:
@@ -165,6 +210,7 @@ class _Connection:
         "_target",
         "_timer",
         "_unsent",
+        "_user_agent",
     )
 
     def __init__(
@@ -172,7 +218,7 @@ class _Connection:
         stream: Stream,
         room: memoryview,
         exchange_time: float,
-        answer: Callable[[bytes, Address], tuple[bytes, bytes]],
+        answer: Callable[[_Request, Address], tuple[bytes, bytes]],
         on_end: Callable[[_Connection], None],
         on_page: Callable[[Stream, bytes], None] | None,
     ) -> None:
@@ -185,6 +231,7 @@ class _Connection:
         self._loop = asyncio.get_running_loop()
         self._parser = httptools.HttpRequestParser(self)
         self._target = b""
+        self._user_agent: str | None = None
         self._size = 0
         self._requests: list[_Request] = []
         self._unsent: memoryview | None = None
@@ -209,8 +256,10 @@ class _Connection:
         self._target += part
 
     def on_message_complete(self) -> None:
-        self._requests.append(_Request(self._parser.get_method(), self._target, self._parser.should_keep_alive()))
+        keep_alive = self._parser.should_keep_alive()
+        self._requests.append(_Request(self._parser.get_method(), self._target, keep_alive, self._user_agent))
         self._target = b""
+        self._user_agent = None
         self._size = 0
 
     def _on_timer(self) -> None:
@@ -258,7 +307,7 @@ class _Connection:
         while self._requests and self._unsent is None and self._timer is not None:
             request = self._requests.pop(0)
             if request.method == b"GET":
-                status, body = self._answer(request.target, self._stream.remote)
+                status, body = self._answer(request, self._stream.remote)
             else:
                 status, body = _WRONG_METHOD, b""
             self._write(status, body, _KEEP if request.keep_alive else _CLOSE)
@@ -298,3 +347,13 @@ class _Connection:
         self._unsent = self._unsent[sent:] if sent < len(self._unsent) else None
         if self._unsent is None and self._closing:
             self.end()
+
+
+class _MemberConnection(_Connection):
+    """One that tells of its client's program too, which a private tracker has rules for."""
+
+    __slots__ = ()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if name.lower() == b"user-agent":
+            self._user_agent = value.decode("latin-1")

@@ -95,6 +95,7 @@ class Tracker:
             exchange_time=settings.exchange_time,
             max_connections=settings.max_connections,
             on_page=on_page,
+            gated=gated,
         )
         self._udp = UdpFrontend(told, secret=secret, clock=self._now, gated=gated)
         self._sweeper: asyncio.TimerHandle | None = None
