@@ -17,7 +17,7 @@ from tracker.private.database import DatabaseError
 from tracker.private.desk import MemberDesk
 from tracker.private.ledger import Ledger
 from tracker.private.reading import Changes, Everything
-from tracker.private.writer import POLL, Ended, Outage, Writer, Written
+from tracker.private.writer import PATIENCE, POLL, Ended, Outage, Writer, Written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -79,6 +79,7 @@ class PrivateGate:
         flush_every: float = FLUSH_EVERY,
         flush_rows: int = FLUSH_ROWS,
         poll: float = POLL,
+        patience: float = PATIENCE,
     ) -> None:
         self._path = Path(path)
         self._rules = rules
@@ -87,6 +88,7 @@ class PrivateGate:
         self._flush_every = flush_every
         self._flush_rows = flush_rows
         self._poll = poll
+        self._patience = patience
         self._ledger = Ledger(secrets(RUN_SIZE))
         self._desk = MemberDesk(self._ledger, rules)
         self._writer: Writer | None = None
@@ -104,7 +106,12 @@ class PrivateGate:
         self._loop = asyncio.get_running_loop()
         self._loaded = self._loop.create_future()
         self._writer = Writer(
-            self._path, deliver=self._deliver, wall=self._wall, secrets=self._secrets, poll=self._poll
+            self._path,
+            deliver=self._deliver,
+            wall=self._wall,
+            secrets=self._secrets,
+            poll=self._poll,
+            patience=self._patience,
         )
         self._writer.start()
         try:

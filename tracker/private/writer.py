@@ -81,12 +81,14 @@ class Writer:
         wall: Callable[[], float],
         secrets: Callable[[int], bytes],
         poll: float = POLL,
+        patience: float = PATIENCE,
     ) -> None:
         self._path = path
         self._deliver = deliver
         self._wall = wall
         self._secrets = secrets
         self._poll = poll
+        self._patience = patience
         self._orders: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="tracker accounts", daemon=True)
         self._ends = threading.Event()
@@ -209,12 +211,11 @@ class Writer:
             else:
                 raise DatabaseError("the file is gone, and nothing is left to write it from")
         elif self._connection is not None:
-            log.error("the database %s was replaced under the running tracker and is read anew", self._path)
             self._disconnect()
         return self._connect()
 
     def _connect(self) -> sqlite3.Connection:
-        connection = connect(self._path, patience=PATIENCE)
+        connection = connect(self._path, patience=self._patience)
         try:
             with writing(connection):
                 passkeys.secret_of(connection, self._secrets)
@@ -222,6 +223,8 @@ class Writer:
             if identity == self._identity:
                 self._seen_version = _NOT_SEEN  # the same file: what others changed in it is noted there
             else:
+                if self._identity is not None:
+                    log.error("the database %s was replaced under the running tracker and is read anew", self._path)
                 self._seen_version = _data_version(connection)
                 self._read_everything(connection)
                 self._identity = identity
