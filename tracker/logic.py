@@ -1,4 +1,4 @@
-"""What a tracker answers: pure decisions over a store, the same for HTTP and UDP, in plain values.
+"""What a tracker answers: decisions over a store, the same for HTTP and UDP, in plain values.
 
 The rules: a peer's address is the one its packets come from, never one it claims; an answer is made of the swarm of
 that address's family; how long to wait is spread by chance, so that a swarm that came together does not come back so.
@@ -22,7 +22,7 @@ from tracker.store import Role
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from p2p.codec.announce import ScrapeEntry
     from tracker.store import Answer, Family, Store, Totals
@@ -39,10 +39,14 @@ HTTP_LISTS: Final = 1
 UDP_LISTS: Final = 3
 """The same over UDP, where an answer may be lost on the way and BEP 15 has the client ask again."""
 
-_NO_PORT: Final = bytes(2)
-_STOPPED = AnnounceEvent.STOPPED
-_COMPLETED = AnnounceEvent.COMPLETED
-_PAUSED = AnnounceEvent.PAUSED
+# Looked up once: an enum's members are found by a search through its class.
+_NONE: Final = AnnounceEvent.NONE
+_STOPPED: Final = AnnounceEvent.STOPPED
+_COMPLETED: Final = AnnounceEvent.COMPLETED
+_PAUSED: Final = AnnounceEvent.PAUSED
+_DOWNLOADER: Final = Role.DOWNLOADER
+_PARTIAL_SEED: Final = Role.PARTIAL_SEED
+_SEEDER: Final = Role.SEEDER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,46 +95,79 @@ class TrackerLogic(Protocol):
         """Whole seconds before which a peer is given no peers again."""
 
 
-def announce(
-    info_hash: bytes,
-    peer: bytes,
-    peer_id: bytes,
-    left: int,
-    event: AnnounceEvent,
-    want: int,
-    lists: int,
-    *,
-    store: Store,
-    now: float,
-    rng: random.Random,
-    rules: Rules,
-) -> tuple[int, Answer]:
-    """Enter, renew or remove the peer and answer it: see `TrackerLogic.announce`.
+class SwarmLogic:
+    """The open tracker: a `TrackerLogic` over a store. `clock` tells seconds, `rng` is all its chance."""
 
-    Raises TrackerError for a port no peer can listen on, and when the store is full.
-    """
-    if event is _STOPPED:
-        answer = store.remove(info_hash, peer)
-    else:
-        if peer.endswith(_NO_PORT):
-            raise TrackerError("port 0 cannot be reached")
-        if left == 0:
-            role = Role.SEEDER
+    __slots__ = (
+        "_clock",
+        "_default_peers",
+        "_enter",
+        "_interval",
+        "_max_peers",
+        "_min_interval",
+        "_rng",
+        "_rules",
+        "_spread",
+        "_store",
+    )
+
+    def __init__(self, store: Store, *, rng: random.Random, clock: Callable[[], float], rules: Rules) -> None:
+        self._store = store
+        self._enter = store.announce
+        self._rng = rng
+        self._clock = clock
+        self.set_rules(rules)
+
+    def set_rules(self, rules: Rules) -> None:
+        """From the next announce on."""
+        self._rules = rules
+        # Read at every announce: kept apart from what they are made of.
+        self._interval = max(1.0, rules.interval)
+        self._spread = SPREAD * rules.interval
+        self._min_interval = rules.min_interval
+        self._max_peers = rules.max_peers
+        self._default_peers = rules.default_peers
+
+    def announce(
+        self, info_hash: bytes, peer: bytes, peer_id: bytes, left: int, event: AnnounceEvent, want: int, lists: int
+    ) -> tuple[int, Answer]:
+        """Enter, renew or remove the peer and answer it. Raises TrackerError for port 0 and when the store is full."""
+        rng = self._rng
+        role = _DOWNLOADER if left else _SEEDER
+        if event is not _NONE:
+            if event is _STOPPED:
+                return int(self._interval + self._spread * rng.random()), self._store.remove(info_hash, peer)
             if event is _COMPLETED:
-                store.complete(info_hash, peer)
-        else:
-            role = Role.PARTIAL_SEED if event is _PAUSED else Role.DOWNLOADER
-        want = rules.default_peers if want < 0 else min(want, rules.max_peers)
-        answer = store.announce(info_hash, peer, peer_id, role, want, now, rng, rules.min_interval, lists)
-        if answer.wait:
-            return math.ceil(answer.wait + rules.min_interval * SPREAD * rng.random()), answer
-    return max(1, round(rules.interval * (1 + SPREAD * rng.random()))), answer
+                if not left:
+                    self._store.complete(info_hash, peer)
+            elif event is _PAUSED and left:
+                role = _PARTIAL_SEED
+        if peer[-1] == 0 and peer[-2] == 0:
+            raise TrackerError("port 0 cannot be reached")
+        if want < 0:
+            want = self._default_peers
+        elif want > self._max_peers:
+            want = self._max_peers
+        answer = self._enter(info_hash, peer, peer_id, role, want, self._clock(), rng, self._min_interval, lists)
+        if answer[4]:
+            return math.ceil(answer.wait + self._min_interval * SPREAD * rng.random()), answer
+        return int(self._interval + self._spread * rng.random()), answer
 
+    def peer_ids(self, info_hash: bytes, peers: bytes | bytearray, family: Family) -> list[bytes]:
+        return self._store.peer_ids(info_hash, peers, family)
 
-def scrape(info_hashes: Sequence[InfoHash], family: Family, store: Store, rules: Rules) -> dict[InfoHash, ScrapeEntry]:
-    """The swarms of one family; none named means all of them. Raises TrackerError where all are too many."""
-    if not info_hashes:
-        info_hashes = [InfoHash(each) for each in store.info_hashes(family, rules.max_full_scrape + 1)]
-        if len(info_hashes) > rules.max_full_scrape:
-            raise TrackerError("too many torrents for one scrape; name those you want")
-    return {info_hash: store.counts(info_hash, family) for info_hash in info_hashes}
+    def scrape(self, info_hashes: Sequence[InfoHash], family: Family) -> dict[InfoHash, ScrapeEntry]:
+        """The swarms of one family; none named means all of them. Raises TrackerError where all are too many."""
+        if not info_hashes:
+            most = self._rules.max_full_scrape
+            info_hashes = [InfoHash(each) for each in self._store.info_hashes(family, most + 1)]
+            if len(info_hashes) > most:
+                raise TrackerError("too many torrents for one scrape; name those you want")
+        return {info_hash: self._store.counts(info_hash, family) for info_hash in info_hashes}
+
+    def totals(self) -> Totals:
+        return self._store.totals()
+
+    @property
+    def min_interval(self) -> int:
+        return max(1, round(self._min_interval))

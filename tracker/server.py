@@ -8,11 +8,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from p2p.ids import Address
-from tracker import logic
 from tracker.figures import SwarmFigures, Traffic
 from tracker.gated_logic import GatedLogic
 from tracker.http_frontend import HttpFrontend
-from tracker.logic import Rules
+from tracker.logic import Rules, SwarmLogic
 from tracker.memory_store import MemoryStore
 from tracker.store import Family
 from tracker.told_logic import ToldLogic
@@ -85,9 +84,9 @@ class Tracker:
         private: PrivateSide | None = None,
     ) -> None:
         self._network = network
-        self._rng = rng
         self._settings = settings
         self._store: Store = MemoryStore(max_torrents=settings.max_torrents, max_peers=settings.max_peers)
+        self._logic = SwarmLogic(self._store, rng=rng, clock=self._now, rules=settings.rules)
         told: TrackerLogic = ToldLogic(self) if settings.tell_announces else self
         gated = None if private is None else GatedLogic(told, private.gate, private.wall)
         self._http = HttpFrontend(
@@ -138,18 +137,14 @@ class Tracker:
     def announce(
         self, info_hash: bytes, peer: bytes, peer_id: bytes, left: int, event: AnnounceEvent, want: int, lists: int
     ) -> tuple[int, Answer]:
-        """See `tracker.logic.announce`."""
-        store, rng, rules = self._store, self._rng, self._settings.rules
-        return logic.announce(
-            info_hash, peer, peer_id, left, event, want, lists, store=store, now=self._now(), rng=rng, rules=rules
-        )
+        """See `tracker.logic.TrackerLogic`, as for the methods below."""
+        return self._logic.announce(info_hash, peer, peer_id, left, event, want, lists)
 
     def peer_ids(self, info_hash: bytes, peers: bytes | bytearray, family: Family) -> list[bytes]:
-        return self._store.peer_ids(info_hash, peers, family)
+        return self._logic.peer_ids(info_hash, peers, family)
 
     def scrape(self, info_hashes: Sequence[InfoHash], family: Family) -> dict[InfoHash, ScrapeEntry]:
-        """See `tracker.logic.scrape`."""
-        return logic.scrape(info_hashes, family, self._store, self._settings.rules)
+        return self._logic.scrape(info_hashes, family)
 
     def totals(self) -> Totals:
         return self._store.totals()
@@ -161,6 +156,7 @@ class Tracker:
     def set_rules(self, rules: Rules) -> None:
         """From the next announce on; peers that are here expire by the new lifetime."""
         self._settings = replace(self._settings, rules=rules)
+        self._logic.set_rules(rules)
 
     @property
     def store(self) -> Store:
@@ -184,7 +180,7 @@ class Tracker:
 
     @property
     def min_interval(self) -> int:
-        return max(1, round(self._settings.rules.min_interval))
+        return self._logic.min_interval
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()

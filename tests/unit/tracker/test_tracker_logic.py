@@ -13,8 +13,7 @@ from p2p.codec import compact
 from p2p.codec.announce import AnnounceEvent, ScrapeEntry
 from p2p.errors import TrackerError
 from p2p.ids import Address
-from tracker import logic
-from tracker.logic import HTTP_LISTS, UDP_LISTS, Rules
+from tracker.logic import HTTP_LISTS, UDP_LISTS, Rules, SwarmLogic
 from tracker.memory_store import MemoryStore
 from tracker.store import Family
 
@@ -34,28 +33,21 @@ class Told(NamedTuple):
 class Desk:
     """A store and the rest of what an announce needs."""
 
-    def __init__(self, rules=RULES):
+    def __init__(self, rules=RULES, seed=5):
         self.store = MemoryStore(max_torrents=100, max_peers=1_000)
-        self.rng = random.Random(5)
         self.rules = rules
         self.now = 0.0
+        self.logic = SwarmLogic(self.store, rng=random.Random(seed), clock=lambda: self.now, rules=rules)
 
     def announce(self, host="10.0.0.1", port=6881, **fields):
         fields = {"info_hash": HASH, "peer_id": b"p" * 20, "left": 9, "event": AnnounceEvent.NONE, **fields}
         fields = {"want": -1, "lists": HTTP_LISTS, **fields}
-        interval, answer = logic.announce(
-            peer=compact.pack(Address(host, port)),
-            **fields,
-            store=self.store,
-            now=self.now,
-            rng=self.rng,
-            rules=self.rules,
-        )
+        interval, answer = self.logic.announce(peer=compact.pack(Address(host, port)), **fields)
         decode = compact.decode_peers6 if ":" in host else compact.decode_peers
         return Told(interval, tuple(decode(answer.peers)), *answer[:3])
 
     def scrape(self, *hashes, family=Family.IPV4):
-        return logic.scrape(hashes, family, self.store, self.rules)
+        return self.logic.scrape(hashes, family)
 
 
 @pytest.fixture
@@ -171,8 +163,7 @@ def test_intervals_are_spread_but_never_short(desk):
 
 @given(st.floats(1.0, 10_000.0), st.integers(0, 2**32))
 def test_a_peer_that_keeps_its_interval_never_expires(interval, seed):
-    desk = Desk(Rules(interval=interval))
-    desk.rng = random.Random(seed)
+    desk = Desk(Rules(interval=interval), seed)
     for _ in range(5):
         desk.now += desk.announce().interval
         assert desk.store.expire(desk.now - desk.rules.peer_lifetime, 100)
