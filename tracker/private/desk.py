@@ -20,7 +20,7 @@ from tracker.private import accounts, cheats, passkeys, standing, words
 from tracker.private.accounts import MAX_COUNTER, Place
 from tracker.private.cheats import Cheat, Finding
 from tracker.private.clients import ClientList
-from tracker.private.guesses import GuessLimiter, network_of
+from tracker.private.guesses import GuessLimiter, network_of, network_of_compact
 from tracker.private.records import FlagKey, Totals, Warned
 from tracker.private.standing import Duty
 
@@ -98,7 +98,8 @@ class MemberDesk:
         torrent = self._ledger.torrents.get(admission.torrent)
         if member is None or torrent is None:
             return  # taken out of the register between question and answer
-        self._account(member, torrent, request, source, now)
+        if request.event is not AnnounceEvent.STOPPED or _is_here(member, torrent, request):
+            self._account(member, torrent, request, source, now)
         if admission.gives_peers and _fetches(request):
             member.downloading[torrent.id] = now
         else:
@@ -190,10 +191,10 @@ class MemberDesk:
             raise TrackerError("uploaded and downloaded are impossible")
         if request.event is AnnounceEvent.STOPPED:
             return Admission(member.id, torrent.id, gives_peers=False)
-        self._check_networks(member, source, now)
         snatch = member.snatches.get(torrent.id)
+        self._check_networks(member, _moved_from(snatch, request, source), source, now)
         if _fetches(request) and (reason := self.no_download(member, now)) is not None:
-            if snatch is not None and request.peer_id in snatch.places:
+            if _is_here(member, torrent, request):
                 self._account(member, torrent, request, source, now)
             member.downloading.pop(torrent.id, None)
             raise TrackerError(f"Access denied, leeching forbidden: {reason}")
@@ -223,25 +224,29 @@ class MemberDesk:
         if not info_hashes:
             raise TrackerError("A scrape must name its torrents here")
 
-    def _check_networks(self, member: Member, source: Address, now: float) -> None:
+    def _check_networks(self, member: Member, moved_from: SourceNetwork | None, source: Address, now: float) -> None:
+        """Flag or refuse a passkey that comes up where it was not while it is in use elsewhere."""
         network = network_of(source.host)
-        if network in member.networks or len(member.networks) < self._rules.cheats.networks:
+        last = member.networks.get(network)
+        if last is not None and last >= now - self._rules.peer_lifetime:
             return
-        count = self._networks_in_use(member, network, now)
+        in_use = self._networks_in_use(member, network, now)
+        count = len(in_use) - (moved_from in in_use)
         if count >= self._rules.cheats.networks:
-            finding = Finding(Cheat.NETWORKS, f"in use from {count} others at the same time", takes_credit=False)
+            finding = Finding(Cheat.NETWORKS, f"in use from {count} more at the same time", takes_credit=False)
             self._flag(member, None, finding, source, now)
         if count >= self._rules.cheats.max_networks:
             raise TrackerError(f"Your passkey is in use from {count} other places: change it if it was stolen")
 
-    def _networks_in_use(self, member: Member, beside: SourceNetwork, now: float) -> int:
+    def _networks_in_use(self, member: Member, beside: SourceNetwork, now: float) -> list[SourceNetwork]:
         since = now - self._rules.peer_lifetime
         if len(member.networks) > KNOWN_NETWORKS:
             member.networks = {network: seen for network, seen in member.networks.items() if seen >= since}
-        return sum(
-            type(network) is type(beside) and network != beside and seen >= since
+        return [
+            network
             for network, seen in member.networks.items()
-        )
+            if type(network) is type(beside) and network != beside and seen >= since
+        ]
 
     def _own_places(self, snatch: Snatch, request: AnnounceRequest, source: Address, now: float) -> list[Place]:
         """The member's other clients at this torrent that are there; one at the same address was this one before."""
@@ -311,6 +316,8 @@ class MemberDesk:
         ):
             snatch.finished = now
             self._ledger.on_finished(member, torrent.id)
+        if (left := _moved_from(snatch, request, source)) is not None:
+            member.networks.pop(left, None)  # who else is there says so within an interval
         self._place(member, torrent, snatch, request, source, now)
         self._judge_duty(member, torrent, snatch, request, now)
         member.last_seen = now
@@ -392,14 +399,35 @@ class MemberDesk:
 
     def _flag(self, member: Member, torrent: Torrent | None, finding: Finding, source: Address, now: float) -> None:
         key = FlagKey(member.id, 0 if torrent is None else torrent.id, finding.kind.value)
-        self._ledger.flag(key, finding.detail, source.host, now)
-        log.warning(
-            "member %d at torrent %d, from %s: %s: %s", key.member, key.torrent, source.host, key.kind, finding.detail
-        )
+        if self._ledger.flag(key, finding.detail, source.host, now):
+            log.warning(
+                "member %d at torrent %d, from %s: %s: %s",
+                key.member,
+                key.torrent,
+                source.host,
+                key.kind,
+                finding.detail,
+            )
 
 
 def _fetches(request: AnnounceRequest) -> bool:
     return request.left > 0 and request.event not in (AnnounceEvent.PAUSED, AnnounceEvent.STOPPED)
+
+
+def _is_here(member: Member, torrent: Torrent, request: AnnounceRequest) -> bool:
+    snatch = member.snatches.get(torrent.id)
+    return snatch is not None and request.peer_id in snatch.places
+
+
+def _moved_from(snatch: Snatch | None, request: AnnounceRequest, source: Address) -> SourceNetwork | None:
+    """The network the client has left, told by its peer id and key; None for one that is new or where it was."""
+    place = None if snatch is None else snatch.places.get(request.peer_id)
+    if place is None or place.key != request.key:
+        return None
+    here = compact.pack(Address(source.host, request.port))
+    before = next((each for each in place.addresses if len(each) == len(here)), here)
+    left = network_of_compact(before)
+    return None if left == network_of_compact(here) else left
 
 
 def _addresses(snatch: Snatch) -> frozenset[bytes]:

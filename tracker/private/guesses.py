@@ -24,6 +24,11 @@ def network_of(host: str) -> SourceNetwork:
     return socket.inet_pton(socket.AF_INET6, host)[:8] if ":" in host else host
 
 
+def network_of_compact(address: bytes) -> SourceNetwork:
+    """The same for an address of 6 or 18 bytes."""
+    return socket.inet_ntoa(address[:4]) if len(address) == 6 else address[:8]
+
+
 class GuessLimiter:
     """Counts what was wrong. Whether anything is let through is the caller's to decide."""
 

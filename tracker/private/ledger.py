@@ -144,15 +144,17 @@ class Ledger:
         self._dirt(member.id).lifted[torrent_id] = now
         self._dirty_rows += 1
 
-    def flag(self, key: FlagKey, detail: str, source: str, now: float) -> None:
-        """Note something for the operator; the same again is counted."""
+    def flag(self, key: FlagKey, detail: str, source: str, now: float) -> bool:
+        """Note something for the operator; the same again is counted. Whether it is new since the last batch."""
         note = self._flags.get(key)
         if note is not None:
             note.detail, note.source, note.last_seen, note.times = detail, source, now, note.times + 1
-        elif len(self._flags) < MAX_FLAGS:
+            return False
+        if len(self._flags) < MAX_FLAGS:
             self._flags[key] = FlagNote(detail, source, now, now)
         else:
             self.lost_flags += 1
+        return True
 
     def take_batch(self, now: float) -> Batch | None:
         """What is to be written next, None if there is nothing or a batch is out already."""

@@ -60,9 +60,10 @@ class CheatRules:
     """Bytes reported by a client that was never seen starting, above which it is flagged. Never credited anyway."""
     nobody: int = 64 * 1024**2
     """Bytes uploaded while nobody else was downloading the torrent, above which the member is flagged."""
-    networks: int = 3
-    """IPv4 addresses, or IPv6 networks of 64 bits, that one passkey is used from at a time before it is flagged."""
-    max_networks: int = 8
+    networks: int = 1
+    """IPv4 addresses, or IPv6 networks of 64 bits, that one passkey is used from at a time before it is flagged. A
+    client that moves is in one."""
+    max_networks: int = 6
     """The same, before further ones are refused; those in use go on."""
 
 
