@@ -105,6 +105,8 @@ class Connector:
         self._attempts = attempts(encryption)
         self._secrets = secrets
         self._ways: dict[Address, Attempt] = {}  # only of those with whom the first did not work
+        self._renamed: dict[Address, None] = {}
+        """Who is greeted under the version 2 name: libtorrent upgrades no encrypted connection."""
         self._max_peers = max_peers
         self._key = key
         self._by_id: dict[PeerId, Peer] = {}
@@ -228,7 +230,7 @@ class Connector:
             stream = await self._network.connect(address, local=self._bind(address))
         try:
             async with asyncio.timeout(HANDSHAKE_TIMEOUT):
-                opened, theirs = await self._shake(stream, attempt)
+                opened, theirs = await self._shake(stream, attempt, self._name_for(address))
         except (NetworkError, RemoteProtocolError, TimeoutError) as error:
             stream.abort()
             raise _NoHandshakeError(str(error)) from error
@@ -238,15 +240,15 @@ class Connector:
         self._remember(address, attempt)
         return opened, theirs
 
-    async def _shake(self, stream: Stream, attempt: Attempt) -> tuple[Opened, Handshake]:
-        info_hash = self._info_hashes[0]
+    def _name_for(self, address: Address) -> InfoHash:
+        return self._upgrade if self._upgrade is not None and address in self._renamed else self._info_hashes[0]
+
+    async def _shake(self, stream: Stream, attempt: Attempt, info_hash: InfoHash) -> tuple[Opened, Handshake]:
         ours = self._handshake(info_hash)
         hello = ours.encode()
         opened = await open_outgoing(stream, attempt, info_hash, hello, self._secrets)
         theirs = Handshake.parse(await read_exactly(opened.stream, HANDSHAKE_SIZE))
-        # Of a hybrid whose other name is not known yet, that name may be the answer (BEP 52); the metadata will tell.
-        upgraded = ours.v2 and len(self._info_hashes) == 1
-        if theirs.info_hash not in self._info_hashes and not upgraded:
+        if theirs.info_hash not in self._info_hashes:
             raise RemoteProtocolError("the peer answered for another torrent")
         return opened, theirs
 
@@ -341,7 +343,10 @@ class Connector:
 
     def _on_end(self, peer: Peer, end: PeerEnd, now: float) -> None:
         address = peer.address
-        if not peer.incoming:
+        if end.kind is EndKind.RENAMED and peer.listens_at is not None:
+            self._renamed[peer.listens_at] = None
+            self._peer_list.on_renamed(peer.listens_at, now)
+        elif not peer.incoming:
             if end.kind is EndKind.POINTLESS:
                 self._peer_list.on_seed(address)
             fair = end.kind is not EndKind.MISBEHAVED and end.kind is not EndKind.BANNED

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Greeting:
-    """See the module's head. `layout` is None, and `upgrade` what the link allows, until the torrent is known."""
+    """See the module's head. `layout` is None until the torrent is known."""
 
     def __init__(
         self,
@@ -41,7 +41,8 @@ class Greeting:
     ) -> None:
         self.layout = layout
         self.upgrade = upgrade
-        """Whether we would go on under a version 2 info-hash (BEP 52, Upgrade Path)."""
+        """Whether we would go on under a version 2 info-hash (BEP 52, Upgrade Path): only of what is known to be a
+        hybrid, because libtorrent drops who says so of a torrent that is none."""
         self.dht = False
         """Whether we take part in the DHT for this torrent."""
         self._peer_id = peer_id

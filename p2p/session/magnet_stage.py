@@ -70,16 +70,20 @@ class MagnetStage:
             elif metainfo.private and peer.source not in PRIVATE_SOURCES and peer.address not in peer_list:
                 peer.end(EndKind.OURS, "not found by the tracker of a private torrent")
 
-    def on_tick(self, now: float) -> InfoHash | None:
+    def on_tick(self, peer_list: PeerList, now: float) -> InfoHash | None:
         """About once a second. Returns the version 2 name, once, if peers have to be found under it for piece layers.
 
-        Those who are connected were offered to go on under that name when they were greeted (BEP 52, Upgrade Path).
+        Who is connected under the other name, knows this one too and can be reached is greeted anew under this one.
         """
         self.fetch.on_tick(now)
         if self._named_v2:
             return None
         name = self.fetch.info_hash_v2
-        self._named_v2 = name is not None
+        if name is not None:
+            self._named_v2 = True
+            for peer in list(self.fetch.peers.values()):
+                if peer.handshake.v2 and peer.handshake.info_hash != name and peer.listens_at in peer_list:
+                    peer.end(EndKind.RENAMED, "greeted anew under the version 2 info-hash")
         return name
 
 

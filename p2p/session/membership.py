@@ -89,7 +89,7 @@ class Membership:
             down=down,
             up=up,
             layout=None,
-            upgrade=magnet is not None and magnet.info_hash_v1 is not None,
+            upgrade=len(info_hashes) > 1,
         )
         self.greeting.dht = dht is not None
         self._dht = dht
@@ -171,6 +171,7 @@ class Membership:
     def set_names(self, info_hashes: tuple[InfoHash, ...]) -> None:
         """The torrent's info-hashes as they are known now, version 1 first."""
         self.info_hashes = info_hashes
+        self.greeting.upgrade = self._upgrade is not None
         if self._connector is not None:
             self._connector.on_names(info_hashes, self._upgrade)
             if self._local is not None:

@@ -13,13 +13,14 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final, Protocol
 
 from p2p.errors import LocalProtocolError, NetworkError, RemoteProtocolError
+from p2p.ids import Address
 from p2p.swarm.rate import RateMeter
 from p2p.swarm.request_queue import RequestQueue
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from p2p.ids import Address, Block, PieceIndex
+    from p2p.ids import Block, PieceIndex
     from p2p.net.network import Stream
     from p2p.session.throttle import Throttle
     from p2p.swarm.peer_list import PeerSource
@@ -49,6 +50,7 @@ class EndKind(Enum):
     POINTLESS = "pointless"
     BANNED = "banned"
     DUPLICATE = "duplicate"
+    RENAMED = "renamed"
     OURS = "stopping"
 
 
@@ -175,6 +177,14 @@ class Peer:
         self._down.forget(self.key)
         self._up.forget(self.key)
         self.ended.set_result(PeerEnd(kind, reason))
+
+    @property
+    def listens_at(self) -> Address | None:
+        """Where it takes connections; None if it reached us and has not said."""
+        if not self.incoming:
+            return self.address
+        port = None if self.wire.peer_extension is None else self.wire.peer_extension.port
+        return Address(self.address.host, port) if port else None
 
     def release(self) -> None:
         """Close the stream and give the buffers back."""

@@ -289,7 +289,6 @@ class Torrent:
             wanted=lambda index: self.file_priorities[index] > 0,
             options=self.options,
         )
-        self._members.greeting.upgrade = metainfo.version == "hybrid"
         self._set_names(metainfo.wire_info_hashes())
 
     def _set_names(self, names: tuple[InfoHash, ...]) -> None:
@@ -392,7 +391,7 @@ class Torrent:
 
     def _on_stage_tick(self, now: float) -> None:
         stage = self._members.stage
-        name = None if stage is None else stage.on_tick(now)
+        name = None if stage is None else stage.on_tick(self.peer_list, now)
         if name is not None and name not in self.info_hashes:
             self._set_names((*self.info_hashes, name))
 

@@ -248,6 +248,12 @@ class PeerList:
         if known is not None:
             self._rest(known, now + DUPLICATE_REST)
 
+    def on_renamed(self, address: Address, now: float) -> None:
+        """Its connection ended so that it is greeted anew, under another name of the torrent, at once."""
+        known = self._peers.get(address)
+        if known is not None:
+            self._rest(known, now)
+
     def on_self(self, address: Address) -> None:
         """It turned out to be ourselves: never again."""
         self._peers.pop(address, None)
