@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from p2p.codec.announce import ScrapeEntry
 from p2p.errors import TrackerError
 from tracker.store import FORGETTING, OWED, Answer, Family, Role, Totals
-from tracker.swarm import DETAIL, ID_SIZE, LIST, MAX_LISTS, ROLE, Swarm
+from tracker.swarm import DETAIL, GIVEN, ID_SIZE, LIST, ROLE, Swarm
 
 if TYPE_CHECKING:
     import random
@@ -27,6 +27,8 @@ FULL_RETRY: Final = 600.0
 
 _NOBODY = Answer(0, 0, 0, b"")
 _UNKNOWN_ID = bytes(ID_SIZE)
+
+_new = tuple.__new__  # half the price of a named tuple's own
 
 
 class MemoryStore:
@@ -73,46 +75,57 @@ class MemoryStore:
         lists: int = 1,
     ) -> Answer:
         swarm = (self._swarms4 if len(peer) == 6 else self._swarms6).get(info_hash)
-        place = None if swarm is None else swarm.places.get(peer)
-        if swarm is None or place is None:
-            if self._peers >= self._max_peers:
-                raise TrackerError("the tracker is full", retry_in=FULL_RETRY)
+        if swarm is None or (place := swarm.places.get(peer, -1)) < 0:
+            return self._welcome(info_hash, peer, peer_id, role, want, now, rng)
+        details = swarm.details
+        at = place * DETAIL
+        at_mark = at + ID_SIZE
+        mark = details[at_mark]
+        seen = swarm.seen
+        wait = seen[place] + min_interval - now
+        if details[at:at_mark] != peer_id:
             if len(peer_id) != ID_SIZE:
                 raise ValueError("a peer id has 20 bytes")
-            swarm = self._swarm_for_newcomer(info_hash, Family(len(peer)))
-            mark = role | (LIST if want > 0 else 0) | (OWED if role != 2 else 0)
-            place = swarm.enter(peer, peer_id, mark, now, rng)
-            self._peers += 1
-            self._seeders += role == 2
+            details[at:at_mark] = peer_id
             wait = 0.0
+        if wait <= 0.0:
+            wait = 0.0
+            seen[place] = now
+            renewed = role | LIST if want > 0 else role
         else:
-            details = swarm.details
-            at = place * DETAIL
-            mark = details[at + ID_SIZE]
-            wait = swarm.seen[place] + min_interval - now
-            if details[at : at + ID_SIZE] != peer_id:
-                if len(peer_id) != ID_SIZE:
-                    raise ValueError("a peer id has 20 bytes")
-                details[at : at + ID_SIZE] = peer_id
-                wait = 0.0
-            if wait <= 0.0:
-                wait = 0.0
-                swarm.seen[place] = now
-                given = LIST if want > 0 else 0
-            elif (given := mark & (LIST * MAX_LISTS)) >= lists * LIST:
+            given = mark & GIVEN
+            if given >= lists * LIST:
                 want = 0
             else:
                 wait = 0.0
-                given += LIST if want > 0 else 0
-            renewed = role | given | (OWED if role != 2 else mark & OWED)
-            if renewed != mark:
-                if (mark ^ renewed) & ROLE:
-                    place = self._change_role(swarm, peer, renewed, rng)
-                else:
-                    details[at + ID_SIZE] = renewed
+                if want > 0:
+                    given += LIST
+            renewed = role | given
+        renewed |= mark & OWED if role == 2 else OWED
+        if renewed != mark:
+            if (mark ^ renewed) & ROLE:
+                place = self._change_role(swarm, peer, renewed, rng)
+            else:
+                details[at_mark] = renewed
         peers = swarm.draw(want, rng) if role else swarm.draw_for(place, want, rng)
         seeders = swarm.seeders
-        return Answer(seeders, len(swarm.seen) - seeders, swarm.completed, peers, wait)
+        return _new(Answer, (seeders, len(seen) - seeders, swarm.completed, peers, wait))
+
+    def _welcome(
+        self, info_hash: bytes, peer: bytes, peer_id: bytes, role: Role, want: int, now: float, rng: random.Random
+    ) -> Answer:
+        """The announce of a peer that is not here."""
+        if self._peers >= self._max_peers:
+            raise TrackerError("the tracker is full", retry_in=FULL_RETRY)
+        if len(peer_id) != ID_SIZE:
+            raise ValueError("a peer id has 20 bytes")
+        swarm = self._swarm_for_newcomer(info_hash, Family(len(peer)))
+        mark = role | (LIST if want > 0 else 0) | (OWED if role != Role.SEEDER else 0)
+        place = swarm.enter(peer, peer_id, mark, now, rng)
+        self._peers += 1
+        self._seeders += role == Role.SEEDER
+        peers = swarm.draw(want, rng) if role else swarm.draw_for(place, want, rng)
+        return Answer(swarm.seeders, len(swarm.seen) - swarm.seeders, swarm.completed, peers)
 
     def complete(self, info_hash: bytes, peer: bytes) -> bool:
         swarm = self._swarms(len(peer)).get(info_hash)

@@ -23,9 +23,10 @@ ROLE: Final = 3
 """The bits of a mark that are the role."""
 
 LIST: Final = 8
-"""One of the lists given in this min interval, in a mark; there is room for MAX_LISTS."""
+"""One of the times a peer was given peers in this min interval, as a mark counts them."""
 
-MAX_LISTS: Final = 31
+GIVEN: Final = 248
+"""The bits of a mark that hold this count, up to 31."""
 
 
 class Swarm:
@@ -42,11 +43,13 @@ class Swarm:
         "places",
         "seeders",
         "seen",
+        "size",
     )
 
     def __init__(self, info_hash: bytes, family: Family) -> None:
         self.info_hash = info_hash
         self.family = family
+        self.size = int(family)  # arithmetic with a plain int is faster
         self.index = 0
         self.fetching = 0
         """Peers that fetch; they stand before the others."""
@@ -91,7 +94,7 @@ class Swarm:
 
     def leave(self, place: int) -> None:
         """Let the peer at `place` go."""
-        size = self.family
+        size = self.size
         mark = self.details[place * DETAIL + ID_SIZE]
         del self.places[bytes(self.peers[place * size : place * size + size])]
         self.seeders -= mark & ROLE == Role.SEEDER
@@ -118,7 +121,7 @@ class Swarm:
     def draw(self, want: int, rng: random.Random) -> bytes | bytearray:
         """At most `want` of those that fetch, drawn evenly: what is of use to one that rests."""
         fetching = self.fetching
-        size = self.family
+        size = self.size
         if want >= fetching:
             return self.peers[: fetching * size]
         if want <= 0:
@@ -135,34 +138,34 @@ class Swarm:
         Both parts give as many as their share is, so that no answer is all seeders or none.
         """
         peers = self.peers
-        size = self.family
+        size = self.size
         total = len(self.seen)
         if want >= total - 1:
             return peers[: own * size] + peers[own * size + size :]
         if want <= 0:
             return b""
         fetching = self.fetching
-        resting = total - fetching
-        found: bytes | bytearray = b""
-        if resting:
+        start = own + 1 + int(rng.random() * (fetching - 1))
+        if fetching == total:
+            found: bytes | bytearray = b""
+        else:
+            resting = total - fetching
             of_resting = int(want * resting / (total - 1) + rng.random())
             want -= of_resting
-            start = fetching + int(rng.random() * resting)
-            end = start + of_resting
-            if end <= total:
-                found = peers[start * size : end * size]
+            first = fetching + int(rng.random() * resting)
+            last = first + of_resting
+            if last <= total:
+                found = peers[first * size : last * size]
             else:
-                found = peers[start * size :] + peers[fetching * size : (end - resting) * size]
+                found = peers[first * size :]
+                found += peers[fetching * size : (last - resting) * size]
             if not want:
                 return found
-        # A run in the circle of the others: never from the own place, and over it where it is met.
-        start = own + 1 + int(rng.random() * (fetching - 1))
+        # A run in the circle of the others: it begins anywhere but at the own place, and steps over that.
         if start >= fetching:
             start -= fetching
         end = start + want
-        if start < own:
-            if end <= own:
-                return found + peers[start * size : end * size]
+        if start < own < end:
             found += peers[start * size : own * size]
             start = own + 1
             end += 1
@@ -180,7 +183,7 @@ class Swarm:
         return SwarmRecord(self.info_hash, self.family, self.completed, peers, details, self.seen[:])
 
     def _write(self, place: int, peer: bytes, peer_id: bytes | bytearray, mark: int, seen: float) -> None:
-        size = self.family
+        size = self.size
         self.peers[place * size : place * size + size] = peer
         at = place * DETAIL
         self.details[at : at + ID_SIZE] = peer_id
@@ -188,7 +191,7 @@ class Swarm:
         self.seen[place] = seen
 
     def _copy(self, source: int, target: int) -> None:
-        size = self.family
+        size = self.size
         peer = bytes(self.peers[source * size : source * size + size])
         self.peers[target * size : target * size + size] = peer
         self.details[target * DETAIL : target * DETAIL + DETAIL] = self.details[
@@ -198,7 +201,7 @@ class Swarm:
         self.places[peer] = target
 
     def _append_copy(self, source: int) -> None:
-        size = self.family
+        size = self.size
         peer = bytes(self.peers[source * size : source * size + size])
         self.peers += peer
         self.details += self.details[source * DETAIL : source * DETAIL + DETAIL]
