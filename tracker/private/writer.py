@@ -22,6 +22,7 @@ from tracker.private import passkeys
 from tracker.private.batch import Batch, write
 from tracker.private.database import DatabaseError, connect, prepare, writing
 from tracker.private.reading import Changes, Everything, read_changes, read_everything
+from tracker.private.server_lock import ServerLock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,6 +90,7 @@ class Writer:
         self._secrets = secrets
         self._poll = poll
         self._patience = patience
+        self._lock = ServerLock(path)
         self._orders: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="tracker accounts", daemon=True)
         self._ends = threading.Event()
@@ -132,11 +134,13 @@ class Writer:
                 self._serve()
         finally:
             self._disconnect()
+            self._lock.release()
             self._deliver(Ended(reason))
 
     def _open_first(self) -> str | None:
         try:
             prepare(self._path, patience=FIRST_PATIENCE)
+            self._lock.take()
             self._connect()
         except (sqlite3.Error, OSError) as error:
             return f"the database {self._path}: {error}"

@@ -213,7 +213,7 @@ async def test_a_removed_file_is_written_anew_with_all_that_was_in_it(path, key,
         desk.announce(key, uploaded=20, after=60.0)
     assert desk.in_file() == 20
     assert "was removed under the running tracker" in caplog.text
-    assert [each.name for each in path.parent.iterdir()] == [path.name]
+    assert sorted(each.name for each in path.parent.iterdir()) == [path.name, f"{path.name}.lock"]
     with opened(path) as connection:
         assert members.by_passkey(connection, key, now=NOW).name == "ann"
 
@@ -306,6 +306,15 @@ async def test_a_file_that_cannot_be_used_fails_the_start(tmp_path, content):
         path.write_bytes(content)
     with pytest.raises(DatabaseError):
         await Desk(path).gate.start()
+
+
+async def test_a_second_server_on_one_database_is_refused_and_a_next_one_is_not(path, key):
+    async with running(path) as desk:
+        with pytest.raises(DatabaseError, match="another tracker is running"):
+            await Desk(path).gate.start()
+        desk.announce(key)
+    async with running(path):
+        pass
 
 
 async def test_a_new_file_is_made_at_the_start(path):
