@@ -6,7 +6,7 @@ SEED ?= 1
 RUNTIME := $(VENV)/.runtime
 DEV := $(VENV)/.dev
 
-.PHONY: demo test check format interop sim bench clean
+.PHONY: demo test check format interop browser sim bench clean
 .DELETE_ON_ERROR:
 
 $(BIN)/pip:
@@ -40,6 +40,9 @@ format: $(DEV)
 
 interop: $(DEV)  ## other clients, in network namespaces where they need one
 	$(BIN)/python -m pytest tests/interop
+
+browser: $(DEV)  ## the tracker's status page in headless Chromium
+	$(BIN)/python -m pytest tests/browser
 
 sim: $(DEV)
 	STARLING_SEED=$(SEED) $(BIN)/python -m pytest tests/simulation
