@@ -15,6 +15,7 @@ from p2p.dht.events import IdChanged, PeersFound, PingFailed, Pong, SearchDone
 from p2p.dht.krpc import AnnouncePeer, ErrorReply, FindNode, GetPeers, Ping, Query, Response
 from p2p.dht.node import MAX_OWN_ADDRESSES, DhtNode
 from p2p.dht.node_id import id_for, is_id_for
+from p2p.dht.peer_store import MAX_PER_HASH
 from p2p.dht.routing_table import K
 from p2p.dht.token import ROTATION
 from p2p.dht.upkeep import MAX_VERIFYING
@@ -243,6 +244,21 @@ def test_we_are_no_contact_of_ourselves_and_are_not_asked_again():
     node.add_node(mirror, 100.0)
     node.bootstrap([mirror], 100.0)
     assert said(node) == []
+    tell(node, Query(b"aa", own_id(node), Ping()), mirror, 100.0)
+    assert said(node) == []
+
+
+@pytest.mark.parametrize("place", [Address("40.0.0.1", 0), Address("0.0.0.0", 1), Address("255.255.255.255", 1)])
+def test_nobody_is_reached_where_a_port_message_cannot_mean(place):
+    node = make()
+    node.add_node(place, 0.0)
+    assert said(node) == []
+
+
+def test_what_comes_from_port_0_is_not_answered_as_no_answer_could_arrive():
+    node = make()
+    assert ask(node, Ping(), Address(THEM.host, 0)) is None
+    assert ask(node, Ping()) is not None
 
 
 def test_who_copies_our_id_costs_no_memory():
@@ -309,6 +325,15 @@ def test_peers_announced_by_one_host_are_bounded():
     for number in range(1_000):
         ask(node, AnnouncePeer(number.to_bytes(20, "big"), 5, token))
     assert node.snapshot(0.0).families[0].stored_peers == 200
+
+
+def test_peers_of_one_hash_are_bounded_and_the_latest_stay():
+    node = make(limit=rate_limit.RateLimit(host_burst=1e9, total_burst=1e9))
+    for number in range(MAX_PER_HASH + 100):
+        source = Address(f"46.{number >> 8}.{number & 255}.1", 1)
+        token = ask(node, GetPeers(HASH), source).token
+        ask(node, AnnouncePeer(HASH, 5, token), source)
+    assert node.snapshot(0.0).families[0].stored_peers == MAX_PER_HASH
 
 
 def test_no_answer_is_larger_than_it_may_be():

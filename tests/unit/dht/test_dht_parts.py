@@ -253,6 +253,13 @@ def test_a_new_address_needs_more_voices_than_the_old():
     assert view.host == "30.0.0.2"
 
 
+def test_voices_are_bounded_and_the_oldest_are_forgotten():
+    view = OutsideView()
+    for number in range(outside.MAX_VOTES * 3):
+        view.vote(voter(number), Address(f"31.0.0.{number}", 5))
+    assert len(view._votes) == outside.MAX_VOTES
+
+
 def test_votes_of_and_for_local_addresses_do_not_count():
     view = OutsideView()
     for number in range(20):

@@ -77,6 +77,14 @@ def test_a_whole_file_of_the_wrong_content_is_refused(fields):
         SavedTable.decode(sealed(fields))
 
 
+def test_a_whole_table_larger_than_we_write_is_refused():
+    many = {False: [CompactNode(RNG.randbytes(20), Address("20.0.0.1", 1))] * (MAX_STATE // 26)}
+    raw = SavedTable(SAVED.ids, many).encode()
+    assert len(raw) > MAX_STATE
+    with pytest.raises(DhtError):
+        SavedTable.decode(raw)
+
+
 def test_no_bencode_and_too_much_of_it_are_refused():
     for body in (b"", b"pickle", bytes(MAX_STATE)):
         with pytest.raises(DhtError):
