@@ -235,6 +235,16 @@ def test_the_operator_can_lift_warnings(open_house):
     assert house.announce(key).warning is None
 
 
+def test_a_warning_that_is_not_yet_written_outlives_a_change_by_the_operator(open_house):
+    house = open_house(DUTY)
+    house.torrent()
+    key = house.member()
+    warned(house, key, 1)
+    members.set_slots(house.connection, "ann", 5)
+    house.notice()
+    assert "1 of 2" in house.announce(key, left=0).warning
+
+
 def test_a_duty_goes_on_over_a_restart(open_house):
     house = open_house(DUTY)
     house.torrent()
