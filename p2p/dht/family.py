@@ -13,7 +13,7 @@ from p2p.dht.node_id import Reach, id_for, is_id_for, reach
 from p2p.dht.outside import OutsideView
 from p2p.dht.peer_store import PeerStore
 from p2p.dht.round_trips import RoundTrips
-from p2p.dht.routing_table import NEVER, Contact, NodeTable, Standing
+from p2p.dht.routing_table import NEVER, Contact, K, NodeTable, Standing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -65,15 +65,19 @@ class Family:
     def make(cls, own_id: NodeId, rng: Random, now: float, *, ipv6: bool) -> Family:
         return cls(ipv6, own_id, NodeTable(own_id, now), PeerStore(rng))
 
-    def starting_points(self, target: bytes, now: float) -> list[Contact]:
+    def starting_points(self, target: bytes, now: float, *, count: int = STARTING_POINTS) -> list[Contact]:
         """Whom a search asks first: the nearest in the table and of those met lately, the silent ones passed over.
 
         If that leaves nobody, the silent ones too: then it is likely us who were cut off.
         """
-        found = self.table.closest(target, STARTING_POINTS, now)
+        found = self.table.closest(target, count, now)
         held = {each.id for each in found}
-        found += [each for each in self.known.nearest(target, STARTING_POINTS // 2, now) if each.id not in held]
+        found += [each for each in self.known.nearest(target, count // 2, now) if each.id not in held]
         return [each for each in found if not self.known.is_silent(each.address, now)] or found
+
+    def passed_over(self, target: bytes, now: float) -> list[Contact]:
+        """The nearest in the table that searches leave out because they let a query wait: one of theirs may be lost."""
+        return [each for each in self.table.closest(target, K, now) if self.known.is_silent(each.address, now)]
 
     def believed(self, told: Sequence[CompactNode], teller: Address, now: float) -> list[Contact]:
         """The nodes that somebody told us of and that may be: not us, not nowhere, not silent."""

@@ -184,9 +184,13 @@ class Lookup:
             self._width = LAST_WIDTH
         if not self.peers:
             self.hops = max(self.hops, depth + 1)
+        return self.on_peers(contact.id, peers)
+
+    def on_peers(self, node_id: NodeId, peers: Iterable[Address]) -> list[Address]:
+        """A node has told of peers. Those that are new."""
         found = [peer for peer in dict.fromkeys(peers) if peer not in self.peers][: MAX_PEERS - len(self.peers)]
         if found and not self.peers:
-            self.hops = depth + 1
+            self.hops = self._depths.get(node_id, 0) + 1
         self.peers.update(dict.fromkeys(found))
         return found
 

@@ -69,6 +69,8 @@ class DhtNode:
         self._searches = Searches(self._families, self._line, self._events)
         self._upkeep = Upkeep(self._families, self._line, self._searches, rng, now)
         self._last_number = 0
+        self._unread: deque[tuple[Waiting, Response]] = deque()
+        """Answers of which only the peers have been looked at."""
         self._now = now
         """When something last happened."""
 
@@ -121,6 +123,7 @@ class DhtNode:
 
     def receive_datagram(self, data: bytes, address: Address, now: float) -> None:
         """A datagram came from `address`."""
+        self._go_on()
         self._now = now
         traffic = self._traffic
         traffic.received += 1
@@ -147,8 +150,11 @@ class DhtNode:
                 self._on_error(message, address, now)
 
     def datagrams_to_send(self) -> list[tuple[bytes, Address]]:
-        """What is to be sent now, and where."""
-        self._searches.go_on(self._now)
+        """What is to be sent now, and where. There may be more after; when there is nothing, nothing is left to do."""
+        datagrams = self._line.datagrams_to_send()
+        if datagrams:
+            return datagrams
+        self._go_on()
         return self._line.datagrams_to_send()
 
     def next_timer(self) -> float:
@@ -159,6 +165,7 @@ class DhtNode:
 
     def on_timer(self, now: float) -> None:
         """Time has passed."""
+        self._go_on()
         self._now = now
         while (late := self._line.next_late(now)) is not None:
             if late.given_up:
@@ -174,7 +181,7 @@ class DhtNode:
     def next_event(self) -> Event | None:
         """The next thing that happened; None when all have been told."""
         if not self._events:
-            self._searches.go_on(self._now)
+            self._go_on()
         return self._events.popleft() if self._events else None
 
     @property
@@ -222,6 +229,12 @@ class DhtNode:
         if not query.read_only and family.table.on_query(query.sender, address, now):
             self._upkeep.verify(family, address, None, now)
 
+    def _go_on(self) -> None:
+        """Do what has been put off."""
+        while self._unread:
+            self._take_in(*self._unread.popleft(), self._now)
+        self._searches.go_on(self._now)
+
     def _on_response(self, response: Response, address: Address, now: float) -> None:
         waiting = self._line.transactions.take(response.transaction, address)
         if waiting is None:
@@ -231,7 +244,15 @@ class DhtNode:
         family = self._families[address.is_ipv6]
         if response.sender == family.own_id:
             self._on_ourselves(waiting, family, now)
-            return
+        elif response.values and self._searches.on_peers(waiting, response):
+            self._unread.append((waiting, response))
+        else:
+            self._take_in(waiting, response, now)
+
+    def _take_in(self, waiting: Waiting, response: Response, now: float) -> None:
+        """What an answer says besides peers: who is there, how fast, and whom they know."""
+        address = waiting.address
+        family = self._families[address.is_ipv6]
         rtt = now - waiting.sent
         family.last_heard = now
         family.round_trips.observe(rtt)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from p2p.dht.events import Announced, Joined, PeersFound, SearchDone
 from p2p.dht.krpc import AnnouncePeer, FindNode, GetPeers
-from p2p.dht.lookup import Lookup
+from p2p.dht.lookup import WIDTH, Lookup
 from p2p.dht.node_id import is_credible, reach
 from p2p.dht.transactions import TIMEOUT
 from p2p.ids import InfoHash, NodeId
@@ -60,6 +60,8 @@ class Run:
     family: Family
     lookup: Lookup
     done: bool = False
+    last_try: bool = False
+    """Whether it asks those passed over as well, since nobody has told of peers."""
 
 
 @dataclass(slots=True, eq=False)
@@ -93,6 +95,7 @@ class Searches:
         self._events = events
         self._running: dict[Run, None] = {}
         self._answered: dict[Run, None] = {}
+        self._begun: deque[Run] = deque()
         self._queue: deque[Search] = deque()
 
     @property
@@ -142,6 +145,18 @@ class Searches:
         self._events.clear()
         self._events.extend(kept)
 
+    def on_peers(self, waiting: Waiting, response: Response) -> bool:
+        """A node tells of peers, which is all that is looked at for now. Whether there is something new to tell."""
+        run = waiting.run
+        if run is None or waiting.announces:
+            return False
+        where = reach(waiting.address.host)
+        found = run.lookup.on_peers(response.sender, [peer for peer in response.values if is_credible(peer, where)])
+        if not found or run.done or not run.search.number:
+            return False
+        self._events.append(PeersFound(run.search.number, tuple(found), waiting.address))
+        return True
+
     def on_answer(self, waiting: Waiting, contact: Contact, response: Response, now: float) -> None:
         """A query of a search, or an announce, was answered by `contact`. What is asked next is for `go_on`."""
         run = waiting.run
@@ -157,20 +172,20 @@ class Searches:
         elif waiting.contact.id != contact.id:
             lookup.on_failed(waiting.contact)
         told = family.believed(response.nodes6 if family.ipv6 else response.nodes, waiting.address, now)
-        where = reach(waiting.address.host)
-        peers = [peer for peer in response.values if is_credible(peer, where)]
-        found = lookup.on_answer(contact, response.token, told, peers)
+        lookup.on_answer(contact, response.token, told, ())
         family.hear_of(told)
         if run.done:
             return
-        if found and run.search.number:
-            self._events.append(PeersFound(run.search.number, tuple(found), waiting.address))
         if run.search.purpose is Purpose.JOIN:
             self._join_other(family, response, waiting.address, now)
         self._answered[run] = None
 
     def go_on(self, now: float) -> None:
-        """Ask what follows from the answers that have come."""
+        """Ask what follows from the answers that have come, and let searches that have begun know all they can."""
+        while self._begun:
+            run = self._begun.popleft()
+            run.lookup.offer(run.family.starting_points(run.search.target, now), depth=0)
+            self._advance(run, now)
         while self._answered:
             run = next(iter(self._answered))
             del self._answered[run]
@@ -227,7 +242,8 @@ class Searches:
     def _begin(self, search: Search, now: float) -> None:
         for run in search.runs:
             self._running[run] = None
-            run.lookup.offer(run.family.starting_points(search.target, now), depth=0)
+            self._begun.append(run)
+            run.lookup.offer(run.family.starting_points(search.target, now, count=WIDTH), depth=0)
             if search.purpose is Purpose.PEERS:
                 self._tell_stored(run, now)
         for run in search.runs:
@@ -256,7 +272,11 @@ class Searches:
                 break
             lookup.on_asked(step.ask)
             self._line.ask(self._question(run), step.ask.address, now, contact=step.ask, run=run)
-        if step.done:
+        if step.done and run.search.purpose is Purpose.PEERS and not lookup.peers and not run.last_try:
+            run.last_try = True
+            lookup.offer(run.family.passed_over(run.search.target, now), depth=0)
+            self._advance(run, now)
+        elif step.done:
             self._finish(run, now)
 
     def _question(self, run: Run) -> FindNode | GetPeers:

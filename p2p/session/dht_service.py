@@ -289,21 +289,23 @@ class DhtService:
             self._pump()
 
     def _pump(self) -> None:
-        """Carry out what the node wants: events, datagrams, the timer. Once somebody was told of something, the rest
+        """Carry out what the node wants: datagrams, events, the timer. Once somebody was told of something, the rest
         waits until they have run.
         """
         node = self._open
         while not self._holding:
+            ready = node.datagrams_to_send()
+            for datagram, address in ready:
+                datagrams = self._sockets.get(address.is_ipv6)
+                if datagrams is not None:
+                    datagrams.send(datagram, address)
             event = node.next_event()
-            if event is None:
+            if event is not None:
+                self._on_event(event)
+            elif not ready:
                 break
-            self._on_event(event)
         else:
             return
-        for datagram, address in node.datagrams_to_send():
-            datagrams = self._sockets.get(address.is_ipv6)
-            if datagrams is not None:
-                datagrams.send(datagram, address)
         due = node.next_timer()
         if self._timer is not None:
             if self._due <= due:

@@ -51,10 +51,11 @@ class Wire:
 
     def flush(self):
         for address, node in self.nodes.items():
-            for datagram, to in node.datagrams_to_send():
-                source = self.address(node, ipv6=to.is_ipv6)
-                self.sent.append((self.now, datagram, source, to))
-                heappush(self._planned, (self.now + self.delay, next(self._order), datagram, source, to))
+            while ready := node.datagrams_to_send():
+                for datagram, to in ready:
+                    source = self.address(node, ipv6=to.is_ipv6)
+                    self.sent.append((self.now, datagram, source, to))
+                    heappush(self._planned, (self.now + self.delay, next(self._order), datagram, source, to))
             while (event := node.next_event()) is not None:
                 self.events[address].append(event)
 

@@ -356,3 +356,16 @@ def test_ranges_of_ids_that_know_nobody_of_each_other_meet(wire):
             wire.run(1)
             (done,) = [event for event in wire.heard(node, SearchDone) if event.search == search]
             assert done.nearest[0] == wanted
+
+
+def test_a_search_that_finds_nobody_asks_those_it_passed_over(wire):
+    nodes = wire.network(30)
+    nodes[3].announce(HASH, 1_000, wire.now)
+    wire.run(3)
+    holders = [node for node in nodes if node._families[False].store.counts(1)]
+    seeker = next(node for node in nodes if node not in holders and node is not nodes[3])
+    for holder in holders:  # each has left a query unanswered a moment ago, which may have been lost
+        seeker._families[False].known.on_silence(None, wire.address(holder), wire.now + TIMEOUT)
+    seeker.get_peers(HASH, wire.now)
+    wire.run(1)
+    assert [event.peers for event in wire.heard(seeker, PeersFound)] == [(Address("20.3.0.1", 1_000),)]
