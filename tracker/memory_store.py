@@ -1,7 +1,7 @@
 """The store in memory: a swarm is a few dense buffers (tracker.swarm), the swarms stand in one list.
 
-A peer costs its key and its place in one dict, 6 or 18 bytes of address, 20 of id, 8 of time and a mark: no object of
-its own, nothing for the garbage collector to walk. Expiry goes round the list of swarms in small steps and needs no
+A peer costs 6 or 18 bytes of address, once more if it fetches, 20 of id, 8 of time and a mark: no object of its own,
+nothing for the garbage collector to walk. Expiry goes round the list of swarms in small steps and needs no
 index of ages: a step looks at a peer in some 20 nanoseconds.
 """
 
@@ -53,7 +53,7 @@ class MemoryStore:
         self._swarms4: dict[bytes, Swarm] = {}
         self._swarms6: dict[bytes, Swarm] = {}
         self._order: list[Swarm] = []
-        """All swarms; each knows its index here."""
+        """All swarms; each knows its number here."""
         # Swarms without peers, kept for their count of completions until their room is needed.
         self._empty: OrderedDict[tuple[bytes, Family], Swarm] = OrderedDict()
         self._peers = 0
@@ -75,7 +75,20 @@ class MemoryStore:
         lists: int = 1,
     ) -> Answer:
         swarm = (self._swarms4 if len(peer) == 6 else self._swarms6).get(info_hash)
-        if swarm is None or (place := swarm.places.get(peer, -1)) < 0:
+        if swarm is None:
+            return self._welcome(info_hash, peer, peer_id, role, want, now, rng)
+        line = swarm.peers
+        if line.index is None:  # Line.find, without the price of a call
+            peers = line.peers
+            place = peers.find(peer)
+            if place > 0:
+                size = len(peer)
+                while place % size and place > 0:
+                    place = peers.find(peer, place + 1)
+                place //= size
+        else:
+            place = line.index.get(peer, -1)
+        if place < 0:
             return self._welcome(info_hash, peer, peer_id, role, want, now, rng)
         details = swarm.details
         at = place * DETAIL
@@ -104,12 +117,12 @@ class MemoryStore:
         renewed |= mark & OWED if role == 2 else OWED
         if renewed != mark:
             if (mark ^ renewed) & ROLE:
-                place = self._change_role(swarm, peer, renewed, rng)
+                self._change_role(swarm, place, peer, renewed, rng)
             else:
                 details[at_mark] = renewed
-        peers = swarm.draw(want, rng) if role else swarm.draw_for(place, want, rng)
+        given_peers = swarm.fetching.draw(want, rng) if role else line.draw_for(place, want, rng)
         seeders = swarm.seeders
-        return _new(Answer, (seeders, len(seen) - seeders, swarm.completed, peers, wait))
+        return _new(Answer, (seeders, len(seen) - seeders, swarm.completed, given_peers, wait))
 
     def _welcome(
         self, info_hash: bytes, peer: bytes, peer_id: bytes, role: Role, want: int, now: float, rng: random.Random
@@ -124,13 +137,13 @@ class MemoryStore:
         place = swarm.enter(peer, peer_id, mark, now, rng)
         self._peers += 1
         self._seeders += role == Role.SEEDER
-        peers = swarm.draw(want, rng) if role else swarm.draw_for(place, want, rng)
+        peers = swarm.fetching.draw(want, rng) if role else swarm.peers.draw_for(place, want, rng)
         return Answer(swarm.seeders, len(swarm.seen) - swarm.seeders, swarm.completed, peers)
 
     def complete(self, info_hash: bytes, peer: bytes) -> bool:
         swarm = self._swarms(len(peer)).get(info_hash)
-        place = None if swarm is None else swarm.places.get(peer)
-        if swarm is None or place is None:
+        place = -1 if swarm is None else swarm.peers.find(peer)
+        if swarm is None or place < 0:
             return False
         at = place * DETAIL + ID_SIZE
         if not swarm.details[at] & OWED:
@@ -143,8 +156,8 @@ class MemoryStore:
         swarm = self._swarms(len(peer)).get(info_hash)
         if swarm is None:
             return _NOBODY
-        place = swarm.places.get(peer)
-        if place is not None:
+        place = swarm.peers.find(peer)
+        if place >= 0:
             self._forget(swarm, place)
         return Answer(swarm.seeders, len(swarm.seen) - swarm.seeders, swarm.completed, b"")
 
@@ -152,14 +165,14 @@ class MemoryStore:
         swarm = self._swarms(family).get(info_hash)
         if swarm is None:
             return ScrapeEntry(0, 0, 0, 0)
-        return ScrapeEntry(swarm.seeders, swarm.completed, len(swarm.seen) - swarm.seeders, swarm.fetching)
+        return ScrapeEntry(swarm.seeders, swarm.completed, len(swarm.seen) - swarm.seeders, swarm.downloaders)
 
     def peer_ids(self, info_hash: bytes, peers: bytes | bytearray, family: Family) -> list[bytes]:
         swarm = self._swarms(family).get(info_hash)
         found: list[bytes] = []
         for at in range(0, len(peers), family):
-            place = None if swarm is None else swarm.places.get(bytes(peers[at : at + family]))
-            if swarm is None or place is None:
+            place = -1 if swarm is None else swarm.peers.find(bytes(peers[at : at + family]))
+            if swarm is None or place < 0:
                 found.append(_UNKNOWN_ID)
             else:
                 found.append(bytes(swarm.details[place * DETAIL : place * DETAIL + ID_SIZE]))
@@ -223,8 +236,8 @@ class MemoryStore:
         swarm.completed = max(swarm.completed, completed)
         for n in range(count):
             peer = bytes(peers[n * family : n * family + family])
-            place = swarm.places.get(peer)
-            if place is not None:
+            place = swarm.peers.find(peer)
+            if place >= 0:
                 if swarm.seen[place] >= seen[n]:
                     continue
                 self._forget(swarm, place)
@@ -249,15 +262,14 @@ class MemoryStore:
                 raise TrackerError("the tracker is full", retry_in=FULL_RETRY)
             self._drop(self._empty.popitem(last=False)[1])
         swarm = self._swarms(family)[info_hash] = Swarm(info_hash, family)
-        swarm.index = len(self._order)
+        swarm.number = len(self._order)
         self._order.append(swarm)
         return swarm
 
-    def _change_role(self, swarm: Swarm, peer: bytes, mark: int, rng: random.Random) -> int:
+    def _change_role(self, swarm: Swarm, place: int, peer: bytes, mark: int, rng: random.Random) -> None:
         before = swarm.seeders
-        place = swarm.change_role(peer, mark, rng)
+        swarm.change_role(place, peer, mark, rng)
         self._seeders += swarm.seeders - before
-        return place
 
     def _forget(self, swarm: Swarm, place: int) -> None:
         before = swarm.seeders
@@ -280,5 +292,5 @@ class MemoryStore:
         del self._swarms(swarm.family)[swarm.info_hash]
         last = self._order.pop()
         if last is not swarm:
-            self._order[swarm.index] = last
-            last.index = swarm.index
+            self._order[swarm.number] = last
+            last.number = swarm.number

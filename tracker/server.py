@@ -19,14 +19,12 @@ from tracker.udp_frontend import UdpFrontend
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
-    from p2p.codec.announce import AnnounceEvent, ScrapeEntry
-    from p2p.ids import InfoHash
     from p2p.net.network import Network, Stream
     from tracker.gate import Gate
     from tracker.logic import TrackerLogic
-    from tracker.store import Answer, Store, Totals
+    from tracker.store import Store, Totals
 
 SWEEPS_A_LIFETIME: Final = 10
 """So that a peer outstays its lifetime by a tenth at the most."""
@@ -55,8 +53,6 @@ class TrackerSettings:
     """HTTP connections at once; each takes a file descriptor and some 10 KB while it sends."""
     exchange_time: float = 15.0
     """Seconds for an HTTP request to arrive, an answer to leave, a connection to be quiet."""
-    tell_announces: bool = False
-    """Log every announce; slow."""
 
 
 class PrivateSide(NamedTuple):
@@ -70,7 +66,7 @@ class Tracker:
     """A tracker on `network`. `secret` (16 to 64 bytes) keys the UDP connection ids; equal seeds answer equally.
 
     HTTP connections that ask for a page are given to `on_page` with what was read of the request. A `private` tracker
-    asks its gate before each announce and scrape.
+    asks its gate before each announce and scrape. `tell` is told of every announce (tracker.told_logic), which is slow.
     """
 
     def __init__(
@@ -82,12 +78,13 @@ class Tracker:
         settings: TrackerSettings,
         on_page: Callable[[Stream, bytes], None] | None = None,
         private: PrivateSide | None = None,
+        tell: Callable[..., None] | None = None,
     ) -> None:
         self._network = network
         self._settings = settings
         self._store: Store = MemoryStore(max_torrents=settings.max_torrents, max_peers=settings.max_peers)
         self._logic = SwarmLogic(self._store, rng=rng, clock=self._now, rules=settings.rules)
-        told: TrackerLogic = ToldLogic(self) if settings.tell_announces else self
+        told: TrackerLogic = self._logic if tell is None else ToldLogic(self._logic, tell)
         gated = None if private is None else GatedLogic(told, private.gate, private.wall)
         self._http = HttpFrontend(
             told,
@@ -134,18 +131,6 @@ class Tracker:
         udp = [f"udp://{_reachable(address)}/announce" for address in self.udp_addresses]
         return (*http, *udp)
 
-    def announce(
-        self, info_hash: bytes, peer: bytes, peer_id: bytes, left: int, event: AnnounceEvent, want: int, lists: int
-    ) -> tuple[int, Answer]:
-        """See `tracker.logic.TrackerLogic`, as for the methods below."""
-        return self._logic.announce(info_hash, peer, peer_id, left, event, want, lists)
-
-    def peer_ids(self, info_hash: bytes, peers: bytes | bytearray, family: Family) -> list[bytes]:
-        return self._logic.peer_ids(info_hash, peers, family)
-
-    def scrape(self, info_hashes: Sequence[InfoHash], family: Family) -> dict[InfoHash, ScrapeEntry]:
-        return self._logic.scrape(info_hashes, family)
-
     def totals(self) -> Totals:
         return self._store.totals()
 
@@ -177,10 +162,6 @@ class Tracker:
                     )
                 found[info_hash] = SwarmFigures(info_hash, seeders, leechers, completed)
         return heapq.nlargest(limit, found.values(), key=lambda each: (each.seeders + each.leechers, each.info_hash))
-
-    @property
-    def min_interval(self) -> int:
-        return self._logic.min_interval
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
