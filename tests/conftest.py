@@ -11,6 +11,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes is no matter of right and wrong, and machines that run tests are busy.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 DESCRIPTORS = Path("/proc/self/fd")
 

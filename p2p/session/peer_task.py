@@ -237,11 +237,10 @@ class Peer:
                 return
             room = self._control_credit
         wire = self.wire
-        buffer = wire.receive_buffer()
         try:
-            n = self.stream.receive_into([buffer if len(buffer) <= room else buffer[:room]])
+            n = self.stream.receive_into(wire.receive_views(room))
             if n is None:
-                wire.receive_data(0, now)  # gives an unused buffer back
+                wire.receive_data(0, now)  # gives unused room back
                 return
             if n == 0:
                 self.end(EndKind.CLOSED, "closed by the peer")

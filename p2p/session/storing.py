@@ -14,11 +14,12 @@ from p2p.session.arrivals import Arrival, Arrivals
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from p2p.ids import Block, PieceIndex
+    from p2p.ids import PieceIndex
     from p2p.session.peer_task import Peer
     from p2p.session.piece_store import PieceStore
     from p2p.session.scope import Scope
-    from p2p.wire.arena import Arena, ArenaPool
+    from p2p.wire.arena import ArenaPool
+    from p2p.wire.events import BlockReceived, BlocksReceived
 
 STORE_BACKLOG: Final = 8 << 20
 """Bytes handed to storage and not yet written, or two pieces if that is more; beyond it peers are not read, so that a
@@ -56,9 +57,9 @@ class Storing:
         self._paused_readers: dict[int, Peer] = {}
         self._ended = asyncio.Event()
 
-    def add(self, block: Block, view: memoryview, arena: Arena, peer: Peer) -> None:
-        """Keep a block until its piece is whole, with its pin on `arena`."""
-        self._arrivals.add(block, view, arena, peer)
+    def add(self, event: BlockReceived | BlocksReceived, peer: Peer) -> None:
+        """Keep blocks until their piece is whole, with their pins on the arena."""
+        self._arrivals.add(event, peer)
 
     def on_whole(self, piece: PieceIndex) -> None:
         """Every block of `piece` was added: hash it and write it, unless the torrent ends."""

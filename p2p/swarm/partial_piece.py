@@ -147,6 +147,16 @@ class PartialPiece:
             self.workers[peer] -= 1
         return (first, *also)
 
+    def receive_run(self, peer: PeerKey, index: int, count: int) -> bool:
+        """Take in `count` blocks from number `index` on, if each is asked of `peer` and of nobody else; else False."""
+        stop = index + count
+        if self._also or self._state[index:stop] != [peer] * count:
+            return False
+        self._state[index:stop] = [_RECEIVED] * count
+        self.received += count
+        self.workers[peer] -= count
+        return True
+
     def drop(self, peer: PeerKey, index: int) -> bool:
         """The block will not come from `peer`; False if it was not asked of it. Free again once nobody is asked."""
         first = self._state[index]

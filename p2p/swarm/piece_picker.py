@@ -19,14 +19,15 @@ walks over all pieces in Python.
 
 from __future__ import annotations
 
-from enum import Enum
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from p2p.errors import RemoteProtocolError
 from p2p.ids import BLOCK_SIZE, Block, PieceIndex
+from p2p.swarm.block_outcome import BlockOutcome
 from p2p.swarm.crowd import Crowd, PickerPeer
 from p2p.swarm.draw import first_pieces, random_pieces
 from p2p.swarm.partial_piece import PartialPiece, PeerKey
+from p2p.swarm.pick_mode import PickMode
 from p2p.swarm.piece_states import PieceStates
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
     from p2p.swarm.bitfield import Bitfield
 
-__all__ = ["Block", "BlockOutcome", "PeerKey", "PickMode", "PieceIndex", "PiecePicker"]
+__all__ = ["Block", "PeerKey", "PickMode", "PieceIndex", "PiecePicker"]
 
 RANDOM_FIRST: Final = 4
 """Pieces had before rarity counts (Cohen 2003, "random first piece"; four is what clients in use settle on)."""
@@ -55,24 +56,6 @@ ENDGAME_BATCH: Final = 16
 
 MOST_DRAWN: Final = 32
 """Pieces drawn ahead at once: enough to make the draw cheap a piece, few enough to be used up while still true."""
-
-
-class PickMode(Enum):
-    """The order in which pieces of equal priority are started."""
-
-    RAREST_FIRST = "rarest first"
-    SEQUENTIAL = "sequential"
-
-
-class BlockOutcome(NamedTuple):
-    """What a received block meant."""
-
-    new: bool
-    """The first copy of a block we lacked: keep it."""
-    piece_complete: bool
-    """It was the last one missing; the piece now waits for `on_piece_verified` or `on_piece_failed`."""
-    cancel_at: tuple[PeerKey, ...]
-    """Other peers that were asked for it; their requests are forgotten here."""
 
 
 _OLD: Final = BlockOutcome(new=False, piece_complete=False, cancel_at=())
@@ -224,7 +207,7 @@ class PiecePicker:
         if askers is None:
             return _OLD
         for asker in askers:
-            self._count_answer(asker)
+            self._count_answers(asker, 1)
         if not partial.free:
             self._sharable.pop(piece, None)
         complete = partial.complete
@@ -235,6 +218,22 @@ class PiecePicker:
         return BlockOutcome(
             new=True, piece_complete=complete, cancel_at=tuple(asker for asker in askers if asker != peer)
         )
+
+    def on_run_received(self, peer: PeerKey, piece: PieceIndex, begin: int, count: int) -> bool | None:
+        """Full blocks came from `peer`, `count` of them from `begin` on: whether the piece is complete with them.
+
+        None, and nothing is changed, if not each of them was asked of this peer and of nobody else; then tell of them
+        one by one.
+        """
+        partial = self._open.get(piece)
+        if partial is None or begin % BLOCK_SIZE or not partial.receive_run(peer, begin // BLOCK_SIZE, count):
+            return None
+        self._count_answers(peer, count)
+        if not partial.free:
+            self._sharable.pop(piece, None)
+        if partial.complete:
+            self._verifying += 1
+        return partial.complete
 
     def _reopen(self, block: Block) -> PartialPiece | None:
         """Work on the fresh piece that a late block belongs to; None if that is no piece we lack."""
@@ -252,12 +251,12 @@ class PiecePicker:
         partial = self._open.get(block.piece)
         index = None if partial is None else partial.index_of(block)
         if partial is not None and index is not None and partial.drop(peer, index):
-            self._count_answer(peer)
+            self._count_answers(peer, 1)
             self._after_drop(partial)
 
-    def _count_answer(self, peer: PeerKey) -> None:
+    def _count_answers(self, peer: PeerKey, count: int) -> None:
         known = self._peers[peer]
-        known.asked -= 1
+        known.asked -= count
         if not known.asked:
             self._busy_peers -= 1
 

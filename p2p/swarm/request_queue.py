@@ -156,17 +156,28 @@ class RequestQueue:
             match = BlockMatch.ASKED
             if now - sent < self._round_trip or not self._round_trip:
                 self._round_trip = now - sent
+        self._on_came(1, block.length, now)
+        return match
+
+    def on_blocks(self, blocks: Iterable[Block], count: int, size: int, now: float) -> None:
+        """`count` blocks of `size` bytes in all came at once, each of them outstanding. KeyError if one was not."""
+        latest = max(map(self._asked.pop, blocks))
+        if now - latest < self._round_trip or not self._round_trip:
+            self._round_trip = now - latest
+        self._on_came(count, size, now)
+
+    def _on_came(self, count: int, size: int, now: float) -> None:
         if self._probing or self._snubbed:
             self._probing = self._snubbed = False
             self._grow_anew()
-        elif self._growing and self._depth < self._limit:
-            self._depth += 1.0
+            count -= 1
+        if self._growing and self._depth < self._limit:
+            self._depth = min(self._depth + count, float(self._limit))
         self._waiting_since = now
         self._silence = 0.0
-        self._window_bytes += block.length
+        self._window_bytes += size
         if now - self._window_start >= WINDOW:
             self._close_window(now)
-        return match
 
     def on_rejected(self, block: Block) -> bool:
         """The peer refused a request (BEP 6); False if that request was not outstanding."""

@@ -36,11 +36,11 @@ class Arena:
         """Keep the bytes from being written over until `count` calls of `unpin`."""
         self.pins += count
 
-    def unpin(self) -> None:
-        """Take back one pin; with the last, the arena returns to its pool. LocalProtocolError if there was none."""
-        if self.pins <= 0:
+    def unpin(self, count: int = 1) -> None:
+        """Take back pins; with the last, the arena returns to its pool. LocalProtocolError if there were fewer."""
+        if self.pins < count:
             raise LocalProtocolError("an arena was unpinned more often than it was pinned")
-        self.pins -= 1
+        self.pins -= count
         if not self.pins:
             self._pool.give_back(self)
 
@@ -55,7 +55,7 @@ class ArenaPool:
     __slots__ = ("_idle", "_idle_count", "arena_size", "in_use", "limit")
 
     def __init__(
-        self, arena_size: int = 262_144, limit: int = 64 * 1_048_576, *, idle_limit: int = 8 * 1_048_576
+        self, arena_size: int = 262_352, limit: int = 64 * 1_048_576, *, idle_limit: int = 8 * 1_048_576
     ) -> None:
         if arena_size < MIN_ARENA_SIZE:
             raise ValueError(f"an arena of {arena_size} bytes is too small; at least {MIN_ARENA_SIZE}")

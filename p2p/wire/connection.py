@@ -1,6 +1,6 @@
 """The peer wire protocol after the handshake, as a machine without I/O (BEP 3, 5, 6, 10, 52).
 
-In: the stream fills `receive_buffer()`, `receive_data` reads what landed there and returns events, copying no block.
+In: the stream fills `receive_views()`, `receive_data` reads what landed there and returns events, copying no block.
 Out: each `send_*` queues bytes, `views_to_send` and `data_sent` hand them to the stream.
 
 What the protocol forbids raises: RemoteProtocolError for what the peer sent (drop it, with the events of that call),
@@ -157,15 +157,15 @@ class Connection:
 
     # In
 
-    def receive_buffer(self) -> memoryview:
-        """Room for the next bytes of the stream, at least 32 KiB. Fill its beginning, then call `receive_data`.
+    def receive_views(self, limit: int | None = None) -> list[memoryview]:
+        """Room for the next bytes of the stream, at most `limit`, in at most 129 views to be filled from the first on.
 
-        It holds an arena: where the stream had nothing after all, `receive_data(0, now)` lets go of it.
+        They hold an arena: where the stream had nothing after all, `receive_data(0, now)` lets go of it.
         """
-        return self._inbox.receive_buffer()
+        return self._inbox.receive_views(limit)
 
     def receive_data(self, n: int, now: float) -> list[Event]:
-        """Read the `n` bytes just put into `receive_buffer()`. Each BlockReceived holds one pin on its arena.
+        """Read the `n` bytes just put into `receive_views()`. Each BlockReceived holds one pin on its arena.
 
         Raises RemoteProtocolError, after which nothing but `close` makes sense; no pin is left behind.
         """
@@ -245,12 +245,8 @@ class Connection:
 
     def _exists(self, block: Block) -> bool:
         piece, begin, length = block
-        return (
-            0 <= piece < self._piece_count
-            and begin >= 0
-            and 0 < length <= BLOCK_SIZE
-            and begin + length <= self._piece_size(piece)
-        )
+        is_block = begin >= 0 and 0 < length <= BLOCK_SIZE
+        return is_block and 0 <= piece < self._piece_count and begin + length <= self._piece_size(piece)
 
     def _on_request(self, block: Block) -> Event | None:
         if self.fast:
@@ -332,7 +328,15 @@ class Connection:
             raise LocalProtocolError("a request without interest")
         if self.peer_choking and not all(block.piece in self._allowed_fast for block in blocks):
             raise LocalProtocolError("a request while choked, for a piece that is not allowed fast")
-        self._send(b"".join([self._spanned(wire.REQUEST, block) for block in blocks]))
+        ends: dict[PieceIndex, int] = {}
+        for piece, begin, length in blocks:
+            if begin < 0 or not 0 < length <= BLOCK_SIZE:
+                raise LocalProtocolError(f"{length} bytes at {begin} are no block")
+            ends[piece] = max(begin + length, ends.get(piece, 0))
+        for piece, end in ends.items():
+            if not 0 <= piece < self._piece_count or end > self._piece_size(piece):
+                raise LocalProtocolError(f"a block that ends at {end} is not within piece {piece}")
+        self._send(wire.encode_requests(blocks))
 
     def send_cancel(self, block: Block) -> None:
         self._send(self._spanned(wire.CANCEL, block))

@@ -8,7 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+from p2p.ids import BLOCK_SIZE
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from p2p.ids import Block, PieceIndex
     from p2p.wire.arena import Arena
     from p2p.wire.extension import ExtensionHandshake
@@ -18,7 +22,8 @@ if TYPE_CHECKING:
 class BlockReceived(NamedTuple):
     """A block, where it landed. Within its piece; whether it was asked for is the request queue's to judge.
 
-    `view` aliases `arena`, which is pinned once for this event: call `arena.unpin()` when done with the view.
+    `view` aliases `arena` from its byte `at` on. The arena is pinned once for this event: call `arena.unpin()` when
+    done with the view.
     """
 
     piece: PieceIndex
@@ -26,6 +31,27 @@ class BlockReceived(NamedTuple):
     length: int
     view: memoryview
     arena: Arena
+    at: int
+
+
+class BlocksReceived(NamedTuple):
+    """Several full blocks of one piece, each behind the one before, in the torrent and where they landed.
+
+    What is true of a BlockReceived is true of each; the arena is pinned once for each.
+    """
+
+    piece: PieceIndex
+    begin: int
+    blocks: int
+    view: memoryview
+    arena: Arena
+    at: int
+
+    def each(self) -> Iterator[BlockReceived]:
+        """The blocks one by one, with their pins."""
+        for start in range(0, len(self.view), BLOCK_SIZE):
+            view = self.view[start : start + BLOCK_SIZE]
+            yield BlockReceived(self.piece, self.begin + start, BLOCK_SIZE, view, self.arena, self.at + start)
 
 
 class RequestReceived(NamedTuple):
@@ -157,6 +183,7 @@ class HashRejectReceived:
 
 Event: TypeAlias = (
     BlockReceived
+    | BlocksReceived
     | RequestReceived
     | HaveReceived
     | Choked

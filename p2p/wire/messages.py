@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from struct import Struct
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from p2p.ids import BLOCK_SIZE, Block
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 CHOKE: Final = 0
 UNCHOKE: Final = 1
@@ -113,6 +116,11 @@ def encode_indexed(kind: int, piece: int) -> bytes:
 
 def encode_span(kind: int, block: Block) -> bytes:
     return _SPANNED.pack(13, kind, *block)
+
+
+def encode_requests(blocks: Iterable[Block]) -> bytes:
+    pack = _SPANNED.pack
+    return b"".join([pack(13, REQUEST, piece, begin, length) for piece, begin, length in blocks])
 
 
 def encode_block_header(block: Block) -> bytes:

@@ -11,13 +11,24 @@ from p2p.errors import RemoteProtocolError
 from p2p.ids import Block
 from p2p.wire.arena import ArenaPool
 from p2p.wire.connection import Connection
-from p2p.wire.events import BlockReceived, RequestReceived
+from p2p.wire.events import BlockReceived, BlocksReceived, RequestReceived
 from p2p.wire.extension import ExtensionHandshake
 
 LENGTHS = {6: 12, 8: 12, 16: 12, 4: 4, 13: 4, 17: 4, 9: 2, 5: 2, 21: 48, 23: 48}
 
 numbers = st.integers(0, 12) | st.sampled_from([16_383, 16_384, 16_385, 2**31, 2**32 - 1])
 sizes = st.integers(0, 40) | st.sampled_from([16_384, 16_385, 40_000])
+
+
+def fill(views: list[memoryview], data: bytes) -> int:
+    taken = 0
+    for view in views:
+        if taken == len(data):
+            break
+        part = data[taken : taken + len(view)]
+        view[: len(part)] = part
+        taken += len(part)
+    return taken
 
 
 @st.composite
@@ -72,9 +83,7 @@ def test_any_stream_gives_events_or_a_remote_error(
     turn = taken = 0
     try:
         while taken < len(stream):
-            room = connection.receive_buffer()
-            n = min(len(room), cuts[turn % len(cuts)], len(stream) - taken)
-            room[:n] = stream[taken : taken + n]
+            n = fill(connection.receive_views(), stream[taken : taken + cuts[turn % len(cuts)]])
             taken, turn = taken + n, turn + 1
             for event in connection.receive_data(n, float(turn)):
                 match event:
@@ -82,6 +91,10 @@ def test_any_stream_gives_events_or_a_remote_error(
                         blocks.append(event)
                         assert 0 <= event.piece < 11
                         assert 0 < event.length == len(event.view) <= 16_384
+                    case BlocksReceived():
+                        blocks += event.each()
+                        assert 0 <= event.piece < 11
+                        assert 0 <= event.begin <= 32_768 - 16_384 * event.blocks
                     case RequestReceived(block):
                         connection.send_block(block, bytes(block.length))
                     case _:
@@ -114,7 +127,7 @@ def test_no_request_outside_the_torrent_is_reported(blocks: list[Block]) -> None
         now=0.0,
     )
     data = b"".join(struct.pack(">IBIII", 13, 6, *block) for block in blocks)
-    room = connection.receive_buffer()
+    (room,) = connection.receive_views()
     room[: len(data)] = data
     legal = all(piece < 11 and 0 < length <= 16_384 and begin + length <= (7 if piece == 10 else 32_768)
                 for piece, begin, length in blocks)  # fmt: skip

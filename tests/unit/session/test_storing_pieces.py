@@ -8,11 +8,12 @@ from types import SimpleNamespace
 import pytest
 
 from p2p.errors import DiskFullError, StorageError
-from p2p.ids import Address, Block
+from p2p.ids import Address
 from p2p.session.scope import Scope
 from p2p.session.storing import DISK_FULL_RETRY, Storing
 from p2p.simulation.virtual_loop import run
 from p2p.wire.arena import ArenaPool
+from p2p.wire.events import BlockReceived
 
 SIZE = 16_384
 SENDER = SimpleNamespace(address=Address("10.0.0.9", 6881), key=1)
@@ -59,7 +60,7 @@ class Bench:
     def bring(self, piece):
         """One whole piece, which came as one block."""
         arena = self.arenas.take()
-        self.storing.add(Block(piece, 0, SIZE), arena.view[:SIZE], arena, SENDER)
+        self.storing.add(BlockReceived(piece, 0, SIZE, arena.view[:SIZE], arena, 0), SENDER)
         self.storing.on_whole(piece)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from p2p.wire.arena import ArenaPool
 from p2p.wire.connection import Connection
-from p2p.wire.events import BlockReceived, Event
+from p2p.wire.events import BlockReceived, BlocksReceived, Event
 
 PIECES = 10
 PIECE_SIZE = 32_768
@@ -43,23 +43,41 @@ def connect(arenas: ArenaPool) -> Make:
     return make
 
 
+def fill(views: list[memoryview], data: bytes) -> int:
+    """Put `data` into `views` as far as there is room, as a stream does; how many bytes that were."""
+    taken = 0
+    for view in views:
+        if taken == len(data):
+            break
+        part = data[taken : taken + len(view)]
+        view[: len(part)] = part
+        taken += len(part)
+    return taken
+
+
 def give(connection: Connection, data: bytes, step: int | None = None, now: float = 0.0) -> list[Event]:
     """Feed `data`, at most `step` bytes a call; events as they came, their arenas still pinned."""
     events: list[Event] = []
     while data:
-        room = connection.receive_buffer()
-        assert len(room) >= 32_768
-        n = min(len(room), step or len(data), len(data))
-        room[:n] = data[:n]
+        n = fill(connection.receive_views(), data[:step])
+        assert n
         data = data[n:]
         events += connection.receive_data(n, now)
     return events
 
 
+def one_by_one(events: list[Event]) -> list[Event]:
+    """The same events, with every block of a run by itself."""
+    single: list[Event] = []
+    for event in events:
+        single += list(event.each()) if isinstance(event, BlocksReceived) else [event]
+    return single
+
+
 def settle(events: list[Event]) -> list[tuple[type, object]]:
     """Comparable events: blocks by their content, arenas unpinned."""
     settled: list[tuple[type, object]] = []
-    for event in events:
+    for event in one_by_one(events):
         if isinstance(event, BlockReceived):
             settled.append((BlockReceived, (event.piece, event.begin, event.length, bytes(event.view))))
             event.arena.unpin()
@@ -81,6 +99,16 @@ def drain(connection: Connection, limit: int = 1 << 30) -> bytes:
 @pytest.fixture
 def feed() -> Callable[..., list[Event]]:
     return give
+
+
+@pytest.fixture(scope="session")
+def filled() -> Callable[[list[memoryview], bytes], int]:
+    return fill
+
+
+@pytest.fixture(scope="session")
+def singled() -> Callable[[list[Event]], list[Event]]:
+    return one_by_one
 
 
 @pytest.fixture

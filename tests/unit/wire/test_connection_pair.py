@@ -24,28 +24,27 @@ from p2p.wire.events import (
 from p2p.wire.extension import ExtensionHandshake
 
 if TYPE_CHECKING:
-    from p2p.wire.arena import ArenaPool
+    from collections.abc import Callable
+
     from p2p.wire.connection import Connection
 
 
-class Link:
+@pytest.fixture
+def carry(filled, singled) -> Callable[[Connection, Connection, random.Random, float], list[Event]]:
     """Carries bytes from one machine to another in portions drawn by a seed."""
 
-    def __init__(self, near: Connection, far: Connection, rng: random.Random) -> None:
-        self.near, self.far, self.rng = near, far, rng
+    def take_across(near: Connection, far: Connection, rng: random.Random, now: float) -> list[Event]:
+        views = near.views_to_send(rng.choice([1, 100, 20_000, 1 << 20]))
+        taken = filled(far.receive_views(), b"".join(views))
+        near.data_sent(taken, now)
+        return singled(far.receive_data(taken, now))
 
-    def carry(self, now: float) -> list[Event]:
-        room = self.far.receive_buffer()
-        views = self.near.views_to_send(self.rng.choice([1, 100, 20_000, 1 << 20]))
-        data = b"".join(views)[: len(room)]
-        room[: len(data)] = data
-        self.near.data_sent(len(data), now)
-        return self.far.receive_data(len(data), now)
+    return take_across
 
 
 @pytest.mark.parametrize("fast", [True, False])
 @pytest.mark.parametrize("seed", range(4))
-def test_a_torrent_goes_across(connect, arenas: ArenaPool, fast: bool, seed: int) -> None:
+def test_a_torrent_goes_across(connect, carry, arenas, fast: bool, seed: int) -> None:
     rng = random.Random(seed)
     content = [rng.randbytes(20_000 if piece == 9 else 32_768) for piece in range(10)]
     seeder, leecher = connect(fast=fast), connect(fast=fast)
@@ -65,7 +64,6 @@ def test_a_torrent_goes_across(connect, arenas: ArenaPool, fast: bool, seed: int
     got = [bytearray(len(piece)) for piece in content]
     asked: dict[Block, None] = {}
     greeted, chokes = [], 0
-    down, up = Link(seeder, leecher, rng), Link(leecher, seeder, rng)
 
     def ask() -> None:
         blocks = [block for block in missing if block not in asked][:5]
@@ -75,7 +73,7 @@ def test_a_torrent_goes_across(connect, arenas: ArenaPool, fast: bool, seed: int
     for turn in range(20_000):
         if not missing:
             break
-        for event in up.carry(float(turn)):
+        for event in carry(leecher, seeder, rng, float(turn)):
             match event:
                 case Interested():
                     seeder.send_unchoke()
@@ -91,7 +89,7 @@ def test_a_torrent_goes_across(connect, arenas: ArenaPool, fast: bool, seed: int
                     seeder.send_block(block, view[block.begin : block.begin + block.length])
                 case ExtensionMessage(name, payload):
                     greeted.append((name, payload))
-        for event in down.carry(float(turn)):
+        for event in carry(seeder, leecher, rng, float(turn)):
             match event:
                 case BitfieldReceived() | HaveAll():
                     leecher.send_interested()
@@ -99,7 +97,7 @@ def test_a_torrent_goes_across(connect, arenas: ArenaPool, fast: bool, seed: int
                     asked.clear()
                 case RejectReceived(block):
                     asked.pop(block)
-                case BlockReceived(piece, begin, length, view, arena):
+                case BlockReceived(piece, begin, length, view, arena, _):
                     got[piece][begin : begin + length] = view
                     missing.pop(Block(piece, begin, length), None)
                     arena.unpin()

@@ -213,13 +213,13 @@ def test_state_follows_what_the_peer_says(connect, feed) -> None:
 
 def test_blocks_are_where_they_landed(connect, arenas) -> None:
     connection = connect()
-    room = connection.receive_buffer()
+    (room,) = connection.receive_views()
     data = piece(0, 0, BLOCK)
     room[: len(data)] = data
     (event,) = connection.receive_data(len(data), 0.0)
     assert connection.payload_received == 16_384
     room[13] = 0xEE
-    assert event.view[0] == event.arena.view[13] == 0xEE
+    assert event.view[0] == event.arena.view[event.at] == 0xEE
     assert len(event.view) == event.length
     event.arena.unpin()
     assert arenas.in_use == 0
@@ -255,7 +255,7 @@ def test_an_arena_returned_in_between_is_not_entered_again(connect, feed, arenas
 
 def test_an_idle_peer_holds_no_arena(connect, arenas) -> None:
     connection = connect()
-    connection.receive_buffer()
+    connection.receive_views()
     assert arenas.in_use == arenas.arena_size
     assert connection.receive_data(0, 9.0) == []
     assert arenas.in_use == 0
@@ -285,7 +285,7 @@ def test_more_bytes_than_room_is_our_bug(connect) -> None:
     connection = connect()
     with pytest.raises(LocalProtocolError):
         connection.receive_data(1, 0.0)
-    room = connection.receive_buffer()
+    (room,) = connection.receive_views()
     with pytest.raises(LocalProtocolError):
         connection.receive_data(len(room) + 1, 0.0)
 
@@ -384,7 +384,7 @@ def test_allowed_fast_pieces_are_remembered_up_to_a_bound(connect, feed) -> None
 
 
 @given(st.lists(st.sampled_from(sorted(SAMPLES)), max_size=6), st.lists(st.integers(1, 40_000), min_size=1))
-def test_any_cut_gives_the_same_events(names: list[str], steps: list[int]) -> None:
+def test_any_cut_gives_the_same_events(filled, singled, names: list[str], steps: list[int]) -> None:
     data = b"".join(SAMPLES[name][0] for name in names)
     outcomes = []
     for cuts in ([len(data) or 1], steps):
@@ -402,11 +402,9 @@ def test_any_cut_gives_the_same_events(names: list[str], steps: list[int]) -> No
         rest, turn = data, 0
         try:
             while rest:
-                room = connection.receive_buffer()
-                n = min(len(room), cuts[turn % len(cuts)], len(rest))
-                room[:n] = rest[:n]
+                n = filled(connection.receive_views(), rest[: cuts[turn % len(cuts)]])
                 rest, turn = rest[n:], turn + 1
-                for event in connection.receive_data(n, 0.0):
+                for event in singled(connection.receive_data(n, 0.0)):
                     seen.append((*event[:3], bytes(event.view)) if isinstance(event, BlockReceived) else event)
                     if isinstance(event, BlockReceived):
                         event.arena.unpin()
