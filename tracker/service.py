@@ -92,6 +92,7 @@ class TrackerService:
             secret=outside.secret,
             settings=settings,
             on_page=self._pages.adopt,
+            tell=tell if config.log.announces else None,
             private=None if self._gate is None else PrivateSide(self._gate, outside.wall),
         )
         self._started = outside.wall()
@@ -207,5 +208,4 @@ def _settings(config: TrackerConfig, hosts: Sequence[str]) -> TrackerSettings:
         max_peers=limits.peers,
         max_connections=limits.connections,
         exchange_time=limits.exchange_time,
-        tell_announces=config.log.announces,
     )

@@ -1,4 +1,4 @@
-"""A logic that tells the log of every announce it answers: for who looks for the reason why two peers do not meet."""
+"""A logic that tells of every announce it answers: for who looks for the reason why two peers do not meet."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from p2p.codec import compact
 from p2p.errors import TrackerError
-from tracker.event_log import tell
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from p2p.codec.announce import AnnounceEvent, ScrapeEntry
     from p2p.ids import InfoHash
@@ -18,10 +17,11 @@ if TYPE_CHECKING:
 
 
 class ToldLogic:
-    """A `TrackerLogic` over another one."""
+    """A `TrackerLogic` over another one. `tell` is given the word `announce` and its facts, by name."""
 
-    def __init__(self, logic: TrackerLogic) -> None:
+    def __init__(self, logic: TrackerLogic, tell: Callable[..., None]) -> None:
         self._logic = logic
+        self._tell = tell
 
     def announce(
         self, info_hash: bytes, peer: bytes, peer_id: bytes, left: int, event: AnnounceEvent, want: int, lists: int
@@ -31,9 +31,9 @@ class ToldLogic:
         try:
             interval, answer = self._logic.announce(info_hash, peer, peer_id, left, event, want, lists)
         except TrackerError as error:
-            tell("announce", **facts, said=event.value, left=left, refused=str(error))
+            self._tell("announce", **facts, said=event.value, left=left, refused=str(error))
             raise
-        tell(
+        self._tell(
             "announce",
             **facts,
             said=event.value,

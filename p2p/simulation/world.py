@@ -145,13 +145,17 @@ class SimWorld:
         self._hosts += 1
         return self.internet.host(f"10.{1 + index // 250}.0.{1 + index % 250}", up=up, down=down, latency=latency)
 
-    async def start_tracker(self) -> Tracker:
-        """Let the real tracker listen, over HTTP and UDP, until the world ends or it is closed."""
+    async def start_tracker(self, *, tell: Callable[..., None] | None = None) -> Tracker:
+        """Let the real tracker listen, over HTTP and UDP, until the world ends or it is closed.
+
+        `tell` is told of every announce, see `tracker.server.Tracker`.
+        """
         tracker = Tracker(
             self.tracker_host.network,
             rng=self.new_rng(),
             secret=self.rng.randbytes(16),
             settings=TrackerSettings(http=(TRACKER,), udp=(TRACKER,)),
+            tell=tell,
         )
         await tracker.start()
         self.stack.push_async_callback(tracker.close)

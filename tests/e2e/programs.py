@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 STARLING = Path(sys.executable).with_name("starling")
-TRACKER = Path(__file__).parent.parent / "interop" / "tracker_process.py"
+TRACKER_CONFIG = Path(__file__).parent / "tracker.toml"
 KILL_WITH_PARENT = 1
 """PR_SET_PDEATHSIG of prctl(2)."""
 
@@ -128,8 +128,10 @@ class Programs:
         return await self.start(f"{command} ({state})", STARLING, command, *argv, *where, state=state)
 
     async def tracker(self) -> tuple[Program, str]:
-        """This project's tracker on any port, and its HTTP announce URL."""
-        program = await self.start("tracker", sys.executable, TRACKER, "127.0.0.1:0", state="tracker")
+        """This project's tracker on any port, and its HTTP announce URL. It tells of every announce."""
+        serve = (STARLING, "tracker", "serve", "--config", TRACKER_CONFIG, "--json")
+        where = ("--bind", "127.0.0.1", "--http-port", 0, "--udp-port", 0)
+        program = await self.start("tracker", *serve, *where, state="tracker")
         urls = (await program.event("listening"))["urls"]
         return program, next(url for url in urls if url.startswith("http"))
 

@@ -41,7 +41,7 @@ async def test_an_interrupted_download_goes_on_without_hashing(programs, make_to
         tracker, url = await programs.tracker()
         content, torrent = make_torrent(SIZE, "--piece-length", str(PIECE_LENGTH), "--tracker", url)
         seeder = await programs.starling("seed", content, "--torrent", torrent, state="seeder")
-        await tracker.event("announce", whole=True)
+        await tracker.event("announce", left=0)
         where, target = ("-o", tmp_path / "out", "--limit-down", LIMIT), tmp_path / "out" / content.name
 
         first = await programs.starling("download", torrent, *where, state="leecher")

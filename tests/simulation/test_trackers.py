@@ -6,7 +6,6 @@ import asyncio
 
 import pytest
 
-from p2p.codec import compact
 from p2p.codec.announce import AnnounceEvent
 from p2p.session.settings import TorrentOptions
 from p2p.session.snapshot import TorrentState
@@ -18,15 +17,12 @@ KINDS = ("http", "udp")
 
 async def watched_tracker(world):
     """A tracker, and the list of (host, event) of all that it is told."""
-    tracker = await world.start_tracker()
     heard = []
-    answer = tracker.announce
 
-    def announce(info_hash, peer, peer_id, left, event, want, lists):
-        heard.append((compact.unpack(peer).host, event))
-        return answer(info_hash, peer, peer_id, left, event, want, lists)
+    def tell(word, *, source, said, **facts):
+        heard.append((source, AnnounceEvent(said)))
 
-    tracker.announce = announce
+    await world.start_tracker(tell=tell)
     return heard
 
 
