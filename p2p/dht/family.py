@@ -65,15 +65,20 @@ class Family:
     def make(cls, own_id: NodeId, rng: Random, now: float, *, ipv6: bool) -> Family:
         return cls(ipv6, own_id, NodeTable(own_id, now), PeerStore(rng))
 
-    def starting_points(self, target: bytes, now: float, *, count: int = STARTING_POINTS) -> list[Contact]:
+    def starting_points(self, target: bytes, now: float) -> list[Contact]:
         """Whom a search asks first: the nearest in the table and of those met lately, the silent ones passed over.
 
         If that leaves nobody, the silent ones too: then it is likely us who were cut off.
         """
+        found = self.likeliest(target, STARTING_POINTS, now)
+        return found or self.table.closest(target, STARTING_POINTS, now)
+
+    def likeliest(self, target: bytes, count: int, now: float) -> list[Contact]:
+        """As many of the nearest in the table, half as many of those met lately, without the silent ones."""
         found = self.table.closest(target, count, now)
         held = {each.id for each in found}
         found += [each for each in self.known.nearest(target, count // 2, now) if each.id not in held]
-        return [each for each in found if not self.known.is_silent(each.address, now)] or found
+        return [each for each in found if not self.known.is_silent(each.address, now)]
 
     def passed_over(self, target: bytes, now: float) -> list[Contact]:
         """The nearest in the table that searches leave out because they let a query wait: one of theirs may be lost."""

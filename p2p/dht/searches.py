@@ -243,14 +243,15 @@ class Searches:
         for run in search.runs:
             self._running[run] = None
             self._begun.append(run)
-            run.lookup.offer(run.family.starting_points(search.target, now, count=WIDTH), depth=0)
+            run.lookup.offer(run.family.likeliest(search.target, WIDTH, now), depth=0)
             if search.purpose is Purpose.PEERS:
                 self._tell_stored(run, now)
         for run in search.runs:
             for contact in search.witnesses:
                 run.lookup.seeds_waiting += 1
                 self._line.ask(self._question(run), contact.address, now, run=run)
-            self._advance(run, now)
+            if not run.lookup.is_empty:
+                self._advance(run, now)
 
     def _tell_stored(self, run: Run, now: float) -> None:
         """Peers that others announced to ourselves."""
