@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 SEED ?= 1
 RUNTIME := $(VENV)/.runtime
 DEV := $(VENV)/.dev
+NPM := $(VENV)/npm
+NPM_RIVALS := bittorrent-dht@11.0.12
 
 .PHONY: demo test check format interop browser sim bench clean
 .DELETE_ON_ERROR:
@@ -38,8 +40,12 @@ format: $(DEV)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-interop: $(DEV)  ## other clients, in network namespaces where they need one
-	$(BIN)/python -m pytest tests/interop
+$(NPM)/.installed: Makefile | $(BIN)/pip
+	@if npm install --silent --no-audit --no-fund --no-save --ignore-scripts --prefix $(NPM) $(NPM_RIVALS); \
+	then touch $@; else echo "no $(NPM_RIVALS) from npm: what needs it is skipped" >&2; fi
+
+interop: $(DEV) $(NPM)/.installed  ## other clients, in network namespaces where they need one
+	$(BIN)/python -m pytest -n 4 tests/interop
 
 browser: $(DEV)  ## the tracker's status page in headless Chromium
 	$(BIN)/python -m pytest tests/browser

@@ -13,7 +13,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from namespaces import Namespace
+from namespaces import HOST, Namespace
 from rivals import TrackerProcess
 
 
@@ -41,13 +41,13 @@ async def tracker(namespace):
 
 @pytest.fixture
 def client(namespace, tmp_path):
-    """Makes a client of the given class in the test's network."""
+    """Makes a client of the given class in the test's network, at the given host of it."""
 
-    def make(kind):
+    def make(kind, host=HOST):
         reason = kind.missing()
         if reason is not None:
             skip_or_fail(reason)
-        return kind(namespace, tmp_path)
+        return kind(namespace, tmp_path, host)
 
     return make
 

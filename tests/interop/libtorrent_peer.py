@@ -1,9 +1,10 @@
-"""One libtorrent session with one torrent, driven from outside: arguments in, one JSON event a line out.
+"""One libtorrent session with one torrent or some, driven from outside: arguments in, one JSON event a line out.
 
-Events carry `time` (seconds since the epoch): `listening`, `complete` (every piece held and hash-checked), and for a
-download `first_payload`, whose time is the last look that still showed no payload byte, so a rate from there is never
-flattered. A download ends by itself; a seed ends on SIGTERM. Everything that would reach beyond the given peers and
-trackers is off. The interop tests and `benchmarks/transfer.py` run this as a program.
+Events carry `time` (seconds since the epoch): `listening`, `complete` (every piece of a torrent held and hash-checked),
+and for a download `first_payload`, whose time is the last look that still showed no payload byte of the first torrent,
+so a rate from there is never flattered. A download ends by itself; the others end on SIGTERM. One that introduces takes
+and gives no piece, and says `connected` of each peer that it can tell others of. Everything that would reach beyond the
+given peers, nodes and trackers is off. The interop tests and `benchmarks/transfer.py` run this as a program.
 """
 
 from __future__ import annotations
@@ -46,30 +47,42 @@ def settings_for(args: argparse.Namespace) -> dict[str, object]:
         "enable_outgoing_tcp": not args.utp,
         "enable_incoming_tcp": not args.utp,
         "allow_multiple_connections_per_ip": True,
+        "close_redundant_connections": args.verb == "download",
         "out_enc_policy": ENCRYPTION_POLICIES[args.encryption],
         "in_enc_policy": ENCRYPTION_POLICIES[args.encryption],
-        "alert_mask": lt.alert.category_t.status_notification | lt.alert.category_t.error_notification,
+        "alert_mask": lt.alert.category_t.status_notification
+        | lt.alert.category_t.error_notification
+        | lt.alert.category_t.dht_notification,
     }
 
 
-def add_params(args: argparse.Namespace) -> lt.add_torrent_params:
-    if args.torrent.startswith("magnet:"):
-        params = lt.parse_magnet_uri(args.torrent)
-    else:
-        params = lt.load_torrent_file(args.torrent)
+def add_params(args: argparse.Namespace, source: str) -> lt.add_torrent_params:
+    params = lt.parse_magnet_uri(source) if source.startswith("magnet:") else lt.load_torrent_file(source)
     params.save_path = str(args.folder)
     params.flags &= ~(lt.torrent_flags.auto_managed | lt.torrent_flags.paused)
+    if args.verb == "introduce":
+        params.flags |= lt.torrent_flags.upload_mode
     if args.no_trackers:
         params.trackers = []
     return params
 
 
+def ways_to_peers(handle: lt.torrent_handle) -> set[str]:
+    """Where the peers listen that have shaken hands with us after we had dialled them."""
+    unfinished = lt.peer_info.connecting | lt.peer_info.handshake
+    ready = (peer for peer in handle.get_peer_info() if peer.flags & lt.peer_info.local_connection)
+    return {"{}:{}".format(*peer.ip) for peer in ready if not peer.flags & unfinished}
+
+
 def run(args: argparse.Namespace, stopped: list[int]) -> int:
     session = lt.session(settings_for(args))
-    handle = session.add_torrent(add_params(args))
+    handles = [session.add_torrent(add_params(args, source)) for source in (args.torrent, *args.also)]
+    first = handles[0]
     download = args.verb == "download"
     awaiting_payload = False
     last_empty = 0.0
+    left = len(handles)
+    connected: set[str] = set()
     while not stopped:
         session.wait_for_alert(1 if awaiting_payload else 100)
         for alert in session.pop_alerts():
@@ -80,31 +93,40 @@ def run(args: argparse.Namespace, stopped: list[int]) -> int:
                     emit("error", message=alert.message())
                     return 1
                 case lt.torrent_checked_alert():
-                    emit("checked", seeding=handle.status().is_seeding)
-                    awaiting_payload = download
+                    emit("checked", seeding=alert.handle.status().is_seeding)
+                    awaiting_payload |= download and alert.handle == first
                     for peer in args.peer:
-                        handle.connect_peer(address(peer))
-                case lt.torrent_finished_alert():
-                    emit("complete", size=handle.status().total_wanted_done)
-                    if download:
+                        alert.handle.connect_peer(address(peer))
+                case lt.dht_bootstrap_alert():
+                    for handle in handles:
+                        handle.force_dht_announce()  # what it looked for before it had joined is not looked for again
+                case lt.torrent_finished_alert() if args.verb != "introduce":
+                    emit("complete", size=alert.handle.status().total_wanted_done)
+                    left -= 1
+                    if download and not left:
                         return 0
                 case _ if alert.category() & lt.alert.category_t.error_notification:
                     print(alert.message(), file=sys.stderr, flush=True)
         if awaiting_payload:
             now = time.time()
-            if handle.status().total_payload_download:
+            if first.status().total_payload_download:
                 emit("first_payload", time=last_empty or now)
                 awaiting_payload = False
             else:
                 last_empty = now
+        if args.verb == "introduce":
+            for peer in sorted(ways_to_peers(first) - connected):
+                connected.add(peer)
+                emit("connected", peer=peer)
     return 0
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("verb", choices=["seed", "download"])
+    parser.add_argument("verb", choices=["seed", "download", "introduce"])
     parser.add_argument("torrent", help="torrent file or magnet link")
     parser.add_argument("folder", type=Path, help="the folder that holds, or is to hold, the content")
+    parser.add_argument("--also", action="append", default=[], help="a further torrent file or magnet link")
     parser.add_argument("--listen", required=True, help="HOST:PORT")
     parser.add_argument("--peer", action="append", default=[], help="HOST:PORT to dial once checked")
     parser.add_argument("--no-trackers", action="store_true")

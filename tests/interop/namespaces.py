@@ -168,12 +168,17 @@ class Namespace:
                     return True
         return False
 
-    async def until_listening(self, port: int, process: Process) -> None:
-        """Waits until somebody listens on that TCP port; fails when `process`, which should, ends first."""
+    async def until_listening(self, port: int, process: Process | None = None) -> None:
+        """Waits until somebody listens on that TCP port; fails when `process`, if it is the one, ends first."""
         while not self._is_listening(port):
-            process.assert_running()
+            if process is not None:
+                process.assert_running()
             await asyncio.sleep(POLL)
 
     def tails(self) -> str:
         """The last words of every program, for the report of a failed test."""
-        return "\n".join(f"--- {process.name}\n" + "\n".join(process.lines[-40:]) for process in self.processes)
+        return "\n".join(f"--- {process.name}\n{_tail(process.lines)}" for process in self.processes)
+
+
+def _tail(lines: list[str]) -> str:
+    return "\n".join(line[:500] for line in lines[-20:])

@@ -1,7 +1,7 @@
 """The clients under test and how each is told to seed and to download, with everything off that leaves the namespace.
 
 A `seed` returns once the client listens. A `download` returns once the client says that it has everything, and leaves
-no program that could still hold back bytes from the disk.
+no program that could still hold back bytes from the disk. Both are told of the content by its `sources`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 SEED_PORT = 6_881
 DOWNLOAD_PORT = 6_882
+INTRODUCER_PORT = 6_883
 TRACKER_PORT = 6_969
 HTTP_TRACKER = f"http://{HOST}:{TRACKER_PORT}/announce"
 UDP_TRACKER = f"udp://{HOST}:{TRACKER_PORT}/announce"
@@ -43,22 +44,25 @@ class TrackerProcess:
         return cls(process)
 
     async def until_seed_announced(self) -> None:
-        await self._process.event("announce", whole=True)
+        await self._process.event("announce", left=0)
 
 
 class Aria2:
     """aria2 1.36: version 1 only, HTTP trackers only, and it cannot be told of a peer."""
 
+    EXCHANGING = ("--enable-peer-exchange=true",)
     ENCRYPTED = ("--bt-require-crypto=true", "--bt-min-crypto-level=arc4")
 
-    def __init__(self, namespace: Namespace, folder: Path) -> None:
+    def __init__(self, namespace: Namespace, folder: Path, host: str) -> None:
         self._namespace = namespace
+        self._folder = folder
+        self._host = host
 
     @staticmethod
     def missing() -> str | None:
         return None if shutil.which("aria2c") else "aria2c is not installed"
 
-    async def _start(self, role: str, torrent: Path, folder: Path, port: int, *options: str) -> Process:
+    async def _start(self, role: str, content: Content, folder: Path, port: int, *options: str) -> Process:
         return await self._namespace.start(
             f"aria2 {role}",
             "aria2c",
@@ -71,19 +75,21 @@ class Aria2:
             "--file-allocation=none",
             "--console-log-level=notice",
             "--summary-interval=0",
+            "--max-concurrent-downloads=100",
+            f"--interface={self._host}",
             f"--listen-port={port}",
             f"--dir={folder}",
             *options,
-            torrent,
+            *content.sources,
         )
 
     async def seed(self, content: Content, *options: str) -> None:
         options = ("--check-integrity=true", "--bt-hash-check-seed=true", "--seed-ratio=0.0", *options)
-        process = await self._start("seed", content.torrent, content.folder, SEED_PORT, *options)
+        process = await self._start("seed", content, content.folder, SEED_PORT, *options)
         await self._namespace.until_listening(SEED_PORT, process)
 
     async def download(self, content: Content, folder: Path, *options: str) -> None:
-        process = await self._start("download", content.torrent, folder, DOWNLOAD_PORT, "--seed-time=0", *options)
+        process = await self._start("download", content, folder, DOWNLOAD_PORT, "--seed-time=0", *options)
         await process.succeeded()
 
 
@@ -91,11 +97,14 @@ class Transmission:
     """Transmission 3.00: version 1 only, no peer in 127.0.0.0/8, cannot be told of a peer, makes no empty files."""
 
     RPC = "127.0.0.1:9091"
+    EXCHANGING = (("pex-enabled", True),)
     ENCRYPTED = (("encryption", 2),)
 
-    def __init__(self, namespace: Namespace, folder: Path) -> None:
+    def __init__(self, namespace: Namespace, folder: Path, host: str) -> None:
         self._namespace = namespace
         self._folder = folder / "transmission"
+        self._host = host
+        self._torrents = 0
 
     @staticmethod
     def missing() -> str | None:
@@ -104,15 +113,16 @@ class Transmission:
 
     async def _start(
         self, role: str, content: Content, folder: Path, port: int, options: tuple[tuple[str, int], ...]
-    ) -> Process:
+    ) -> None:
         config = self._folder / role
-        config.mkdir(parents=True)
+        config.mkdir(parents=True, exist_ok=True)
         settings = {
             "dht-enabled": False,
             "pex-enabled": False,
             "lpd-enabled": False,
             "utp-enabled": False,
             "port-forwarding-enabled": False,
+            "bind-address-ipv4": self._host,
             "peer-port": port,
             "rpc-bind-address": "127.0.0.1",
             "rpc-port": int(self.RPC.partition(":")[2]),
@@ -127,56 +137,79 @@ class Transmission:
             f"transmission {role}", "transmission-daemon", "--foreground", "--config-dir", config
         )
         await self._namespace.until_listening(settings["rpc-port"], process)
-        answer = await self._namespace.output("transmission-remote", self.RPC, "--add", content.torrent)
-        assert "success" in answer, answer
-        return process
+        self._process = process
+        await self.add(content, folder)
 
-    async def _until_whole(self, process: Process) -> None:
-        while "Percent Done: 100%" not in await self._namespace.output(
-            "transmission-remote", self.RPC, "--torrent", "all", "--info"
-        ):
-            process.assert_running()
+    async def add(self, content: Content, folder: Path) -> None:
+        """Tell the running client to seed or to download more."""
+        for source in content.sources:
+            argv = ("transmission-remote", self.RPC, "--download-dir", folder, "--add", source)
+            answer = await self._namespace.output(*argv)
+            assert "success" in answer, answer
+            self._torrents += 1
+
+    async def until_whole(self) -> None:
+        """Wait until it holds everything that it was told of."""
+        query = ("transmission-remote", self.RPC, "--torrent", "all", "--info")
+        while (await self._namespace.output(*query)).count("Percent Done: 100%") < self._torrents:
+            self._process.assert_running()
             await asyncio.sleep(4 * POLL)
 
+    async def stop(self) -> None:
+        """End it, so that everything is on the disk."""
+        await self._process.stop()
+
     async def seed(self, content: Content, *options: tuple[str, int]) -> None:
-        process = await self._start("seed", content, content.folder, SEED_PORT, options)
-        await self._until_whole(process)
+        await self._start("seed", content, content.folder, SEED_PORT, options)
+        await self.until_whole()
 
     async def download(self, content: Content, folder: Path, *options: tuple[str, int]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        process = await self._start("download", content, folder, DOWNLOAD_PORT, options)
-        await self._until_whole(process)
-        await process.stop()
+        await self._start("download", content, folder, DOWNLOAD_PORT, options)
+        await self.until_whole()
+        await self.stop()
 
 
 class Libtorrent:
     """libtorrent 2.1 by its Python binding: every version, dials the peers it is given."""
 
+    EXCHANGING = ()
+    """It always does."""
     ENCRYPTED = ("--encryption", "forced")
 
-    def __init__(self, namespace: Namespace, folder: Path) -> None:
+    def __init__(self, namespace: Namespace, folder: Path, host: str) -> None:
         self._namespace = namespace
+        self._host = host
 
     @staticmethod
     def missing() -> str | None:
         return None
 
-    async def _start(
-        self, role: str, torrent: Path | str, folder: Path, listen: str, options: tuple[str, ...]
-    ) -> Process:
+    async def _start(self, role: str, content: Content, folder: Path, listen: str, options: tuple[str, ...]) -> Process:
         script = HERE / "libtorrent_peer.py"
-        argv = (role, torrent, folder, "--listen", listen, *options)
+        source, *others = content.sources
+        also = (word for other in others for word in ("--also", other))
+        argv = (role, source, folder, "--listen", listen, *also, *options)
         return await self._namespace.start(f"libtorrent {role}", sys.executable, script, *argv)
 
-    async def seed(self, content: Content, *options: str, listen: str = SEED_ADDRESS) -> None:
-        process = await self._start("seed", content.torrent, content.folder, listen, options)
+    async def seed(self, content: Content, *options: str, listen: str | None = None) -> None:
+        listen = listen or f"{self._host}:{SEED_PORT}"
+        process = await self._start("seed", content, content.folder, listen, options)
         await process.event("complete")
         await process.event("listening")
 
-    async def download(self, content: Content, folder: Path, *options: str, listen: str = DOWNLOAD_ADDRESS) -> None:
-        process = await self._start("download", content.torrent, folder, listen, options)
-        await process.event("complete", size=content.size)
+    async def download(self, content: Content, folder: Path, *options: str, listen: str | None = None) -> None:
+        listen = listen or f"{self._host}:{DOWNLOAD_PORT}"
+        process = await self._start("download", content, folder, listen, options)
         await process.succeeded()
+        assert sum(event["size"] for event in process.events if event["event"] == "complete") == content.size
+
+    async def introduce(self, content: Content, folder: Path, peer: str) -> str:
+        """Connect to a peer of the content, to tell others of it and take nothing; where others reach us for that."""
+        listen = f"{self._host}:{INTRODUCER_PORT}"
+        process = await self._start("introduce", content, folder, listen, ("--peer", peer))
+        await process.event("connected", peer=peer)
+        return listen
 
 
 class Starling:
@@ -186,9 +219,10 @@ class Starling:
     NEARBY = ("--no-lsd",)
     """What it is told of local discovery."""
 
-    def __init__(self, namespace: Namespace, folder: Path) -> None:
+    def __init__(self, namespace: Namespace, folder: Path, host: str) -> None:
         self._namespace = namespace
         self._folder = folder / "starling"
+        self._host = host
 
     @staticmethod
     def missing() -> str | None:
@@ -210,6 +244,12 @@ class Starling:
 
     async def download(self, content: Content, folder: Path, *options: str) -> None:
         where = ("-o", folder, "--port", str(DOWNLOAD_PORT))
-        process = await self._start("download", content.torrent, *where, *options)
+        process = await self._start("download", *content.sources, *where, *options)
         await process.event("complete")
         await process.succeeded()
+
+    async def introduce(self, content: Content, folder: Path, *peers: str) -> Process:
+        """Connect to peers of the content, at a rate at which no piece of it is had within an hour."""
+        dialled = (word for peer in peers for word in ("--peer", peer))
+        where = ("-o", folder, "--port", str(INTRODUCER_PORT), "--limit-down", "16", "--bind", self._host)
+        return await self._start("download", content.torrent, *where, *dialled)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import libtorrent as lt
+
+from p2p.metainfo.metainfo import Metainfo
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,13 +35,18 @@ SHAPES: dict[str, dict[str, int]] = {
 VERSION_FLAGS = {"1": lt.create_torrent.v1_only, "2": lt.create_torrent.v2_only, "hybrid": 0}
 
 
+Source = Path | str
+"""A torrent file or a magnet link."""
+
+
 @dataclass(frozen=True, slots=True)
 class Content:
-    """A torrent file and the folder that holds what it names."""
+    """A torrent file and the folder that holds what it names; `sources` is what a client is told of it."""
 
     torrent: Path
     folder: Path
     name: str
+    sources: tuple[Source, ...]
 
     @property
     def path(self) -> Path:
@@ -48,6 +55,40 @@ class Content:
     @property
     def size(self) -> int:
         return sum(len(held) for held in files_below(self.path).values())
+
+    @property
+    def info_hash(self) -> str:
+        """Of version 1, as hex digits."""
+        return Metainfo.from_bytes(self.torrent.read_bytes()).info_hash_v1.hex()
+
+    def by_magnet(self) -> Content:
+        """The same, of which a client is told the info-hash and nothing else."""
+        return replace(self, sources=(f"magnet:?xt=urn:btih:{self.info_hash}",))
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """Several contents that one client is told of at once."""
+
+    contents: tuple[Content, ...]
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        return tuple(source for content in self.contents for source in content.sources)
+
+    @property
+    def info_hashes(self) -> tuple[str, ...]:
+        return tuple(content.info_hash for content in self.contents)
+
+    @property
+    def folder(self) -> Path:
+        """The one that holds all of them."""
+        (folder,) = {content.folder for content in self.contents}
+        return folder
+
+    @property
+    def size(self) -> int:
+        return sum(content.size for content in self.contents)
 
 
 def torrent_by_libtorrent(path: Path, torrent: Path, version: str, tracker: str | None) -> None:
@@ -75,7 +116,8 @@ def make_content(
         target = holder / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(rng.randbytes(size))
-    content = Content(folder / f"{shape}-{version}.torrent", holder, next(iter(SHAPES[shape])).split("/")[0])
+    torrent = folder / f"{shape}-{version}.torrent"
+    content = Content(torrent, holder, next(iter(SHAPES[shape])).split("/")[0], (torrent,))
     by(content.path, content.torrent, version, tracker)
     return content
 
