@@ -18,10 +18,12 @@ import platformdirs
 import typer
 
 from p2p.cli import event_loop
-from p2p.cli.console import say, say_fields, say_json
+from p2p.cli.console import say_fields, say_json
+from p2p.cli.dht_answers import make_search_view, show_announced
 from p2p.cli.dht_view import make_view
 from p2p.cli.options import Bind, Bootstrap, parse_peer, resolve_peers
 from p2p.cli.stop_signals import INTERRUPTED, TERMINATED, StoppedError, StopSignals
+from p2p.dht.events import PeersFound, SearchDone
 from p2p.disk.refusals import printable
 from p2p.errors import DhtError
 from p2p.metainfo.magnet import Magnet, wire_info_hashes
@@ -65,6 +67,7 @@ _GET_EXAMPLES: Final = """\b
 Examples:
   starling dht get-peers 2c6b6858d61da9543d4231a71db4b1c9264b0685
   starling dht get-peers 'magnet:?xt=urn:btih:...' --json
+  starling dht get-peers 2c6b6858d61da9543d4231a71db4b1c9264b0685 --nodes
 """
 _ANNOUNCE_EXAMPLES: Final = """\b
 Examples:
@@ -98,6 +101,14 @@ What = Annotated[
 Where = Annotated[
     Endpoint, typer.Argument(metavar="HOST:PORT", parser=parse_peer, help="The node.", show_default=False)
 ]
+AskPort = Annotated[
+    int,
+    typer.Option("--port", "--udp-port", metavar="N", min=0, max=65_535, help="UDP port to ask from; 0 takes any."),
+]
+AnnouncerPort = Annotated[
+    int, typer.Option("--udp-port", metavar="N", min=0, max=65_535, help="UDP port to announce from; 0 takes any.")
+]
+AndNodes = Annotated[bool, typer.Option("--nodes", help="List the nodes asked even where stdout is no terminal.")]
 AnnouncedPort = Annotated[
     int, typer.Option("--port", metavar="N", min=1, max=65_535, help="Where connections are taken.", show_default=False)
 ]
@@ -144,12 +155,12 @@ def node_command(
     return event_loop.run(serve())
 
 
-def ping_command(where: Where, *, bind: Bind = None, as_json: AsJson = False) -> int:
+def ping_command(where: Where, *, port: AskPort = 0, bind: Bind = None, as_json: AsJson = False) -> int:
     """Ping a node: who it is, how long it takes, and what program it says it is."""
 
     async def ask() -> None:
         addresses = await resolve_peers((where,))
-        async with _asker(bind, ()) as dht:
+        async with _asker(bind, (), port=port) as dht:
             pong = await _first_answer(dht, addresses)
         version = None if pong.version is None else printable(pong.version.decode("latin-1"))
         if as_json:
@@ -162,26 +173,34 @@ def ping_command(where: Where, *, bind: Bind = None, as_json: AsJson = False) ->
     return _ask(ask)
 
 
-def get_peers_command(what: What, *, bind: Bind = None, bootstrap: Bootstrap = None, as_json: AsJson = False) -> int:
-    """Find peers of a torrent, each printed as soon as a node tells of it."""
+def get_peers_command(
+    what: What,
+    *,
+    nodes: AndNodes = False,
+    port: AskPort = 0,
+    bind: Bind = None,
+    bootstrap: Bootstrap = None,
+    as_json: AsJson = False,
+) -> int:
+    """Find peers of a torrent, each printed as soon as a node tells of it.
+
+    On a terminal the nodes asked follow: how near they are, how long they took, and what they told of.
+    """
 
     async def ask() -> None:
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        peers: dict[Address, None] = {}
-        async with _asker(bind, await _routers(bootstrap, bind)) as dht:
+        view = make_search_view(as_json=as_json, nodes=nodes)
+        async with _asker(bind, await _routers(bootstrap, bind), port=port) as dht:
             for info_hash in _info_hashes(what):
-                async with aclosing(dht.get_peers(info_hash)) as search:
-                    async for found in search:
-                        for address in found:
-                            if address not in peers:
-                                peers[address] = None
-                                _say_peer(address, as_json=as_json)
+                async with aclosing(dht.search(info_hash)) as search:
+                    async for event in search:
+                        match event:
+                            case PeersFound():
+                                view.show_peers(event)
+                            case SearchDone():
+                                view.show_end(event)
             traffic = _traffic(dht)
-        if as_json:
-            facts = {"queries": traffic.queries_sent, "answers": traffic.responses_received}
-            say_json({"event": "done", "peers": len(peers), **facts, "took": loop.time() - began})
-        if not peers:
+        view.close(traffic)
+        if not view.peers:
             raise DhtError(f"no peer is known ({traffic.responses_received:,} answers)")
 
     return _ask(ask)
@@ -191,25 +210,24 @@ def announce_command(
     what: What,
     *,
     port: AnnouncedPort,
+    udp_port: AnnouncerPort = 0,
+    nodes: AndNodes = False,
     bind: Bind = None,
     bootstrap: Bootstrap = None,
     as_json: AsJson = False,
 ) -> int:
-    """Tell the DHT that this host takes connections for a torrent. Nodes keep that for about half an hour."""
+    """Tell the DHT that this host takes connections for a torrent. Nodes keep that for about half an hour.
+
+    On a terminal the nodes told follow, and whether they have noted it.
+    """
 
     async def ask() -> None:
-        stored = asked = 0
-        async with _asker(bind, await _routers(bootstrap, bind)) as dht:
-            for info_hash in _info_hashes(what):
-                announced = await dht.announce(info_hash, port)
-                stored, asked = stored + announced.stored, asked + announced.asked
+        async with _asker(bind, await _routers(bootstrap, bind), port=udp_port) as dht:
+            told = [(info_hash, await dht.announce(info_hash, port)) for info_hash in _info_hashes(what)]
             _traffic(dht)
-        if not stored:
-            raise DhtError(f"none of {asked:,} nodes has taken the announce")
-        if as_json:
-            say_json({"event": "announced", "port": port, "stored": stored, "asked": asked})
-        else:
-            say(f"{stored:,} of {asked:,} nodes have noted port {port}")
+        if not any(announced.stored for _, announced in told):
+            raise DhtError(f"none of {sum(announced.asked for _, announced in told):,} nodes has taken the announce")
+        show_announced(told, port, as_json=as_json, nodes=nodes)
 
     return _ask(ask)
 
@@ -223,10 +241,13 @@ def _node(bind: str | None, routers: Sequence[Endpoint], *, port: int, table: Pa
     )
 
 
-def _asker(bind: str | None, routers: Sequence[Endpoint]) -> DhtService:
+def _asker(bind: str | None, routers: Sequence[Endpoint], *, port: int) -> DhtService:
     """A node that asks and is gone."""
     rng, secret = _chance()
-    return DhtService(AsyncioNetwork(), rng=rng, secret=secret, bind=_hosts(bind), bootstrap=routers, read_only=True)
+    hosts = _hosts(bind)
+    return DhtService(
+        AsyncioNetwork(), rng=rng, secret=secret, port=port, bind=hosts, bootstrap=routers, read_only=True
+    )
 
 
 def _chance() -> tuple[random.Random, bytes]:
@@ -264,13 +285,6 @@ def _traffic(dht: DhtService) -> Traffic:
 
 def _info_hashes(what: Magnet) -> tuple[InfoHash, ...]:
     return wire_info_hashes(what.info_hash_v1, what.info_hash_v2)
-
-
-def _say_peer(address: Address, *, as_json: bool) -> None:
-    if as_json:
-        say_json({"event": "peer", "host": address.host, "port": address.port})
-    else:
-        say(str(address))
 
 
 def _ask(question: Callable[[], Awaitable[None]]) -> int:

@@ -21,6 +21,23 @@ class PeersFound:
 
 
 @dataclass(frozen=True, slots=True)
+class NodeAsked:
+    """What a search asked of one node, and what came of it."""
+
+    node_id: NodeId
+    address: Address
+    bits: int
+    """Bits that its id shares with the target: the more, the nearer."""
+    hop: int
+    """Steps from us to it."""
+    took: float | None
+    """Seconds to its answer; None without one."""
+    peers: int
+    nodes: int
+    """How many it told of."""
+
+
+@dataclass(frozen=True, slots=True)
 class SearchDone:
     """A search has ended, in both families."""
 
@@ -33,6 +50,8 @@ class SearchDone:
     answered: int
     hops: int
     took: float
+    trail: tuple[NodeAsked, ...] = ()
+    """Whom it asked, in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +61,8 @@ class Announced:
     search: int
     stored: int
     asked: int
+    nodes: tuple[tuple[NodeId, Address, bool], ...] = ()
+    """Whom it was told to, and whether they have confirmed it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -194,6 +194,10 @@ class Lookup:
         self.peers.update(dict.fromkeys(found))
         return found
 
+    def depth(self, node_id: NodeId) -> int:
+        """Steps from us to a node that was asked."""
+        return self._depths.get(node_id, 0) + 1
+
     def nearest(self) -> list[Contact]:
         """The k nearest nodes that answered, in order."""
         answered = (each for each in self._shortlist.sorted() if self._states.get(each.id) is _State.ANSWERED)

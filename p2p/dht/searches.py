@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
-from p2p.dht.events import Announced, Joined, PeersFound, SearchDone
+from p2p.dht.events import Announced, Joined, NodeAsked, PeersFound, SearchDone
 from p2p.dht.krpc import AnnouncePeer, FindNode, GetPeers
 from p2p.dht.lookup import WIDTH, Lookup
-from p2p.dht.node_id import is_credible, reach
+from p2p.dht.node_id import NODE_ID_BITS, is_credible, reach
 from p2p.dht.transactions import TIMEOUT
 from p2p.ids import InfoHash, NodeId
 
@@ -53,6 +53,16 @@ class AnnouncePlan:
 
 
 @dataclass(slots=True, eq=False)
+class Step:
+    """One query of a search, and what came of it."""
+
+    contact: Contact
+    took: float | None = None
+    peers: int = 0
+    nodes: int = 0
+
+
+@dataclass(slots=True, eq=False)
 class Run:
     """A search in one family."""
 
@@ -62,6 +72,8 @@ class Run:
     done: bool = False
     last_try: bool = False
     """Whether it asks those passed over as well, since nobody has told of peers."""
+    steps: dict[Address, Step] = field(default_factory=dict)
+    """In order of asking."""
 
 
 @dataclass(slots=True, eq=False)
@@ -77,8 +89,8 @@ class Search:
     """Whom to ask in any case, however far from the target."""
     runs: list[Run] = field(default_factory=list)
     announces_waiting: int = 0
-    announces_sent: int = 0
-    stored: int = 0
+    keepers: dict[Address, tuple[NodeId, bool]] = field(default_factory=dict)
+    """Who was told of the announce, and whether they have confirmed it."""
     cancelled: bool = False
 
     @property
@@ -164,7 +176,8 @@ class Searches:
             return
         if waiting.announces:
             if not waiting.given_up:
-                self._on_announced(run.search, stored=1)
+                run.search.keepers[waiting.address] = (contact.id, True)
+                self._on_announced(run.search)
             return
         lookup, family = run.lookup, run.family
         if waiting.contact is None:
@@ -173,6 +186,9 @@ class Searches:
             lookup.on_failed(waiting.contact)
         told = family.believed(response.nodes6 if family.ipv6 else response.nodes, waiting.address, now)
         lookup.on_answer(contact, response.token, told, ())
+        step = run.steps.setdefault(waiting.address, Step(contact))
+        step.contact, step.took = contact, now - waiting.sent
+        step.peers, step.nodes = len(response.values), len(response.nodes6 if family.ipv6 else response.nodes)
         family.hear_of(told)
         if run.done:
             return
@@ -216,7 +232,7 @@ class Searches:
         if run is None:
             return
         if waiting.announces:
-            self._on_announced(run.search, stored=0)
+            self._on_announced(run.search)
             return
         if waiting.contact is not None:
             run.lookup.on_given_up(waiting.contact)
@@ -231,7 +247,7 @@ class Searches:
             return
         if waiting.announces:
             if not waiting.given_up:
-                self._on_announced(run.search, stored=0)
+                self._on_announced(run.search)
             return
         if waiting.contact is not None:
             run.lookup.on_failed(waiting.contact)
@@ -272,6 +288,7 @@ class Searches:
             if step.ask is None:
                 break
             lookup.on_asked(step.ask)
+            run.steps[step.ask.address] = Step(step.ask)
             self._line.ask(self._question(run), step.ask.address, now, contact=step.ask, run=run)
         if step.done and run.search.purpose is Purpose.PEERS and not lookup.peers and not run.last_try:
             run.last_try = True
@@ -302,18 +319,17 @@ class Searches:
             for contact, token in run.lookup.keepers():
                 ask = AnnouncePeer(InfoHash(search.target), search.plan.port, token, search.plan.implied_port)
                 search.announces_waiting += 1
-                search.announces_sent += 1
+                search.keepers[contact.address] = (contact.id, False)
                 self._line.ask(ask, contact.address, now, contact=contact, run=run, announces=True)
         if search.number and search.done:
             self._events.append(_report(search, now))
             if search.plan is not None and not search.announces_waiting:
-                self._events.append(Announced(search.number, search.stored, search.announces_sent))
+                self._events.append(_announced(search))
 
-    def _on_announced(self, search: Search, *, stored: int) -> None:
+    def _on_announced(self, search: Search) -> None:
         search.announces_waiting -= 1
-        search.stored += stored
         if search.done and not search.announces_waiting and not search.cancelled:
-            self._events.append(Announced(search.number, search.stored, search.announces_sent))
+            self._events.append(_announced(search))
 
     def _join_other(self, family: Family, response: Response, teller: Address, now: float) -> None:
         """Nodes of the other network, told while we join this one, lead into it (BEP 32)."""
@@ -335,4 +351,17 @@ def _report(search: Search, now: float) -> SearchDone:
         answered=sum(lookup.answered for lookup in lookups),
         hops=max(lookup.hops for lookup in lookups),
         took=now - search.started,
+        trail=tuple(_asked(run, step) for run in search.runs for step in run.steps.values()),
     )
+
+
+def _asked(run: Run, step: Step) -> NodeAsked:
+    contact = step.contact
+    bits = NODE_ID_BITS - (contact.long_id ^ int.from_bytes(run.search.target, "big")).bit_length()
+    hop = run.lookup.depth(contact.id)
+    return NodeAsked(contact.id, contact.address, bits, hop, step.took, step.peers, step.nodes)
+
+
+def _announced(search: Search) -> Announced:
+    nodes = tuple((node_id, address, stored) for address, (node_id, stored) in search.keepers.items())
+    return Announced(search.number, sum(stored for *_, stored in nodes), len(nodes), nodes)

@@ -8,7 +8,6 @@ may have been written since is in the journal. A start rechecks what is uncertai
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import hashlib
 import os
 from dataclasses import dataclass, replace
@@ -18,14 +17,14 @@ import aiofiles
 
 from p2p.codec import bencode
 from p2p.disk.refusals import printable, refusal
+from p2p.disk.state_lock import StateLock, take_lock
 from p2p.disk.storage import FileStat
-from p2p.errors import BencodeError, StateLockedError, StorageError
+from p2p.errors import BencodeError, StorageError
 from p2p.ids import Address
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
-    from types import TracebackType
 
     from p2p.codec.bencode import Encodable, Value
     from p2p.metainfo.layout import Layout
@@ -170,27 +169,6 @@ def uncertain_pieces(
     return Uncertain(_bitfield(recorded - recheck - lost, count), sorted(recheck), missing)
 
 
-class StateLock:
-    """Holds a torrent's state against other processes, and against this one, until `release`."""
-
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
-
-    def __enter__(self) -> StateLock:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.release()
-
-    def release(self) -> None:
-        """Idempotent. The kernel does the same for a process that dies."""
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
-
-
 class ResumeStore:
     """The resume states in `folder`, which is made with the first of them. Every method raises StorageError."""
 
@@ -208,20 +186,7 @@ class ResumeStore:
 
     def lock(self, key: str) -> StateLock:
         """Lock a torrent's state. Raises StateLockedError while it is locked already."""
-        path = self._folder / f"{key}.lock"
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise refusal(error, path) from error
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(fd)
-            if isinstance(error, BlockingIOError):
-                raise StateLockedError("another process works on this torrent at this place") from error
-            raise refusal(error, path) from error
-        return StateLock(fd)
+        return take_lock(self._folder / f"{key}.lock", "another process works on this torrent at this place")
 
     async def load(self, key: str) -> ResumeState | None:
         """The state saved last, None if there is none.

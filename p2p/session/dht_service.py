@@ -20,8 +20,9 @@ from p2p.dht.events import Announced, Event, IdChanged, Joined, PeersFound, Ping
 from p2p.dht.node import DhtNode
 from p2p.dht.node_id import random_id
 from p2p.dht.state import MAX_STATE, SavedTable
+from p2p.disk.state_lock import take_lock
 from p2p.disk.whole_files import read_whole, replace_whole
-from p2p.errors import DhtError, MissingContentError, NetworkError, StorageError
+from p2p.errors import DhtError, MissingContentError, NetworkError, StateLockedError, StorageError
 from p2p.ids import Address
 from p2p.session.scope import Scope
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from p2p.dht.events import NodeView
+    from p2p.disk.state_lock import StateLock
     from p2p.ids import InfoHash, NodeId
     from p2p.net.network import Datagrams, Network
 
@@ -58,7 +60,8 @@ class DhtService:
     """See the module's head. Entering raises NetworkError when no socket can be opened.
 
     `secret` is 16 bytes or more that nobody can guess, `bind` the IP addresses to use, the first of each family.
-    `state_path` is where the table is kept; None keeps none. A `read_only` node asks and never answers (BEP 43).
+    `state_path` is where the table is kept, by one node at a time; None keeps none. A `read_only` node asks and never
+    answers (BEP 43).
     """
 
     def __init__(
@@ -91,14 +94,16 @@ class DhtService:
         self._holding = False
         self._timer: asyncio.TimerHandle | None = None
         self._due = 0.0
+        self._lock: StateLock | None = None
         self._node: DhtNode | None = None
 
     async def __aenter__(self) -> DhtService:
-        saved = await self._load()
         try:
+            saved = await self._load()
             await self._open_sockets()
         except BaseException:
             self._close_sockets()
+            self._unlock()
             raise
         now = _now()
         ids: dict[bool, NodeId] = {
@@ -127,8 +132,11 @@ class DhtService:
                 self._timer.cancel()
                 self._timer = None
             self._abandon()
-            if self._state_path is not None and self._node is not None:
-                await self._save(self._state_path)
+            try:
+                if self._state_path is not None and self._node is not None:
+                    await self._save(self._state_path)
+            finally:
+                self._unlock()
 
     async def ready(self) -> None:
         """Wait until we have joined the network: the nodes nearest to us have answered."""
@@ -386,16 +394,33 @@ class DhtService:
                 return
 
     async def _load(self) -> SavedTable:
-        """The table saved last; an empty one if there is none or it is damaged."""
+        """The table saved last; an empty one if there is none or it is damaged.
+
+        While another process has it, its nodes without its id, and nothing is saved: no two nodes are one.
+        """
         if self._state_path is None:
             return SavedTable()
+        path = self._state_path
         try:
-            return SavedTable.decode(await read_whole(self._state_path, MAX_STATE + 1))
+            self._lock = take_lock(path.with_name(f"{path.name}.lock"), "another process runs the node of this table")
+        except StateLockedError as error:
+            log.info("the DHT node takes an id of its own: %s", error)
+            self._state_path = None
+        except StorageError as error:
+            log.debug("the DHT table is not locked: %s", error)
+        try:
+            saved = SavedTable.decode(await read_whole(path, MAX_STATE + 1))
+            return saved if self._state_path is not None else SavedTable(nodes=saved.nodes)
         except MissingContentError:
             return SavedTable()
         except (StorageError, DhtError) as error:
             log.warning("the DHT begins anew: %s", error)
             return SavedTable()
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
 
     async def _save_now_and_then(self, path: Path) -> None:
         while True:

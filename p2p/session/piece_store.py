@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from p2p.disk.journal import PieceJournal
 from p2p.disk.refusals import other_content
-from p2p.disk.resume import ResumeState, StateLock, uncertain_pieces
+from p2p.disk.resume import ResumeState, uncertain_pieces
 from p2p.disk.storage import FileStat, PieceState
 from p2p.errors import DiskFullError, MissingContentError, StarlingError, StorageError
 from p2p.ids import Address, PieceIndex
@@ -29,6 +29,7 @@ from p2p.swarm.bitfield import Bitfield
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from p2p.disk.state_lock import StateLock
     from p2p.metainfo.metainfo import Metainfo
     from p2p.session.services import Services
     from p2p.session.settings import TorrentOptions

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 
 import pytest
 from command_line import files_below
@@ -22,16 +23,38 @@ async def test_what_one_announces_another_finds(commands, node):
     running, router = node
     here = ("--bind", "127.0.0.2", "--bootstrap", router)
     announced = await commands.run("dht", "announce", MAGNET, "--port", "777", *here, "--json")
-    assert announced.events == [{"event": "announced", "port": 777, "stored": 1, "asked": 1}]
+    assert announced.events[-1] == {"event": "announced", "port": 777, "stored": 1, "asked": 1}
+    assert announced.events[0].items() >= {"event": "node", "address": router, "noted": True}.items()
     there = ("--bind", "127.0.0.3", "--bootstrap", router)
     found = await commands.run("dht", "get-peers", INFO_HASH, *there)
     assert (found.status, found.stdout, found.stderr) == (0, "127.0.0.2:777", "")
     as_json = await commands.run("dht", "get-peers", MAGNET, *there, "--json")
-    assert as_json.events[0] == {"event": "peer", "host": "127.0.0.2", "port": 777}
-    assert as_json.events[-1]["event"] == "done"
-    assert as_json.events[-1]["peers"] == 1
+    peer, asked, done = as_json.events
+    assert peer == {"event": "peer", "host": "127.0.0.2", "port": 777, "told_by": router}
+    assert asked.items() >= {"event": "node", "address": router, "hop": 1, "peers": 1}.items()
+    assert 0 <= asked["took"] < 5
+    assert done.items() >= {"event": "done", "peers": 1, "asked": 1, "answered": 1, "hops": 1}.items()
+    listed = await commands.run("dht", "get-peers", INFO_HASH, *there, "--nodes")
+    assert listed.stdout.splitlines()[0] == "127.0.0.2:777"
+    assert router in listed.stdout
+    assert "1 peer in 1 hop" in listed.stdout
     await running.line(lambda line: any(each["hashes"] for each in json.loads(line).get("families", ())))
     assert (await running.stop()).status == 0
+
+
+async def test_questions_come_from_the_port_that_is_named(commands, node):
+    _, router = node
+    with socket.socket(type=socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.4", 0))
+        port = str(taken.getsockname()[1])
+        here = ("--bind", "127.0.0.4")
+        reason = "address already in use"
+        assert reason in (await commands.run("dht", "ping", router, *here, "--port", port)).failed_with(1)
+        join = (INFO_HASH, *here, "--bootstrap", router)
+        assert reason in (await commands.run("dht", "get-peers", *join, "--port", port)).failed_with(1)
+        told = await commands.run("dht", "announce", *join, "--port", "777", "--udp-port", port)
+        assert reason in told.failed_with(1)
+    assert (await commands.run("dht", "ping", router, *here, "--port", port)).status == 0
 
 
 async def test_ping(commands, node):

@@ -30,7 +30,7 @@ def test_two_nodes_join_and_find_what_the_other_announced(wire):
     assert [event.answered for event in wire.heard(other, Joined)] == [1]
     number = other.announce(HASH, 7_000, wire.now)
     wire.run(1)
-    assert wire.heard(other, Announced) == [Announced(number, 1, 1)]
+    assert wire.heard(other, Announced) == [Announced(number, 1, 1, ((table(one).node.id, wire.address(one), True),))]
     search = one.get_peers(HASH, wire.now)
     peers = (Address("20.1.0.1", 7_000),)
     assert wire.heard(one, PeersFound) == [PeersFound(search, peers, None)]  # it keeps them itself

@@ -277,6 +277,29 @@ def test_the_table_is_kept_and_a_restart_answers_within_a_second(tmp_path):
     play(scenario)
 
 
+def test_two_nodes_of_one_table_are_never_one(tmp_path):
+    path = tmp_path / "state" / "dht"
+
+    async def scenario(world, stack):
+        nodes = await world.network(stack, 6)
+        async with world.service(state_path=path) as first:
+            await first.ready()
+        kept = path.read_bytes()
+        async with world.on(first.host, state_path=path) as again:
+            ids = [family.node_id for family in again.snapshot().families]
+            async with world.service(state_path=path, bootstrap=[]) as beside:
+                await beside.ready()  # by the nodes of the table, which it may read
+                assert not set(ids) & {family.node_id for family in beside.snapshot().families}
+            assert path.read_bytes() == kept  # and not write
+            await nodes[1].announce(HASH, 1_000)
+            assert await found_by(again)
+        assert SavedTable.decode(path.read_bytes()).ids[False] == ids[0]
+        async with world.service(state_path=path) as next_one:  # nobody has it any more
+            assert [family.node_id for family in next_one.snapshot().families] == ids
+
+    play(scenario)
+
+
 def test_the_table_is_saved_now_and_then(tmp_path):
     path = tmp_path / "dht"
 
