@@ -10,6 +10,7 @@ import asyncio
 import logging
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from p2p.errors import ConfigError, NetworkError
@@ -19,6 +20,7 @@ from tracker.event_log import tell
 from tracker.figures import SAMPLE_PERIOD, Figures, RateWindow
 from tracker.page_server import PageServer
 from tracker.private.gate import PrivateGate
+from tracker.saver import SwarmSaver
 from tracker.server import PrivateSide, Tracker, TrackerSettings
 from tracker.site import Site
 
@@ -61,6 +63,7 @@ class TrackerService:
         self._log = log
         self._tracker: Tracker | None = None
         self._gate: PrivateGate | None = None
+        self._saver: SwarmSaver | None = None
         self._site: Site | None = None
         self._pages: PageServer | None = None
         self._rates = RateWindow()
@@ -97,6 +100,7 @@ class TrackerService:
         )
         self._started = outside.wall()
         try:
+            self._restore(self._tracker)
             if self._gate is not None:
                 await self._gate.start()
             await self._tracker.start()
@@ -105,6 +109,8 @@ class TrackerService:
         except BaseException:
             await self.close()
             raise
+        if self._saver is not None:
+            self._saver.start()
         self._sample()
 
     async def close(self) -> None:
@@ -116,6 +122,8 @@ class TrackerService:
             await self._pages.close()
         if self._tracker is not None:
             await self._tracker.close()
+        if self._saver is not None:
+            await self._saver.close()
         if self._gate is not None:
             await self._gate.close()
 
@@ -143,6 +151,8 @@ class TrackerService:
             self._site.apply(new.admin)
         if self._gate is not None:
             self._gate.set_rules(new.private_rules())
+        if self._saver is not None:
+            self._saver.set_period(new.swarms.save_every)
         if self._log is not None:
             self._log.apply(new.log)
         tell("reloaded", changed=changed)
@@ -164,6 +174,7 @@ class TrackerService:
             traffic=traffic,
             announce_rate=announces,
             scrape_rate=scrapes,
+            saved=None if self._saver is None else self._saver.saved,
             accounts=None if self._gate is None else self._gate.totals(),
         )
 
@@ -179,6 +190,15 @@ class TrackerService:
         if self._tracker is None:
             raise RuntimeError("the tracker was not started")
         return self._tracker
+
+    def _restore(self, tracker: Tracker) -> None:
+        swarms = self._config.swarms
+        if swarms.snapshot:
+            clock, wall = asyncio.get_running_loop().time, self._outside.wall
+            self._saver = SwarmSaver(
+                Path(swarms.snapshot), tracker.store, clock=clock, wall=wall, every=swarms.save_every
+            )
+            self._saver.restore(lifetime=self._config.announce.rules().peer_lifetime, rng=self._outside.rng)
 
     def _sample(self) -> None:
         loop = asyncio.get_running_loop()
