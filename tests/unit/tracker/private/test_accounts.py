@@ -13,6 +13,7 @@ from tracker.private import members, torrents
 from tracker.private.accounts import Place, rise, seed_seconds, terms
 from tracker.private.database import MAX_TOTAL
 from tracker.private.members import Promotion
+from tracker.private.reading import read_changes
 from tracker.private.records import Totals
 from tracker.private.rules import PrivateRules
 
@@ -114,12 +115,21 @@ def test_completed_counts_once_and_only_for_who_had_something_left(house):
     finish(house, key)
     finish(house, key)
     house.announce(key, event="stopped", left=0)
+    house.restart()
     house.announce(key, event="started")  # and again from the beginning
     finish(house, key)
     finish(house, other, peer_id=b"-TR4000-bbbbbbbbbbbb", host="10.0.0.2")  # never seen before
     assert house.record().finished == 1
     assert house.record("bob").finished == 0
     assert torrents.show(house.connection, b"h" * 20).finished == 1
+
+
+def test_who_had_everything_already_completes_nothing(house):
+    house.torrent()
+    key = house.member()
+    house.announce(key, left=0, event="started")
+    finish(house, key)
+    assert house.record().finished == 0
 
 
 def test_completed_with_something_left_does_not_count(house):
@@ -215,6 +225,16 @@ def test_totals_end_at_what_the_file_holds(house):
     house.announce(key, event="started")
     house.announce(key, uploaded=100, after=60.0)
     assert house.record().uploaded == MAX_TOTAL
+
+
+def test_more_changes_than_are_kept_are_told_from_none(house):
+    house.member()
+    known = house.last_change
+    house.member("bob")
+    house.connection.execute("DELETE FROM changes WHERE id <= ?", (known,))
+    assert read_changes(house.connection, known, house.now) is not None
+    assert read_changes(house.connection, known - 1, house.now) is None
+    assert read_changes(house.connection, house.last_change + 1, house.now) is None
 
 
 @given(st.none() | st.tuples(COUNTER, COUNTER), COUNTER, COUNTER, st.floats(-1e6, 1e6))

@@ -150,6 +150,7 @@ def test_a_client_that_crashed_takes_its_place_again_and_a_silent_one_frees_it(o
     house.announce(key)
     assert house.announce(key, peer_id=OTHER).gives_peers  # the same address and port
     assert "1 clients" in refused(house, key, peer_id=THIRD, port=6_883)
+    assert house.announce(key, peer_id=OTHER, host="10.0.0.2").gives_peers  # it moved
     house.now += house.rules.peer_lifetime + 1.0
     assert house.announce(key, peer_id=THIRD, port=6_883).gives_peers
 

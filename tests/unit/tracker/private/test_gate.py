@@ -215,6 +215,7 @@ async def test_a_removed_file_is_written_anew_with_all_that_was_in_it(path, key,
         desk.announce(key, uploaded=20, after=60.0)
     assert desk.in_file() == 20
     assert "was removed under the running tracker" in caplog.text
+    assert "was replaced" not in caplog.text
     assert sorted(each.name for each in path.parent.iterdir()) == [path.name, f"{path.name}.lock"]
     with opened(path) as connection:
         assert members.by_passkey(connection, key, now=NOW).name == "ann"

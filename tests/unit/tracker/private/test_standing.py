@@ -185,6 +185,16 @@ def test_who_still_seeds_at_the_end_of_the_window_may_go_on(open_house):
     assert house.announce(key, left=0).warning is None
 
 
+def test_who_is_still_downloading_at_the_end_of_the_window_does_not_seed(open_house):
+    house = open_house(DUTY)
+    house.torrent()
+    key = house.member()
+    download(house, key, GIB // 2)
+    house.announce(key, downloaded=GIB // 2, after=5 * DAY - HOUR / 2)
+    tick(house, after=HOUR)
+    assert "1 of 2" in house.announce(key, downloaded=GIB // 2).warning
+
+
 def test_a_warning_is_made_good_later(open_house):
     house = open_house(DUTY)
     house.torrent()
