@@ -17,6 +17,7 @@ from p2p.codec import compact, http_tracker
 from p2p.codec.announce import AnnounceReply
 from p2p.errors import NetworkError, TrackerError
 from p2p.ids import Address, PeerId
+from tracker.figures import Traffic
 from tracker.gated_logic import passkey_of
 from tracker.logic import HTTP_LISTS
 from tracker.page_server import is_page
@@ -63,6 +64,8 @@ class HttpFrontend:
     """
 
     __slots__ = (
+        "_accepted",
+        "_announces",
         "_connections",
         "_exchange_time",
         "_gated",
@@ -70,7 +73,9 @@ class HttpFrontend:
         "_logic",
         "_max_connections",
         "_on_page",
+        "_refusals",
         "_room",
+        "_scrapes",
     )
 
     def __init__(
@@ -88,12 +93,24 @@ class HttpFrontend:
         self._exchange_time = exchange_time
         self._max_connections = max_connections
         self._listeners: list[Listener] = []
+        self._accepted = self._announces = self._scrapes = self._refusals = 0
         self._connections: dict[_Connection, None] = {}
         self._room = memoryview(bytearray(MAX_REQUEST))  # shared: what a read brings is parsed before the next read
 
     @property
     def addresses(self) -> tuple[Address, ...]:
         return tuple(listener.local for listener in self._listeners)
+
+    @property
+    def traffic(self) -> Traffic:
+        """What was answered since the start, the part that came by HTTP, and the connections that are open."""
+        return Traffic(
+            http_announces=self._announces,
+            http_scrapes=self._scrapes,
+            http_refusals=self._refusals,
+            http_connections=self._accepted,
+            http_open=len(self._connections),
+        )
 
     async def open(self, network: Network, local: Address) -> None:
         """Listen at one more address. Raises NetworkError."""
@@ -110,6 +127,7 @@ class HttpFrontend:
         if len(self._connections) >= self._max_connections:
             stream.abort()
             return
+        self._accepted += 1
         kind = _Connection if self._gated is None else _MemberConnection
         connection = kind(stream, self._room, self._exchange_time, self._answer, self._on_end, self._on_page)
         self._connections[connection] = None
@@ -124,17 +142,20 @@ class HttpFrontend:
         kind = _kind_of(path) if self._gated is not None else path
         try:
             if kind == b"/announce":
+                self._announces += 1
                 asked = http_tracker.parse_announce(query)
                 if self._gated is None:
                     return _OK, self._announce(asked, source)
                 return _OK, self._announce_gated(self._gated, asked, passkey_of(path), source, request.user_agent)
             if kind == b"/scrape":
+                self._scrapes += 1
                 hashes = http_tracker.parse_scrape(query)
                 family = Family.IPV6 if source.is_ipv6 else Family.IPV4
                 if self._gated is None:
                     return _OK, http_tracker.encode_scrape(self._logic.scrape(hashes, family))
                 return _OK, http_tracker.encode_scrape(self._gated.scrape(hashes, passkey_of(path), source, family))
         except TrackerError as error:
+            self._refusals += 1
             return _OK, http_tracker.encode_failure(str(error), retry_in=error.retry_in)
         if path == b"/stats":
             return _OK, self._stats()

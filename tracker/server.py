@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from p2p.ids import Address
-from tracker.figures import SwarmFigures, Traffic
+from tracker.figures import SwarmFigures, add_traffic
 from tracker.gated_logic import GatedLogic
 from tracker.http_frontend import HttpFrontend
 from tracker.logic import Rules, SwarmLogic
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from p2p.net.network import Network, Stream
+    from tracker.figures import Traffic
     from tracker.gate import Gate
     from tracker.logic import TrackerLogic
     from tracker.store import Store, Totals
@@ -136,7 +137,7 @@ class Tracker:
 
     def traffic(self) -> Traffic:
         """What the frontends have answered since the start."""
-        return Traffic()
+        return add_traffic((self._http.traffic, self._udp.traffic))
 
     def set_rules(self, rules: Rules) -> None:
         """From the next announce on; peers that are here expire by the new lifetime."""

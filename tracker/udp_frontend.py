@@ -36,6 +36,7 @@ from p2p.codec.udp_tracker import (
 from p2p.errors import TrackerError
 from p2p.ids import Address
 from tracker.connection_ids import ConnectionIds
+from tracker.figures import Traffic
 from tracker.gated_logic import passkey_of
 from tracker.logic import UDP_LISTS
 from tracker.store import Family
@@ -64,7 +65,18 @@ class UdpFrontend:
     `gated` is a private tracker's logic, in whose place `logic` then never hears of an announce or a scrape.
     """
 
-    __slots__ = ("_clock", "_gated", "_ids", "_logic", "_places")
+    __slots__ = (
+        "_clock",
+        "_connects",
+        "_dropped",
+        "_gated",
+        "_ids",
+        "_logic",
+        "_places",
+        "_received",
+        "_refusals",
+        "_scrapes",
+    )
 
     def __init__(
         self, logic: TrackerLogic, *, secret: bytes, clock: Callable[[], float], gated: GatedLogic | None = None
@@ -74,6 +86,19 @@ class UdpFrontend:
         self._ids = ConnectionIds(secret)
         self._clock = clock
         self._places: list[Datagrams] = []
+        # Announces are what is left of all: so the hot way counts once a batch.
+        self._received = self._connects = self._scrapes = self._refusals = self._dropped = 0
+
+    @property
+    def traffic(self) -> Traffic:
+        """What was answered since the start, the part that came by UDP."""
+        return Traffic(
+            udp_connects=self._connects,
+            udp_announces=self._received - self._connects - self._scrapes - self._dropped,
+            udp_scrapes=self._scrapes,
+            udp_refusals=self._refusals,
+            udp_dropped=self._dropped,
+        )
 
     @property
     def addresses(self) -> tuple[Address, ...]:
@@ -90,6 +115,7 @@ class UdpFrontend:
 
     def answer(self, packets: list[bytes], sources: list[Source]) -> list[bytes]:
         """The datagram to send back for each, empty where silence is the answer."""
+        self._received += len(packets)
         now = self._clock()
         keys = self._ids.keys(now)
         announce = self._logic.announce
@@ -106,11 +132,13 @@ class UdpFrontend:
             host = source[1]
             key = keys.get(last)
             if key is None:
+                self._dropped += 1
                 answers.append(_SILENCE)
                 continue
             key = key.copy()
             key.update(host)
             if not compare_digest(key.digest(), mark):
+                self._dropped += 1
                 answers.append(_SILENCE)
                 continue
             if action != ANNOUNCE or event >= len(EVENTS):
@@ -120,6 +148,7 @@ class UdpFrontend:
                 want = want if want < most else most  # noqa: FURB136 - `min` costs three times as much
                 interval, answer = announce(info_hash, host + port, peer_id, left, EVENTS[event], want, UDP_LISTS)
             except TrackerError as error:
+                self._refusals += 1
                 answers.append(_refusal(transaction_id, error))
                 continue
             seeders, leechers, _, peers, _ = answer
@@ -130,16 +159,20 @@ class UdpFrontend:
 
     def _answer_other(self, packet: bytes, source: Source, now: float) -> bytes:
         if len(packet) < CONNECT_REQUEST.size:
+            self._dropped += 1
             return _SILENCE
         host = source[1]
         protocol, action, transaction_id = CONNECT_REQUEST.unpack_from(packet)
         if action == CONNECT and protocol == PROTOCOL_ID:
+            self._connects += 1
             return CONNECT_ANSWER.pack(CONNECT, transaction_id, *self._ids.make(host, now))
         if not self._ids.is_good(packet[:7], packet[7], host, now):
+            self._dropped += 1
             return _SILENCE
         try:
             return self._respond(decode_request(packet), transaction_id, source)
         except TrackerError as error:
+            self._refusals += 1
             return _refusal(transaction_id, error)
 
     def _respond(self, request: Request, transaction_id: bytes, source: Source) -> bytes:
@@ -147,6 +180,7 @@ class UdpFrontend:
         address = Address(socket.inet_ntop(socket.AF_INET if len(host) == 4 else socket.AF_INET6, host), port)
         family = Family(len(host) + 2)
         if isinstance(request, UdpScrapeRequest):
+            self._scrapes += 1
             if self._gated is None:
                 found = self._logic.scrape(request.info_hashes, family)
             else:

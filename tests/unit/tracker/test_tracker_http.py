@@ -16,6 +16,7 @@ from p2p.ids import Address
 from p2p.net.asyncio_network import AsyncioNetwork
 from tracker.logic import Rules
 from tracker.server import Tracker, TrackerSettings
+from tracker.store import Role
 
 LOOPBACK = Address("127.0.0.1", 0)
 QUERY = b"info_hash=aaaaaaaaaaaaaaaaaaaa&peer_id=bbbbbbbbbbbbbbbbbbbb&port=6881&uploaded=0&downloaded=0&left=10"
@@ -255,8 +256,9 @@ async def test_a_client_that_keeps_asking_keeps_its_connection(monkeypatch):
 
 async def test_a_client_that_does_not_read_is_not_read_from_and_is_dropped(monkeypatch):
     async with serving(exchange_time=30.0, rules=Rules(max_full_scrape=100_000)) as tracker:
+        now, rng = asyncio.get_running_loop().time(), random.Random(1)
         for n in range(20_000):  # an answer of 2 MB, more than the kernel holds for one connection
-            tracker.announce(n.to_bytes(20, "big"), bytes(5) + b"p", b"b" * 20, 9, AnnounceEvent.NONE, 0, 1)
+            tracker.store.announce(n.to_bytes(20, "big"), bytes(5) + b"p", b"b" * 20, Role.DOWNLOADER, 0, now, rng)
         stream = await AsyncioNetwork().connect(tracker.http_addresses[0])
         try:
             for _ in range(200):
