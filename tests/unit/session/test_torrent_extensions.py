@@ -130,6 +130,19 @@ def test_who_does_not_read_waits_and_asks_in_vain():
     assert 0 < len(answers(peer)) <= MAX_QUEUE
 
 
+def test_few_requests_of_a_peer_wait_however_much_it_may_have(monkeypatch):
+    monkeypatch.setattr("p2p.session.extensions.SPARE", 10_000)
+    extensions, _ = make(make_metainfo())
+    peer = FakePeer(1)
+    extensions.attach(peer, 0.0)
+    peer.wire.control_pending = 1 << 20
+    for _ in range(10 * MAX_QUEUE):
+        ask(extensions, peer, 0)
+    peer.wire.control_pending = 0
+    extensions.on_tick(1.0)
+    assert len(answers(peer)) == MAX_QUEUE
+
+
 def test_answers_that_had_to_wait_for_the_rate_come_later():
     extensions, _ = make(make_metainfo(size=800 * PIECE_SIZE))
     peers = [FakePeer(key) for key in range(1, 200)]
@@ -157,6 +170,21 @@ def test_hashes_are_given_a_few_times(version):
     assert [name for name, _ in peer.wire.said] == ["hashes"] * (COPIES + SPARE) + ["hash reject"] * (
         50 - COPIES - SPARE
     )
+
+
+def test_who_does_not_read_gets_no_hashes():
+    metainfo = make_metainfo("2")
+    extensions, _ = make(metainfo)
+    peer = FakePeer(1)
+    extensions.attach(peer, 0.0)
+    (layer,) = wanted_layers(metainfo.info_bytes)
+    (span,) = spans_of(layer)
+    request = HashRequest(span.pieces_root, span.base_layer, span.index, span.length, span.proof_layers)
+    peer.wire.control_pending = 1 << 20
+    extensions.on_hash_request(peer, request, 0.0)
+    peer.wire.control_pending = 0
+    extensions.on_hash_request(peer, request, 0.0)
+    assert [name for name, _ in peer.wire.said] == ["hash reject", "hashes"]
 
 
 def test_peers_are_told_of_each_other_where_they_listen():

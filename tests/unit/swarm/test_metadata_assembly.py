@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from p2p.swarm.metadata_assembly import (
+    MAX_COPIES,
     MAX_METADATA,
     MAX_UNASKED,
     PATIENCE,
@@ -174,7 +175,7 @@ def test_a_crowd_that_claims_another_size_and_never_sends_makes_room():
 def test_who_drips_cannot_hold_a_place_for_ever():
     info = info_of(20 * PIECE_SIZE)
     drip = [WrongSize(info, size, REQUEST_TIMEOUT - 1) for size in (MAX_METADATA, MAX_METADATA - 1, MAX_METADATA - 2)]
-    found, when, _ = play(assembly_for(info), [*drip, *[drip[0]] * 2, Honest(info)])
+    found, when, _ = play(assembly_for(info), [*drip, *drip, Honest(info)])
     assert found == info
     assert when < 4 * PATIENCE
 
@@ -242,6 +243,16 @@ def test_another_size_than_before_is_a_lie():
     assert assembly.on_offer(2, 0)
     assert assembly.on_offer(3, MAX_METADATA + 1)
     assert {key for key, _ in assembly.next_requests(0.0)} == {1}
+    alone = assembly_for(b"x")
+    assert alone.on_offer(1, MAX_METADATA + 1)
+    assert alone.next_requests(0.0) == []
+
+
+def test_however_many_sizes_are_claimed_few_copies_take_memory():
+    assembly = assembly_for(b"x")
+    for key in range(1, 50):
+        assembly.on_offer(key, MAX_METADATA - key)
+    assert len({key for key, _ in assembly.next_requests(0.0)}) == MAX_COPIES
 
 
 def test_pieces_nobody_asked_for_are_dropped_and_a_flood_of_them_convicts():

@@ -134,6 +134,14 @@ def test_one_address_a_host_and_only_so_many_are_heard(numbers):
     assert len(second) == min(len({address.host for address in addresses}), MAX_ENTRIES)
 
 
+def test_a_message_is_heard_up_to_its_bound_and_one_port_of_a_host():
+    heard = PexIn()
+    assert len(heard.on_message(1, "10.0.0.1", many(MAX_FIRST + 200), 0.0).addresses) == MAX_FIRST
+    assert len(heard.on_message(1, "10.0.0.1", many(MAX_ENTRIES + 200), INTERVAL).addresses) == MAX_ENTRIES
+    ports = [Address("10.0.0.2", port) for port in range(1, 30)]
+    assert PexIn().on_message(1, "10.0.0.1", ports, 0.0).addresses == (ports[0],)
+
+
 def test_addresses_of_a_private_network_are_heard_from_one_only():
     told = [Address("192.168.1.1", 1), Address("127.0.0.1", 2), Address("8.8.8.8", 3), Address("fd00::1", 4)]
     assert PexIn().on_message(1, "1.1.1.1", told, 0.0).addresses == (Address("8.8.8.8", 3),)

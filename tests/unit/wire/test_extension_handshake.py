@@ -99,7 +99,9 @@ def test_keys_in_any_order_are_read() -> None:
     assert ExtensionHandshake.decode(b"d1:pi5e1:mdee") == ExtensionHandshake(port=5)
 
 
-@pytest.mark.parametrize("data", [b"", b"le", b"i5e", b"d1:m", b"d1:pi5eeX", b"d" + b"1" * MAX_HANDSHAKE])
+@pytest.mark.parametrize(
+    "data", [b"", b"le", b"i5e", b"d1:m", b"d1:pi5eeX", b"d1:x%d:%be" % (MAX_HANDSHAKE, bytes(MAX_HANDSHAKE))]
+)
 def test_bytes_that_are_no_dictionary_break_the_protocol(data: bytes) -> None:
     with pytest.raises(RemoteProtocolError):
         ExtensionHandshake.decode(data)

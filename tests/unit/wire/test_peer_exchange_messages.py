@@ -50,7 +50,15 @@ def test_missing_flags_and_nobody_are_forgiven():
 
 
 @pytest.mark.parametrize(
-    "payload", [b"", b"le", b"d5:addedi1ee", b"d5:added5:12345e", b"d6:added66:123456e", b"d" + bytes(MAX_PAYLOAD)]
+    "payload",
+    [
+        b"",
+        b"le",
+        b"d5:addedi1ee",
+        b"d5:added5:12345e",
+        b"d6:added66:123456e",
+        b"d1:x%d:%be" % (MAX_PAYLOAD, bytes(MAX_PAYLOAD)),
+    ],
 )
 def test_what_breaks_the_rules_is_refused(payload):
     with pytest.raises(RemoteProtocolError):
