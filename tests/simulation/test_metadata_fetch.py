@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import random
 import struct
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 
@@ -307,6 +307,67 @@ def test_bad_peers_hold_nothing_up_and_liars_are_banned(fetch_from, bad, version
         assert lies == bool(magnet.banned)
 
     fetch_from(scenario, version=version, lengths=LARGE, seeds=2, bad=[make])
+
+
+def lying_of_hashes(world):
+    """Serves the metadata, and zeros for hashes."""
+
+    async def script(line):
+        info = world.metainfo.info_bytes
+        theirs = await offer(line, world, len(info))
+        while True:
+            heard = await line.receive()
+            if heard.kind == wire.HASH_REQUEST:
+                (length,) = struct.unpack_from(">I", heard.payload, 40)
+                await line.send(message(wire.HASHES, heard.payload + bytes(32 * length)))
+            elif heard.kind == wire.EXTENDED and heard.payload[0] == 9:
+                asked = ut_metadata.decode(heard.payload[1:])
+                if isinstance(asked, MetadataRequest):
+                    await line.send(extended(theirs, ut_metadata.encode(ut_metadata.piece_of(info, asked.piece))))
+
+    return script
+
+
+def test_who_sends_false_hashes_is_banned(fetch_from):
+    async def scenario(world, magnet):
+        metainfo = await magnet.result()
+        assert metainfo.piece_layers == world.metainfo.piece_layers
+        assert magnet.banned == dict.fromkeys(magnet.scripted, "sent false hashes")
+
+    fetch_from(scenario, version="2", lengths=LARGE, bad=[lying_of_hashes])
+
+
+def test_who_says_two_sizes_is_left(fetch_from):
+    ended = []
+
+    def make(world):
+        async def script(line):
+            size = len(world.metainfo.info_bytes)
+            await offer(line, world, size)
+            await line.send(extended(0, bencode.encode({b"m": {b"ut_metadata": 9}, b"metadata_size": size + 1})))
+            with suppress(NetworkError):
+                while True:
+                    await line.receive()
+            ended.append(asyncio.get_running_loop().time())
+
+        return script
+
+    async def scenario(world, magnet):
+        await magnet.result()
+        await asyncio.sleep(5)
+        assert ended
+
+    fetch_from(scenario, lengths=LARGE, bad=[make])
+
+
+def test_few_hosts_are_remembered_however_many_come_and_go(fetch_from, monkeypatch):
+    monkeypatch.setattr("p2p.session.metadata_fetch.MAX_REMEMBERED", 2)
+
+    async def scenario(world, magnet):
+        await magnet.result()
+        assert len(magnet.fetch._hosts) == 2
+
+    fetch_from(scenario, lengths=LARGE, seeds=4)
 
 
 def test_bad_peers_of_every_kind_at_once_cannot_keep_one_honest_seed_away(fetch_from):

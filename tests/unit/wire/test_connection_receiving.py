@@ -161,6 +161,7 @@ FORBIDDEN = {
     "hash request above all trees": message(21, b"r" * 32 + span(65, 0, 2, 0)),
     "torn hashes": message(22, HASH_SPAN + b"x" * 33),
     "no hashes": message(22, HASH_SPAN),
+    "more hashes than anybody asks for": message(22, HASH_SPAN + bytes(32 * 577)),
 }
 
 
