@@ -248,6 +248,26 @@ def test_we_are_no_contact_of_ourselves_and_are_not_asked_again():
     assert said(node) == []
 
 
+def test_nobody_is_believed_who_tells_of_another_where_we_are():
+    node = make()
+    mirror = Address("20.0.0.1", 6881)
+    node.ping(mirror, 0.0)
+    ((query, _),) = said(node)
+    tell(node, Response(query.transaction, own_id(node)), mirror)
+    told = [CompactNode(b"g" * 20, mirror), CompactNode(b"h" * 20, Address("43.0.0.1", 1))]
+    tell(node, Response(asked(node).transaction, b"r" * 20, told))
+    assert [to for _, to in said(node)] == [Address("43.0.0.1", 1)]
+
+
+def test_what_is_remembered_of_hearsay_is_bounded(monkeypatch):
+    monkeypatch.setattr("p2p.dht.family.MAX_TOLD", 20)
+    node = make()
+    query = asked(node)
+    told = [CompactNode(bytes([number + 1]) * 20, Address(f"43.0.{number}.1", 1)) for number in range(30)]
+    tell(node, Response(query.transaction, b"r" * 20, told))
+    assert len(node._families[False].told) == 20
+
+
 @pytest.mark.parametrize("place", [Address("40.0.0.1", 0), Address("0.0.0.0", 1), Address("255.255.255.255", 1)])
 def test_nobody_is_reached_where_a_port_message_cannot_mean(place):
     node = make()
