@@ -8,19 +8,18 @@ index of ages: a step looks at a peer in some 20 nanoseconds.
 from __future__ import annotations
 
 import sys
+from array import array
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
 from p2p.codec.announce import ScrapeEntry
 from p2p.errors import TrackerError
-from tracker.store import FORGETTING, OWED, Answer, Family, Role, Totals
+from tracker.store import FORGETTING, OWED, Answer, Family, Role, SwarmRecord, Totals
 from tracker.swarm import DETAIL, GIVEN, ID_SIZE, LIST, ROLE, Swarm
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Iterator
-
-    from tracker.store import SwarmRecord
+    from collections.abc import Callable, Iterator
 
 FULL_RETRY: Final = 600.0
 """Seconds a refused newcomer is asked to wait: a few sweeps, in which expired peers make room."""
@@ -32,14 +31,21 @@ _new = tuple.__new__  # half the price of a named tuple's own
 
 
 class MemoryStore:
-    """A `Store`. `max_torrents` and `max_peers` count both families together."""
+    """A `Store`. `max_torrents` and `max_peers` count both families together.
+
+    `on_change` hears of each peer (info-hash, compact) that has entered, gone, finished, or has another role or id; not
+    of one that is merely renewed, nor of what `put`, `restore` and `drop` do. Peers expire only in the swarms of
+    torrents that `expires` says so of.
+    """
 
     __slots__ = (
         "_at_peer",
         "_at_swarm",
         "_empty",
+        "_expires",
         "_max_peers",
         "_max_torrents",
+        "_on_change",
         "_order",
         "_peers",
         "_seeders",
@@ -47,7 +53,16 @@ class MemoryStore:
         "_swarms6",
     )
 
-    def __init__(self, *, max_torrents: int, max_peers: int) -> None:
+    def __init__(
+        self,
+        *,
+        max_torrents: int,
+        max_peers: int,
+        on_change: Callable[[bytes, bytes], None] | None = None,
+        expires: Callable[[bytes], bool] | None = None,
+    ) -> None:
+        self._on_change = on_change
+        self._expires = expires
         self._max_torrents = max_torrents
         self._max_peers = max_peers
         self._swarms4: dict[bytes, Swarm] = {}
@@ -101,6 +116,8 @@ class MemoryStore:
                 raise ValueError("a peer id has 20 bytes")
             details[at:at_mark] = peer_id
             wait = 0.0
+            if self._on_change is not None:
+                self._on_change(info_hash, peer)
         if wait <= 0.0:
             wait = 0.0
             seen[place] = now
@@ -137,6 +154,8 @@ class MemoryStore:
         place = swarm.enter(peer, peer_id, mark, now, rng)
         self._peers += 1
         self._seeders += role == Role.SEEDER
+        if self._on_change is not None:
+            self._on_change(info_hash, peer)
         peers = swarm.fetching.draw(want, rng) if role else swarm.peers.draw_for(place, want, rng)
         return Answer(swarm.seeders, len(swarm.seen) - swarm.seeders, swarm.completed, peers)
 
@@ -150,6 +169,8 @@ class MemoryStore:
             return False
         swarm.details[at] &= ~OWED
         swarm.completed += 1
+        if self._on_change is not None:
+            self._on_change(info_hash, peer)
         return True
 
     def remove(self, info_hash: bytes, peer: bytes) -> Answer:
@@ -159,6 +180,8 @@ class MemoryStore:
         place = swarm.peers.find(peer)
         if place >= 0:
             self._forget(swarm, place)
+            if self._on_change is not None:
+                self._on_change(info_hash, peer)
         return Answer(swarm.seeders, len(swarm.seen) - swarm.seeders, swarm.completed, b"")
 
     def counts(self, info_hash: bytes, family: Family) -> ScrapeEntry:
@@ -196,19 +219,55 @@ class MemoryStore:
                     return True
                 limit -= FORGETTING  # a step to the next swarm, which may have no more than one peer
             swarm = order[self._at_swarm] if self._at_swarm < len(order) else None
-            if swarm is None:  # swarms have gone, and this one has been moved to where it is looked at later
-                self._at_peer = 0
+            if swarm is None or not (self._expires is None or self._expires(swarm.info_hash)):
+                self._at_peer = 0  # if it has gone, what came in its place is looked at later
                 continue
             end = min(self._at_peer, len(swarm.seen)) or len(swarm.seen)
             begin = max(0, end - max(limit, FORGETTING))
             limit -= end - begin
             old = [place for place, seen in enumerate(swarm.seen[begin:end], begin) if seen < before]
             while old and limit > -FORGETTING:
-                self._forget(swarm, old.pop())
+                self._expire_one(swarm, old.pop())
                 limit -= FORGETTING
             # What could not be forgotten any more is looked at again.
             self._at_peer = old[-1] + 1 if old else begin
         return False
+
+    def find(self, info_hash: bytes, peer: bytes) -> tuple[bytes, float] | None:
+        """What is known of a peer, as its record has it: id and mark in 21 bytes, and when it last announced."""
+        swarm = self._swarms(len(peer)).get(info_hash)
+        place = -1 if swarm is None else swarm.peers.find(peer)
+        if swarm is None or place < 0:
+            return None
+        return bytes(swarm.details[place * DETAIL : place * DETAIL + DETAIL]), swarm.seen[place]
+
+    def put(self, info_hash: bytes, peer: bytes, detail: bytes | None, seen: float, rng: random.Random) -> None:
+        """Have a peer as `find` gives it, whatever was known of it, or not at all; what has no room is left out."""
+        swarm = self._swarms(len(peer)).get(info_hash)
+        place = -1 if swarm is None else swarm.peers.find(peer)
+        if swarm is not None and place >= 0:
+            self._forget(swarm, place)
+        if detail is not None:
+            self.restore(SwarmRecord(info_hash, Family(len(peer)), 0, peer, detail, array("d", [seen])), rng)
+
+    def drop(self, info_hash: bytes, family: Family) -> None:
+        """Forget a swarm."""
+        swarm = self._swarms(family).get(info_hash)
+        if swarm is not None:
+            self._peers -= len(swarm)
+            self._seeders -= swarm.seeders
+            self._empty.pop((info_hash, family), None)
+            self._drop(swarm)
+
+    def record(self, info_hash: bytes, family: Family) -> SwarmRecord | None:
+        """One of `records`; None where there is no such swarm."""
+        swarm = self._swarms(family).get(info_hash)
+        return None if swarm is None else swarm.record()
+
+    def swarm_at(self, number: int) -> tuple[bytes, Family]:
+        """The torrent and the family of a swarm; there are as many as `totals` says, in an order that changes."""
+        swarm = self._order[number]
+        return swarm.info_hash, swarm.family
 
     def totals(self) -> Totals:
         return Totals(torrents=len(self._order), peers=self._peers, seeders=self._seeders)
@@ -270,6 +329,8 @@ class MemoryStore:
         before = swarm.seeders
         swarm.change_role(place, peer, mark, rng)
         self._seeders += swarm.seeders - before
+        if self._on_change is not None:
+            self._on_change(swarm.info_hash, peer)
 
     def _forget(self, swarm: Swarm, place: int) -> None:
         before = swarm.seeders
@@ -278,6 +339,13 @@ class MemoryStore:
         self._seeders += swarm.seeders - before
         if not swarm.seen:
             self._settle(swarm)
+
+    def _expire_one(self, swarm: Swarm, place: int) -> None:
+        size = len(swarm.peers.peers) // len(swarm)
+        peer = bytes(swarm.peers.peers[place * size : place * size + size])
+        self._forget(swarm, place)
+        if self._on_change is not None:
+            self._on_change(swarm.info_hash, peer)
 
     def _settle(self, swarm: Swarm) -> None:
         """Drop a swarm without peers, or keep it for its completions alone."""
