@@ -1,0 +1,271 @@
+"""The swarms that several processes of one tracker serve: each has all of them, and tells the others what changes.
+
+So every process answers every announce and scrape at once, from its own memory, and one that dies takes no swarm along.
+Each torrent has one process as its owner, by the first byte of its info-hash, and the kernel brings UDP announces to it
+(p2p.net.shared_ports). The rules:
+
+- Who has entered, gone, finished, or changed role or id is told to all, some milliseconds later, many in one message.
+- A renewal changes nothing that an answer shows, so it is told to the owner alone, and at the owner to nobody. That is
+  what lets processes add up: of the announces of a tracker most are renewals.
+- Only the owner lets a peer expire, as only the owner knows when it was last seen.
+- The owner goes round its swarms and tells how many peers they have; who has counted otherwise twice asks for that
+  swarm anew. So a message that was lost, or two that crossed, are made good.
+
+No loop, no socket: `messages` says what to send, `receive` takes what has come. Messages go between processes of one
+program and one user, so they are believed, but one that cannot be read is dropped.
+"""
+
+from __future__ import annotations
+
+import marshal
+from array import array
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from tracker.figures import Traffic
+from tracker.memory_store import MemoryStore
+from tracker.store import Family, SwarmRecord
+from tracker.swarm import DETAIL
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable, Iterator
+
+    from p2p.codec.announce import ScrapeEntry
+    from tracker.store import Answer, Role, Totals
+
+ENTRIES: Final = 500
+"""Peers in one message: some 40 KB, within what a Unix datagram may have everywhere."""
+
+COUNTED: Final = 4
+"""Swarms whose peers the owner tells of with each round of messages: some 200 a second."""
+
+OTHERS: Final = None
+"""As the receiver of a message: every other process."""
+
+
+class Kind(IntEnum):
+    """What a message is; its content as `_Content` has it is told by each method that reads it."""
+
+    CHANGES = 0
+    RENEWALS = 1
+    HELLO = 2
+    SWARM = 3
+    COUNTS = 4
+    WANTED = 5
+    TRAFFIC = 6
+
+
+class Message(NamedTuple):
+    to: int | None
+    """A process, or OTHERS."""
+    content: bytes
+
+
+class SharedStore:
+    """A `Store` of the process `number` of `count`. `clock` is one that all of them share."""
+
+    def __init__(
+        self,
+        number: int,
+        count: int,
+        *,
+        max_torrents: int,
+        max_peers: int,
+        clock: Callable[[], float],
+        rng: random.Random,
+    ) -> None:
+        self._number = number
+        self._count = count
+        self._clock = clock
+        self._rng = rng
+        self._store = MemoryStore(
+            max_torrents=max_torrents, max_peers=max_peers, on_change=self._on_change, expires=self._is_mine
+        )
+        self._changed: dict[tuple[bytes, bytes], None] = {}
+        self._renewed: dict[tuple[bytes, bytes], tuple[bytes, int]] = {}
+        self._to_send: list[Message] = [self._message(OTHERS, Kind.HELLO, None)]
+        self._traffic: dict[int, Traffic] = {}
+        self._counted = 0
+        self._suspects: set[tuple[bytes, Family]] = set()
+
+    # -- what a store does
+
+    def announce(
+        self,
+        info_hash: bytes,
+        peer: bytes,
+        peer_id: bytes,
+        role: Role,
+        want: int,
+        now: float,
+        rng: random.Random,
+        min_interval: float = 0.0,
+        lists: int = 1,
+    ) -> Answer:
+        answer = self._store.announce(info_hash, peer, peer_id, role, want, now, rng, min_interval, lists)
+        if info_hash[0] % self._count != self._number:
+            self._renewed[info_hash, peer] = peer_id, int(role)
+        return answer
+
+    def complete(self, info_hash: bytes, peer: bytes) -> bool:
+        return self._store.complete(info_hash, peer)
+
+    def remove(self, info_hash: bytes, peer: bytes) -> Answer:
+        self._renewed.pop((info_hash, peer), None)
+        return self._store.remove(info_hash, peer)
+
+    def counts(self, info_hash: bytes, family: Family) -> ScrapeEntry:
+        return self._store.counts(info_hash, family)
+
+    def peer_ids(self, info_hash: bytes, peers: bytes | bytearray, family: Family) -> list[bytes]:
+        return self._store.peer_ids(info_hash, peers, family)
+
+    def info_hashes(self, family: Family, limit: int) -> list[bytes]:
+        return self._store.info_hashes(family, limit)
+
+    def expire(self, before: float, limit: int) -> bool:
+        return self._store.expire(before, limit)
+
+    def totals(self) -> Totals:
+        return self._store.totals()
+
+    def records(self) -> Iterator[SwarmRecord]:
+        return self._store.records()
+
+    def restore(self, record: SwarmRecord, rng: random.Random) -> None:
+        self._store.restore(record, rng)
+
+    # -- what the processes tell one another
+
+    @property
+    def traffic_elsewhere(self) -> list[Traffic]:
+        """What the other processes last said that they have answered."""
+        return list(self._traffic.values())
+
+    def on_traffic(self, traffic: Traffic) -> None:
+        """Tell the others what this process has answered."""
+        self._to_send.append(self._message(OTHERS, Kind.TRAFFIC, tuple(traffic)))
+
+    def messages(self) -> list[Message]:
+        """What is to be sent now, in order. To be asked every some milliseconds."""
+        for begin in range(0, len(self._changed), ENTRIES):
+            told = []
+            for info_hash, peer in list(self._changed)[begin : begin + ENTRIES]:
+                completed = self._store.counts(info_hash, Family(len(peer))).completed
+                found = self._store.find(info_hash, peer)
+                told.append((info_hash, peer, found and found[0], completed))
+            self._to_send.append(self._message(OTHERS, Kind.CHANGES, told))
+        self._changed = {}
+        if self._renewed:
+            self._tell_renewals()
+        if self._store.totals().torrents:
+            self._tell_counts()
+        sending, self._to_send = self._to_send, []
+        return sending
+
+    def receive(self, content: bytes) -> None:
+        """Take in a message of another process."""
+        try:
+            sender, kind, told = marshal.loads(content)  # noqa: S302 - of our own processes
+        except (ValueError, EOFError, TypeError):
+            return
+        match kind:
+            case Kind.CHANGES:
+                now = self._clock()
+                for info_hash, peer, detail, completed in told:
+                    self._store.put(info_hash, peer, detail, now, self._rng)
+                    self._on_completed(info_hash, Family(len(peer)), completed)
+            case Kind.RENEWALS:
+                now = self._clock()
+                for info_hash, peer, peer_id, role in told:
+                    self._store.announce(info_hash, peer, peer_id, role, 0, now, self._rng)
+            case Kind.HELLO:
+                self._on_hello(sender)
+            case Kind.SWARM:
+                self._on_swarm(*told)
+            case Kind.COUNTS:
+                self._on_counts(sender, told)
+            case Kind.WANTED:
+                for info_hash, family in told:
+                    self._tell_swarm(sender, self._store.record(info_hash, Family(family)), Family(family), info_hash)
+            case Kind.TRAFFIC:
+                self._traffic[sender] = Traffic(*told)
+
+    def _on_completed(self, info_hash: bytes, family: Family, completed: int) -> None:
+        if completed > self._store.counts(info_hash, family).completed:
+            self._store.restore(SwarmRecord(info_hash, family, completed, b"", b"", array("d")), self._rng)
+
+    def _on_change(self, info_hash: bytes, peer: bytes) -> None:
+        self._changed[info_hash, peer] = None
+
+    def _is_mine(self, info_hash: bytes) -> bool:
+        return info_hash[0] % self._count == self._number
+
+    def _message(self, to: int | None, kind: Kind, told: Any) -> Message:
+        return Message(to, marshal.dumps((self._number, int(kind), told)))
+
+    def _tell_renewals(self) -> None:
+        by_owner: dict[int, list[tuple[bytes, bytes, bytes, int]]] = {}
+        for (info_hash, peer), (peer_id, role) in self._renewed.items():
+            by_owner.setdefault(info_hash[0] % self._count, []).append((info_hash, peer, peer_id, role))
+        self._renewed = {}
+        for owner, renewals in by_owner.items():
+            for begin in range(0, len(renewals), ENTRIES):
+                self._to_send.append(self._message(owner, Kind.RENEWALS, renewals[begin : begin + ENTRIES]))
+
+    def _tell_counts(self) -> None:
+        swarms = self._store.totals().torrents
+        told = []
+        for _ in range(min(COUNTED, swarms)):
+            self._counted = (self._counted + 1) % swarms
+            info_hash, family = self._store.swarm_at(self._counted)
+            if self._is_mine(info_hash):
+                told.append((info_hash, int(family), tuple(self._store.counts(info_hash, family))))
+        if told:
+            self._to_send.append(self._message(OTHERS, Kind.COUNTS, told))
+
+    def _on_counts(self, sender: int, told: list[tuple[bytes, int, tuple[int, int, int, int]]]) -> None:
+        wanted = []
+        for info_hash, size, counts in told:
+            key = info_hash, Family(size)
+            if tuple(self._store.counts(*key)) == counts:
+                self._suspects.discard(key)
+            elif key in self._suspects:
+                self._suspects.remove(key)
+                wanted.append((info_hash, size))
+            else:
+                self._suspects.add(key)
+        if wanted:
+            self._to_send.append(self._message(sender, Kind.WANTED, wanted))
+
+    def _on_hello(self, sender: int) -> None:
+        # What a process owns it tells itself; what the newcomer owns the one after it, as its memory is that of all.
+        heir = (sender + 1) % self._count == self._number
+        for record in self._store.records():
+            owner = record.info_hash[0] % self._count
+            if owner == self._number or (owner == sender and heir):
+                self._tell_swarm(sender, record, record.family, record.info_hash)
+
+    def _tell_swarm(self, to: int, record: SwarmRecord | None, family: Family, info_hash: bytes) -> None:
+        if record is None:
+            self._to_send.append(self._message(to, Kind.SWARM, (info_hash, int(family), 0, b"", b"", b"", True)))
+            return
+        _, _, completed, peers, details, seen = record
+        for begin in range(0, max(1, len(seen)), ENTRIES):
+            end = begin + ENTRIES
+            part = peers[begin * family : end * family], details[begin * DETAIL : end * DETAIL]
+            told = (info_hash, int(family), completed, *part, seen[begin:end].tobytes(), not begin)
+            self._to_send.append(self._message(to, Kind.SWARM, told))
+
+    def _on_swarm(
+        self, info_hash: bytes, size: int, completed: int, peers: bytes, details: bytes, times: bytes, is_first: int
+    ) -> None:
+        family = Family(size)
+        seen = array("d", times)
+        if self._is_mine(info_hash):
+            # Told by one that is no owner and does not know the last renewals: each peer has a lifetime from now.
+            seen = array("d", [self._clock()] * len(seen))
+        elif is_first:
+            self._store.drop(info_hash, family)
+        self._store.restore(SwarmRecord(info_hash, family, completed, peers, details, seen), self._rng)
