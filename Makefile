@@ -56,6 +56,7 @@ sim: $(DEV)
 bench: $(DEV)
 	$(BIN)/python benchmarks/hashing.py
 	$(BIN)/python benchmarks/transfer.py
+	$(BIN)/python benchmarks/dht.py
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist

@@ -120,6 +120,7 @@ def _family_json(family: FamilyView) -> dict[str, Json]:
         "stored_peers": family.stored_peers,
         "hashes": [{"info_hash": info_hash.hex(), "peers": peers} for info_hash, peers in family.hashes],
         "rtt": family.rtt,
+        "stall_after": family.stall_after,
     }
 
 
@@ -136,7 +137,10 @@ def _stored(family: FamilyView) -> str:
 
 
 def _rtt(family: FamilyView) -> str:
-    return "" if family.rtt is None else f", round trip {1_000 * family.rtt:.0f} ms"
+    if family.rtt is None:
+        return ""
+    usual, late = 1_000 * family.rtt, 1_000 * family.stall_after
+    return f"\nround trip {usual:.0f} ms; searches go on without an answer after {late:.0f} ms"
 
 
 def _traffic(view: NodeView) -> str:

@@ -46,11 +46,11 @@ _ADD_EXAMPLES: Final = """\b
 Examples:
   starling tracker torrent add photos
   starling tracker torrent add photos.torrent --name 'Photos, 2026'
-  starling tracker torrent add 2c6b6858d61da9543d4231a71db4b1c9264b0685 --name photos
+  starling tracker torrent add 2c6b6858d61da9543d4231a71db4b1c9264b0685
 """
 _REMOVE_EXAMPLES: Final = """\b
 Examples:
-  starling tracker torrent remove photos.torrent --reason 'a better copy is there'
+  starling tracker torrent remove photos.torrent --reason 'see the other'
 """
 _LIST_EXAMPLES: Final = """\b
 Examples:
@@ -68,7 +68,7 @@ Examples:
 """
 _COPY_EXAMPLES: Final = """\b
 Examples:
-  starling tracker torrent copy photos.torrent 7f2d9c41b6a80e35d1c4f7a2908be36d -o photos.alice.torrent
+  starling tracker torrent copy photos.torrent PASSKEY -o photos.alice.torrent
 """
 
 _DAY: Final = 86_400.0

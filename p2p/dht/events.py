@@ -153,6 +153,8 @@ class FamilyView:
     """Some stored hashes and the number of their peers."""
     rtt: float | None
     """The smoothed round trip."""
+    stall_after: float
+    """Seconds without an answer after which a search goes on without a node."""
 
 
 @dataclass(frozen=True, slots=True)

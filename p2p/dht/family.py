@@ -156,4 +156,5 @@ class Family:
             stored_peers=len(self.store),
             hashes=tuple(self.store.counts(SHOWN_HASHES)),
             rtt=self.round_trips.smoothed,
+            stall_after=self.round_trips.stall_after,
         )
