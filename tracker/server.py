@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from p2p.errors import NetworkError
 from p2p.ids import Address
 from tracker.figures import SwarmFigures, add_traffic
 from tracker.gated_logic import GatedLogic
@@ -19,7 +21,7 @@ from tracker.udp_frontend import UdpFrontend
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from p2p.net.network import Network, Stream
     from tracker.figures import Traffic
@@ -101,9 +103,11 @@ class Tracker:
         """Bind every address of the settings. Raises NetworkError, with nothing left open, if one cannot be had."""
         try:
             for address in self._settings.http:
-                await self._http.open(self._network, address)
+                with naming(address):
+                    await self._http.open(self._network, address)
             for address in self._settings.udp:
-                await self._udp.open(self._network, address)
+                with naming(address):
+                    await self._udp.open(self._network, address)
         except BaseException:
             await self.close()
             raise
@@ -177,6 +181,15 @@ class Tracker:
     def _sweep(self) -> None:
         done = self._store.expire(self._now() - self._settings.rules.peer_lifetime, SWEEP_LIMIT)
         self._sweep_in(self._sweep_period if done else SWEEP_PAUSE)
+
+
+@contextmanager
+def naming(address: Address) -> Iterator[None]:
+    """Put the address before what the network says of it."""
+    try:
+        yield
+    except NetworkError as error:
+        raise NetworkError(f"{address}: {error}") from error
 
 
 def _reachable(address: Address) -> Address:

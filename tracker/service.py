@@ -21,7 +21,7 @@ from tracker.figures import SAMPLE_PERIOD, Figures, RateWindow
 from tracker.page_server import PageServer
 from tracker.private.gate import PrivateGate
 from tracker.saver import SwarmSaver
-from tracker.server import PrivateSide, Tracker, TrackerSettings
+from tracker.server import PrivateSide, Tracker, TrackerSettings, naming
 from tracker.site import Site
 
 if TYPE_CHECKING:
@@ -105,7 +105,8 @@ class TrackerService:
                 await self._gate.start()
             await self._tracker.start()
             for host, port in config.admin.bind:
-                await self._pages.open(outside.network, Address(host, port))
+                with naming(place := Address(host, port)):
+                    await self._pages.open(outside.network, place)
         except BaseException:
             await self.close()
             raise
