@@ -53,7 +53,8 @@ class Kind(IntEnum):
     SWARM = 3
     COUNTS = 4
     WANTED = 5
-    TRAFFIC = 6
+    DROP = 6
+    TRAFFIC = 7
 
 
 class Message(NamedTuple):
@@ -187,8 +188,13 @@ class SharedStore:
             case Kind.COUNTS:
                 self._on_counts(sender, told)
             case Kind.WANTED:
-                for info_hash, family in told:
-                    self._tell_swarm(sender, self._store.record(info_hash, Family(family)), Family(family), info_hash)
+                for info_hash, size in told:
+                    self._to_send.append(self._message(sender, Kind.DROP, (info_hash, size)))
+                    record = self._store.record(info_hash, Family(size))
+                    if record is not None:
+                        self._tell_swarm(sender, record)
+            case Kind.DROP:
+                self._store.drop(told[0], Family(told[1]))
             case Kind.TRAFFIC:
                 self._traffic[sender] = Traffic(*told)
 
@@ -245,27 +251,21 @@ class SharedStore:
         for record in self._store.records():
             owner = record.info_hash[0] % self._count
             if owner == self._number or (owner == sender and heir):
-                self._tell_swarm(sender, record, record.family, record.info_hash)
+                self._tell_swarm(sender, record)
 
-    def _tell_swarm(self, to: int, record: SwarmRecord | None, family: Family, info_hash: bytes) -> None:
-        if record is None:
-            self._to_send.append(self._message(to, Kind.SWARM, (info_hash, int(family), 0, b"", b"", b"", True)))
-            return
-        _, _, completed, peers, details, seen = record
+    def _tell_swarm(self, to: int, record: SwarmRecord) -> None:
+        info_hash, family, completed, peers, details, seen = record
         for begin in range(0, max(1, len(seen)), ENTRIES):
             end = begin + ENTRIES
             part = peers[begin * family : end * family], details[begin * DETAIL : end * DETAIL]
-            told = (info_hash, int(family), completed, *part, seen[begin:end].tobytes(), not begin)
+            told = (info_hash, int(family), completed, *part, seen[begin:end].tobytes())
             self._to_send.append(self._message(to, Kind.SWARM, told))
 
     def _on_swarm(
-        self, info_hash: bytes, size: int, completed: int, peers: bytes, details: bytes, times: bytes, is_first: int
+        self, info_hash: bytes, size: int, completed: int, peers: bytes, details: bytes, times: bytes
     ) -> None:
-        family = Family(size)
         seen = array("d", times)
         if self._is_mine(info_hash):
             # Told by one that is no owner and does not know the last renewals: each peer has a lifetime from now.
             seen = array("d", [self._clock()] * len(seen))
-        elif is_first:
-            self._store.drop(info_hash, family)
-        self._store.restore(SwarmRecord(info_hash, family, completed, peers, details, seen), self._rng)
+        self._store.restore(SwarmRecord(info_hash, Family(size), completed, peers, details, seen), self._rng)
