@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 
 import pytest
@@ -241,3 +242,41 @@ def test_lists_of_any_kind_are_cut_at_their_bounds():
 def test_keys_may_stand_in_any_order_and_unknown_wants_are_passed_over():
     raw = b"d1:y1:q1:t2:aa1:q9:find_node1:ad6:target20:" + YOU + b"2:id20:" + ME + b"4:wantl2:n62:x92:n4eee"
     assert krpc.decode(raw).ask == FindNode(YOU, (False, True))
+
+
+def told(raw):
+    """What a datagram comes to, in values that compare; the reason for one that is no message."""
+    try:
+        message = krpc.decode(raw)
+    except DhtError:
+        return "no message"
+    if isinstance(message, Response):
+        return message._replace(**{name: list(getattr(message, name)) for name in ("nodes", "nodes6", "values")})
+    return message
+
+
+@settings(max_examples=300)
+@given(st.one_of(queries, responses), st.lists(st.tuples(st.integers(0, 600), st.binary(max_size=3)), max_size=2))
+def test_the_usual_forms_are_read_as_the_decoder_reads_them(message, changes):
+    raw = krpc.encode(message)
+    for at, patch in changes:
+        raw = raw[:at] + patch + raw[at + len(patch) :]
+    with pytest.MonkeyPatch.context() as patching:
+        for name in ("_ANSWER", "_QUESTION"):
+            patching.setattr(krpc, name, re.compile(b"(?!)"))
+        expected = told(raw)
+    assert told(raw) == expected
+
+
+@pytest.mark.parametrize(
+    ("message", "usual"),
+    [
+        (Query(b"abcd", ME, GetPeers(YOU)), "_QUESTION"),
+        (Query(b"ab", ME, FindNode(YOU), version=None), "_QUESTION"),
+        (Query(b"abcd", ME, Ping(), read_only=True), "_QUESTION"),
+        (Response(b"abcd", ME, [CompactNode(YOU, V4)] * 8, values=[V4] * 30, token=b"k" * 8, ip=V4), "_ANSWER"),
+        (Response(b"ab", ME, token=b"k" * 20, version=None), "_ANSWER"),
+    ],
+)
+def test_the_usual_forms_are_those_that_nodes_send(message, usual):
+    assert getattr(krpc, usual).fullmatch(krpc.encode(message))
