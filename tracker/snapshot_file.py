@@ -10,6 +10,7 @@ when it would have; and the loop is not held up: swarms are copied out a millise
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import struct
@@ -50,23 +51,13 @@ _DETAIL: Final = 21
 async def save(path: Path, store: Store, *, clock: Callable[[], float], wall: Callable[[], float]) -> int:
     """Write the swarms of `store`; how many bytes. `clock` tells the store's time, `wall` seconds since the epoch.
 
-    Raises StorageError; what was there before is then still there.
+    Raises StorageError; what was there before is then still there, as it is when this is cancelled.
     """
-    aside = path.with_name(path.name + ".new")
+    file = _NewFile(path)
     try:
-        return await _save(path, aside, store, lambda: _CLOCKS.pack(wall(), clock()))
-    except OSError as error:
-        raise StorageError(f"swarms cannot be saved to {path}: {error.strerror or error}") from error
-    finally:
-        await asyncio.to_thread(aside.unlink, missing_ok=True)
-
-
-async def _save(path: Path, aside: Path, store: Store, clocks: Callable[[], bytes]) -> int:
-    file = await asyncio.to_thread(aside.open, "wb")
-    try:
-        digest = hashlib.sha256()
+        await _in_thread(file.open)
         portion = [MAGIC]
-        size = total = 0
+        size = 0
         for n, record in enumerate(store.records()):
             seen = record.seen[:]
             if sys.byteorder == "big":
@@ -75,16 +66,18 @@ async def _save(path: Path, aside: Path, store: Store, clocks: Callable[[], byte
             portion += [head, record.peers, record.details, seen.tobytes()]
             size += len(record.peers) + len(record.details) + 8 * len(seen)
             if size >= PORTION:
-                total += await asyncio.to_thread(_write, file, digest, portion)
+                await _in_thread(file.write, portion)
                 portion, size = [], 0
             elif n % SWARMS_A_TURN == 0:
                 await asyncio.sleep(0)
-        portion += [b"\0", clocks()]
-        total += await asyncio.to_thread(_write, file, digest, portion)
-        await asyncio.to_thread(_finish, file, digest.digest(), aside, path)
+        portion += [b"\0", _CLOCKS.pack(wall(), clock())]
+        await _in_thread(file.write, portion)
+        await _in_thread(file.finish)
+    except OSError as error:
+        raise StorageError(f"swarms cannot be saved to {path}: {error.strerror or error}") from error
     finally:
         file.close()
-    return total + _DIGEST
+    return file.size
 
 
 def restore(path: Path, store: Store, *, clock: float, wall: float, lifetime: float, rng: random.Random) -> bool:
@@ -157,21 +150,59 @@ def _read_record(content: memoryview, at: int) -> tuple[SwarmRecord, int]:
     return SwarmRecord(info_hash, family, completed, peers, details, seen), seen_end
 
 
-def _write(file: BinaryIO, digest: hashlib._Hash, portion: list[bytes]) -> int:
-    content = b"".join(portion)
-    digest.update(content)
-    file.write(content)
-    return len(content)
-
-
-def _finish(file: BinaryIO, digest: bytes, aside: Path, path: Path) -> None:
-    file.write(digest)
-    file.flush()
-    os.fsync(file.fileno())
-    file.close()
-    aside.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
+async def _in_thread(work: Callable[..., None], *arguments: object) -> None:
+    """Do it in a thread, to its end: who is cancelled meanwhile must not find the thread still at it."""
+    working = asyncio.get_running_loop().run_in_executor(None, work, *arguments)
     try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+        await asyncio.shield(working)
+    except asyncio.CancelledError:
+        await asyncio.wait([working])
+        working.exception()  # which nobody is there to hear any more
+        raise
+
+
+class _NewFile:
+    """A file that is written beside the one whose place it takes. Blocks; its methods belong to threads."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._aside = path.with_name(path.name + ".new")
+        self._file: BinaryIO | None = None
+        self._digest = hashlib.sha256()
+        self.size = 0
+
+    def open(self) -> None:
+        self._file = self._aside.open("wb")
+
+    def write(self, portion: list[bytes]) -> None:
+        content = b"".join(portion)
+        self._digest.update(content)
+        self._put(content)
+
+    def finish(self) -> None:
+        file = self._put(self._digest.digest())
+        file.flush()
+        os.fsync(file.fileno())
+        file.close()
+        self._aside.replace(self._path)
+        self._file = None
+        folder = os.open(self._path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def close(self) -> None:
+        """Give up what was not finished. Idempotent."""
+        if self._file is not None:
+            with contextlib.suppress(OSError):
+                self._file.close()
+            self._file = None
+            self._aside.unlink(missing_ok=True)
+
+    def _put(self, content: bytes) -> BinaryIO:
+        if self._file is None:
+            raise ValueError("the file is not open")
+        self._file.write(content)
+        self.size += len(content)
+        return self._file

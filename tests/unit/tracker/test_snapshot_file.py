@@ -160,6 +160,23 @@ def test_a_save_that_fails_leaves_what_was_there(path, monkeypatch):
     assert list(path.parent.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("turns", [0, 1, 2, 3, 5, 8])
+def test_a_save_that_is_cancelled_leaves_what_was_there_and_nothing_open(path, turns):
+    save(path, filled())
+
+    async def scenario():
+        saving = asyncio.ensure_future(snapshot_file.save(path, filled(), clock=lambda: 60.0, wall=lambda: 1e9))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        saving.cancel()
+        await asyncio.wait([saving])
+        assert saving.cancelled() or saving.exception() is None
+
+    asyncio.run(scenario())
+    assert list(path.parent.iterdir()) == [path]
+    assert restore(path, new_store())
+
+
 def test_a_folder_that_is_not_there_is_an_error_in_words(tmp_path):
     with pytest.raises(StorageError, match="cannot be saved"):
         save(tmp_path / "nowhere" / "swarms", filled())
