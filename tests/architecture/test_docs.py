@@ -53,7 +53,7 @@ def command_lines(document):
     for block in fenced(document, "console"):
         for line in block.replace("\\\n", " ").splitlines():
             if line.startswith("$ "):
-                words = shlex.split(line[2:], comments=True)
+                words = shlex.split(line[2:].removesuffix("&"), comments=True)
                 lines += [words[1:]] if words and words[0] == "starling" else []
     return lines
 
@@ -138,7 +138,11 @@ def test_command_lines_are_understood(words):
     if "--help" in arguments:
         assert arguments == ["--help"]
         return
-    group.commands[command].make_context(command, arguments)
+    found = group.commands[command]
+    while hasattr(found, "commands") and arguments:
+        command = arguments.pop(0)
+        found = found.commands[command]
+    found.make_context(command, arguments)
 
 
 @pytest.mark.parametrize("document", [README, ROOT / "CONTRIBUTING.md", ROOT / "docs" / "testing.md"])
