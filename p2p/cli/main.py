@@ -52,6 +52,8 @@ def run(arguments: Sequence[str]) -> int:
     try:
         status = _run(arguments) if arguments else max(_run(["--help"]), _USAGE)
         sys.stdout.flush()
+    except KeyboardInterrupt:  # while the command is imported
+        return _INTERRUPTED
     except BrokenPipeError:
         _silence()
         return _READER_GONE
