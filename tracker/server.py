@@ -70,6 +70,7 @@ class Tracker:
 
     HTTP connections that ask for a page are given to `on_page` with what was read of the request. A `private` tracker
     asks its gate before each announce and scrape. `tell` is told of every announce (tracker.told_logic), which is slow.
+    The swarms are in `store`, by default in memory within the settings' bounds.
     """
 
     def __init__(
@@ -82,10 +83,13 @@ class Tracker:
         on_page: Callable[[Stream, bytes], None] | None = None,
         private: PrivateSide | None = None,
         tell: Callable[..., None] | None = None,
+        store: Store | None = None,
     ) -> None:
         self._network = network
         self._settings = settings
-        self._store: Store = MemoryStore(max_torrents=settings.max_torrents, max_peers=settings.max_peers)
+        if store is None:
+            store = MemoryStore(max_torrents=settings.max_torrents, max_peers=settings.max_peers)
+        self._store = store
         self._logic = SwarmLogic(self._store, rng=rng, clock=self._now, rules=settings.rules)
         told: TrackerLogic = self._logic if tell is None else ToldLogic(self._logic, tell)
         gated = None if private is None else GatedLogic(told, private.gate, private.wall)

@@ -17,11 +17,13 @@ from p2p.errors import ConfigError, NetworkError
 from p2p.ids import Address
 from tracker.config import needs_restart, only_live, taken_up
 from tracker.event_log import tell
-from tracker.figures import SAMPLE_PERIOD, Figures, RateWindow
+from tracker.figures import SAMPLE_PERIOD, Figures, RateWindow, add_traffic
 from tracker.page_server import PageServer
 from tracker.private.gate import PrivateGate
 from tracker.saver import SwarmSaver
 from tracker.server import PrivateSide, Tracker, TrackerSettings, naming
+from tracker.shared_store import SharedStore
+from tracker.siblings import Siblings
 from tracker.site import Site
 
 if TYPE_CHECKING:
@@ -31,7 +33,8 @@ if TYPE_CHECKING:
     from p2p.net.network import Network
     from tracker.config import ConfigSource, TrackerConfig
     from tracker.event_log import LogControl
-    from tracker.figures import SwarmFigures
+    from tracker.figures import SwarmFigures, Traffic
+    from tracker.siblings import WorkerPlace
 
 EVERYWHERE: Final = "0.0.0.0"  # noqa: S104 - a tracker is there to be reached
 EVERYWHERE6: Final = "::"
@@ -51,6 +54,8 @@ class Outside:
     secrets: Callable[[int], bytes]
     """So many bytes nobody can guess."""
     wall: Callable[[], float]
+    place: WorkerPlace | None = None
+    """Among the processes that serve together; None for one alone."""
 
 
 class TrackerService:
@@ -64,6 +69,7 @@ class TrackerService:
         self._tracker: Tracker | None = None
         self._gate: PrivateGate | None = None
         self._saver: SwarmSaver | None = None
+        self._siblings: Siblings | None = None
         self._site: Site | None = None
         self._pages: PageServer | None = None
         self._rates = RateWindow()
@@ -97,6 +103,7 @@ class TrackerService:
             on_page=self._pages.adopt,
             tell=tell if config.log.announces else None,
             private=None if self._gate is None else PrivateSide(self._gate, outside.wall),
+            store=None if outside.place is None else self._join(outside.place, settings),
         )
         self._started = outside.wall()
         try:
@@ -104,7 +111,9 @@ class TrackerService:
             if self._gate is not None:
                 await self._gate.start()
             await self._tracker.start()
-            for host, port in config.admin.bind:
+            if self._siblings is not None:
+                self._siblings.start(self._tracker.traffic)
+            for host, port in config.admin.bind if self._is_first else ():
                 with naming(place := Address(host, port)):
                     await self._pages.open(outside.network, place)
         except BaseException:
@@ -123,6 +132,8 @@ class TrackerService:
             await self._pages.close()
         if self._tracker is not None:
             await self._tracker.close()
+        if self._siblings is not None:
+            self._siblings.close()
         if self._saver is not None:
             await self._saver.close()
         if self._gate is not None:
@@ -164,13 +175,13 @@ class TrackerService:
 
     async def figures(self) -> Figures:
         now = asyncio.get_running_loop().time()
-        traffic = self._running.traffic()
+        traffic = self._traffic()
         announces, scrapes = self._rates.rates(now, traffic)
         return Figures(
             version=version("starling-bt"),
             started=self._started,
             now=self._outside.wall(),
-            workers=1,
+            workers=self._config.listen.workers if self._siblings is not None else 1,
             totals=self._running.totals(),
             traffic=traffic,
             announce_rate=announces,
@@ -192,18 +203,42 @@ class TrackerService:
             raise RuntimeError("the tracker was not started")
         return self._tracker
 
+    @property
+    def _is_first(self) -> bool:
+        """Whether this process does what is to be done by one of them."""
+        return self._outside.place is None or self._outside.place.number == 0
+
+    def _join(self, place: WorkerPlace, settings: TrackerSettings) -> SharedStore:
+        store = SharedStore(
+            place.number,
+            len(place.mailboxes.pairs),
+            max_torrents=settings.max_torrents,
+            max_peers=settings.max_peers,
+            clock=asyncio.get_running_loop().time,
+            rng=self._outside.rng,
+        )
+        self._siblings = Siblings(place, store)
+        return store
+
+    def _traffic(self) -> Traffic:
+        """Of all processes."""
+        own = self._running.traffic()
+        return own if self._siblings is None else add_traffic((own, *self._siblings.traffic))
+
     def _restore(self, tracker: Tracker) -> None:
         swarms = self._config.swarms
-        if swarms.snapshot:
+        if swarms.snapshot and self._is_first:
             clock, wall = asyncio.get_running_loop().time, self._outside.wall
             self._saver = SwarmSaver(
                 Path(swarms.snapshot), tracker.store, clock=clock, wall=wall, every=swarms.save_every
             )
+            if self._outside.place is not None and not self._outside.place.is_first_start:
+                return  # the other processes know more than the file
             self._saver.restore(lifetime=self._config.announce.rules().peer_lifetime, rng=self._outside.rng)
 
     def _sample(self) -> None:
         loop = asyncio.get_running_loop()
-        self._rates.on_sample(loop.time(), self._running.traffic())
+        self._rates.on_sample(loop.time(), self._traffic())
         self._sampler = loop.call_later(SAMPLE_PERIOD, self._sample)
 
     async def _hosts(self) -> tuple[str, ...]:

@@ -19,8 +19,9 @@ from __future__ import annotations
 
 import marshal
 from array import array
+from collections import deque
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from tracker.figures import Traffic
 from tracker.memory_store import MemoryStore
@@ -29,7 +30,7 @@ from tracker.swarm import DETAIL
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from p2p.codec.announce import ScrapeEntry
     from tracker.store import Answer, Role, Totals
@@ -40,17 +41,23 @@ ENTRIES: Final = 500
 COUNTED: Final = 4
 """Swarms whose peers the owner tells of with each round of messages: some 200 a second."""
 
+PORTIONS: Final = 8
+"""Of the swarms that a process is told, which has taken another's place, with each round: a millisecond of work."""
+
+_Part: TypeAlias = tuple[bytes, int, int, bytes, bytes, bytes]
+"""Of a `SwarmRecord`, with the times as bytes."""
+
 OTHERS: Final = None
 """As the receiver of a message: every other process."""
 
 
 class Kind(IntEnum):
-    """What a message is; its content as `_Content` has it is told by each method that reads it."""
+    """What a message is."""
 
     CHANGES = 0
     RENEWALS = 1
     HELLO = 2
-    SWARM = 3
+    SWARMS = 3
     COUNTS = 4
     WANTED = 5
     DROP = 6
@@ -87,6 +94,7 @@ class SharedStore:
         self._renewed: dict[tuple[bytes, bytes], tuple[bytes, int]] = {}
         self._to_send: list[Message] = [self._message(OTHERS, Kind.HELLO, None)]
         self._traffic: dict[int, Traffic] = {}
+        self._telling: deque[tuple[int, Iterator[list[_Part]]]] = deque()
         self._counted = 0
         self._suspects: set[tuple[bytes, Family]] = set()
 
@@ -162,6 +170,7 @@ class SharedStore:
             self._tell_renewals()
         if self._store.totals().torrents:
             self._tell_counts()
+        self._tell_swarms()
         sending, self._to_send = self._to_send, []
         return sending
 
@@ -183,18 +192,18 @@ class SharedStore:
                     self._store.announce(info_hash, peer, peer_id, role, 0, now, self._rng)
             case Kind.HELLO:
                 self._on_hello(sender)
-            case Kind.SWARM:
-                self._on_swarm(*told)
+            case Kind.SWARMS:
+                for part in told:
+                    self._on_swarm(*part)
             case Kind.COUNTS:
                 self._on_counts(sender, told)
             case Kind.WANTED:
-                for info_hash, size in told:
-                    self._to_send.append(self._message(sender, Kind.DROP, (info_hash, size)))
-                    record = self._store.record(info_hash, Family(size))
-                    if record is not None:
-                        self._tell_swarm(sender, record)
+                self._to_send.append(self._message(sender, Kind.DROP, told))
+                found = [self._store.record(info_hash, Family(size)) for info_hash, size in told]
+                self._telling.appendleft((sender, _portions([each for each in found if each is not None])))
             case Kind.DROP:
-                self._store.drop(told[0], Family(told[1]))
+                for info_hash, size in told:
+                    self._store.drop(info_hash, Family(size))
             case Kind.TRAFFIC:
                 self._traffic[sender] = Traffic(*told)
 
@@ -246,20 +255,20 @@ class SharedStore:
             self._to_send.append(self._message(sender, Kind.WANTED, wanted))
 
     def _on_hello(self, sender: int) -> None:
-        # What a process owns it tells itself; what the newcomer owns the one after it, as its memory is that of all.
-        heir = (sender + 1) % self._count == self._number
-        for record in self._store.records():
-            owner = record.info_hash[0] % self._count
-            if owner == self._number or (owner == sender and heir):
-                self._tell_swarm(sender, record)
+        # One is enough, as each has everything: the first process, and for that the second.
+        if self._number == (1 if sender == 0 else 0):
+            self._telling.append((sender, _portions(self._store.records())))
 
-    def _tell_swarm(self, to: int, record: SwarmRecord) -> None:
-        info_hash, family, completed, peers, details, seen = record
-        for begin in range(0, max(1, len(seen)), ENTRIES):
-            end = begin + ENTRIES
-            part = peers[begin * family : end * family], details[begin * DETAIL : end * DETAIL]
-            told = (info_hash, int(family), completed, *part, seen[begin:end].tobytes())
-            self._to_send.append(self._message(to, Kind.SWARM, told))
+    def _tell_swarms(self) -> None:
+        for _ in range(PORTIONS):
+            if not self._telling:
+                return
+            to, portions = self._telling[0]
+            portion = next(portions, None)
+            if portion is None:
+                self._telling.popleft()
+            else:
+                self._to_send.append(self._message(to, Kind.SWARMS, portion))
 
     def _on_swarm(
         self, info_hash: bytes, size: int, completed: int, peers: bytes, details: bytes, times: bytes
@@ -269,3 +278,21 @@ class SharedStore:
             # Told by one that is no owner and does not know the last renewals: each peer has a lifetime from now.
             seen = array("d", [self._clock()] * len(seen))
         self._store.restore(SwarmRecord(info_hash, Family(size), completed, peers, details, seen), self._rng)
+
+
+def _portions(records: Iterable[SwarmRecord]) -> Iterator[list[_Part]]:
+    """Swarms in lists that fit a message each, large ones in parts."""
+    portion: list[_Part] = []
+    room = ENTRIES
+    for info_hash, family, completed, peers, details, seen in records:
+        for begin in range(0, max(1, len(seen)), ENTRIES):
+            end = begin + ENTRIES
+            columns = peers[begin * family : end * family], details[begin * DETAIL : end * DETAIL]
+            times = seen[begin:end].tobytes()
+            portion.append((info_hash, int(family), completed, *columns, times))
+            room -= 1 + len(times) // 8
+            if room <= 0:
+                yield portion
+                portion, room = [], ENTRIES
+    if portion:
+        yield portion

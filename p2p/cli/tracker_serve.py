@@ -10,6 +10,7 @@ import asyncio
 import random
 import signal
 import sys
+import time
 from contextlib import contextmanager
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import TYPE_CHECKING, Annotated, Final
@@ -20,6 +21,7 @@ from p2p.cli import event_loop
 from p2p.cli.console import say
 from p2p.cli.stop_signals import INTERRUPTED, StopSignals
 from p2p.cli.tracker_register import secrets, wall
+from p2p.cli.tracker_workers import serve_by_workers
 from p2p.net.asyncio_network import AsyncioNetwork
 from tracker.config import ConfigSource, LogFormat, TrackerConfig
 from tracker.event_log import logging_to, tell
@@ -27,6 +29,8 @@ from tracker.service import Outside, TrackerService
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from tracker.siblings import WorkerPlace
 
 EXAMPLES: Final = """\b
 Examples:
@@ -105,30 +109,43 @@ def serve_command(
     if print_config:
         say(loaded.to_toml().rstrip("\n"))
         return 0
-    return event_loop.run_with_own_log(_serve(source, loaded))
+    secret = secrets(32)
+    if loaded.listen.workers == 1 or loaded.private.database:
+        return event_loop.run_with_own_log(_serve(source, loaded, AsyncioNetwork(), secret, None))
+
+    def serve(network: AsyncioNetwork, place: WorkerPlace) -> int:
+        return event_loop.run_with_own_log(_serve(source, loaded, network, secret, place))
+
+    return serve_by_workers(source, loaded, serve, time.monotonic)  # noqa: TID251 - an entry point
 
 
-async def _serve(source: ConfigSource, config: TrackerConfig) -> int:
+async def _serve(
+    source: ConfigSource, config: TrackerConfig, network: AsyncioNetwork, secret: bytes, place: WorkerPlace | None
+) -> int:
     stopped = asyncio.Event()
     with StopSignals() as signals, logging_to(sys.stdout, config.log) as log:
         signals.on_stop(stopped.set)
         outside = Outside(
-            network=AsyncioNetwork(),
+            network=network,
             rng=random.Random(secrets(32)),
-            secret=secrets(32),
+            secret=secret,
             secrets=secrets,
             wall=wall,
+            place=place,
         )
         service = TrackerService(source, config, outside, log)
         await service.start()
         try:
             with _hangups(stopped.set if source.file is None else service.reload):
-                tell("listening", urls=service.announce_urls, admin=service.admin_urls)
+                if place is None or (place.number == 0 and place.is_first_start):
+                    tell("listening", urls=service.announce_urls, admin=service.admin_urls)
                 await stopped.wait()
-            tell("stopping")
+            if place is None or place.number == 0:
+                tell("stopping")
         finally:
             await service.close()
-        tell("stopped")
+        if place is None or place.number == 0:
+            tell("stopped")
     return INTERRUPTED if signals.received is signal.SIGINT else 0
 
 

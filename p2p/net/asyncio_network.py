@@ -87,8 +87,7 @@ class AsyncioNetwork:
         try:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             sock.bind(local)
-            sock.listen(BACKLOG)
-            return _AsyncioListener(sock, on_stream)
+            return self.adopt_listener(sock, on_stream)
         except OSError as error:
             sock.close()
             raise NetworkError(_reason(error)) from error
@@ -108,10 +107,21 @@ class AsyncioNetwork:
         try:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, DATAGRAM_BUFFER)
             sock.bind(local)
-            return AnsweringSocket(sock, _address(sock.getsockname()), answer)
+            return self.adopt_answering(sock, answer)
         except OSError as error:
             sock.close()
             raise NetworkError(_reason(error)) from error
+
+    @staticmethod
+    def adopt_listener(sock: socket.socket, on_stream: Callable[[Stream], None]) -> Listener:
+        """Listen at a socket that is bound and does not block. Raises OSError."""
+        sock.listen(BACKLOG)
+        return _AsyncioListener(sock, on_stream)
+
+    @staticmethod
+    def adopt_answering(sock: socket.socket, answer: Answerer) -> Datagrams:
+        """See `open_answering`, for a socket that is bound and does not block."""
+        return AnsweringSocket(sock, _address(sock.getsockname()), answer)
 
     async def open_multicast(
         self,
