@@ -10,7 +10,6 @@ import importlib
 import io
 import os
 import sys
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -80,6 +79,8 @@ def build_app(arguments: Sequence[str]) -> typer.Typer:
 
 def _say_version(asked: bool) -> None:  # noqa: FBT001 - how typer calls back
     if asked:
+        from importlib.metadata import version  # noqa: PLC0415 - a tenth of a command's start, for this option alone
+
         say(f"starling {version('starling-bt')}")
         raise typer.Exit
 
