@@ -17,24 +17,18 @@ from typing import TYPE_CHECKING, Final
 
 from p2p.errors import NetworkError
 from p2p.ids import Address
+from p2p.net.answering_listener import AnsweringListener
 from p2p.net.answering_socket import AnsweringSocket
 from p2p.net.interfaces import multicast_interfaces
+from p2p.net.listening_socket import ListeningSocket
 from p2p.net.name_lookup import look_up
-from p2p.net.network import MAX_VIEWS, Answerer, Datagrams, Interface, Listener, Stream
+from p2p.net.network import MAX_VIEWS, Answerer, Datagrams, FirstAnswerer, Interface, Listener, Stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 BACKLOG: Final = 1_024
 """Connections the kernel holds for us (and caps by its own limit): who finds it full tries again a second later."""
-
-ACCEPTS_A_TURN: Final = 64
-"""Connections taken for one readiness, so that a flood cannot starve the rest."""
-
-ACCEPT_PAUSE: Final = 1.0
-"""Seconds without accepting after the process ran out of descriptors or memory: retrying at once would only spin."""
-
-EXHAUSTED: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 DATAGRAMS_A_TURN: Final = 64
 """Datagrams read for one readiness, so that a flood cannot starve the rest."""
@@ -92,6 +86,18 @@ class AsyncioNetwork:
             sock.close()
             raise NetworkError(_reason(error)) from error
 
+    async def listen_answering(
+        self, local: Address, answer: FirstAnswerer, on_stream: Callable[[Stream, bytes], None]
+    ) -> Listener:
+        sock = _socket(local, socket.SOCK_STREAM)
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind(local)
+            return self.adopt_answering_listener(sock, answer, on_stream)
+        except OSError as error:
+            sock.close()
+            raise NetworkError(_reason(error)) from error
+
     async def open_datagrams(self, local: Address, on_datagram: Callable[[bytes, Address], None]) -> Datagrams:
         sock = _socket(local, socket.SOCK_DGRAM)
         try:
@@ -117,6 +123,14 @@ class AsyncioNetwork:
         """Listen at a socket that is bound and does not block. Raises OSError."""
         sock.listen(BACKLOG)
         return _AsyncioListener(sock, on_stream)
+
+    @staticmethod
+    def adopt_answering_listener(
+        sock: socket.socket, answer: FirstAnswerer, on_stream: Callable[[Stream, bytes], None]
+    ) -> Listener:
+        """See `listen_answering`, for a socket that is bound and does not block. Raises OSError."""
+        sock.listen(BACKLOG)
+        return AnsweringListener(sock, _address(sock.getsockname()), answer, on_stream, _stream_of)
 
     @staticmethod
     def adopt_answering(sock: socket.socket, answer: Answerer) -> Datagrams:
@@ -272,56 +286,31 @@ class _AsyncioStream:
         return NetworkError(self._why)
 
 
-class _AsyncioListener:
-    """A listening socket."""
+def _stream_of(sock: socket.socket, remote: Address) -> Stream:
+    return _AsyncioStream(sock, _address(sock.getsockname()), remote)
 
-    __slots__ = ("_loop", "_on_stream", "_resuming", "_sock", "local")
+
+class _AsyncioListener(ListeningSocket["tuple[socket.socket, tuple[str, int]]"]):
+    """A listening socket that gives streams."""
+
+    __slots__ = ("_on_stream",)
 
     def __init__(self, sock: socket.socket, on_stream: Callable[[Stream], None]) -> None:
-        self._sock = sock
         self._on_stream = on_stream
-        self._loop = asyncio.get_running_loop()
-        self._resuming: asyncio.TimerHandle | None = None
-        self.local = _address(sock.getsockname())
-        self._resume()
+        super().__init__(sock, _address(sock.getsockname()))
 
-    def close(self) -> None:
-        if self._sock.fileno() < 0:
+    def _take(self) -> tuple[socket.socket, tuple[str, int]]:
+        return self._sock.accept()
+
+    def _begin(self, taken: tuple[socket.socket, tuple[str, int]]) -> None:
+        sock, sockaddr = taken
+        try:
+            sock.setblocking(False)
+            stream = _stream_of(sock, _address(sockaddr))
+        except OSError:  # reset since
+            sock.close()
             return
-        self._pause()
-        self._sock.close()
-
-    def _resume(self) -> None:
-        self._resuming = None
-        self._loop.add_reader(self._sock.fileno(), self._accept)
-
-    def _pause(self) -> None:
-        if self._resuming is not None:
-            self._resuming.cancel()
-        else:
-            self._loop.remove_reader(self._sock.fileno())
-
-    def _accept(self) -> None:
-        for _ in range(ACCEPTS_A_TURN):
-            if self._sock.fileno() < 0:  # closed by the callback
-                return
-            try:
-                sock, sockaddr = self._sock.accept()
-            except (BlockingIOError, InterruptedError):
-                return
-            except OSError as error:
-                if error.errno in EXHAUSTED:
-                    self._pause()
-                    self._resuming = self._loop.call_later(ACCEPT_PAUSE, self._resume)
-                    return
-                continue  # the connection died before it was taken (accept(2)); the next one may live
-            try:
-                sock.setblocking(False)
-                stream = _AsyncioStream(sock, _address(sock.getsockname()), _address(sockaddr))
-            except OSError:  # reset between accept and here
-                sock.close()
-                continue
-            self._on_stream(stream)
+        self._on_stream(stream)
 
 
 class _AsyncioDatagrams:

@@ -38,8 +38,17 @@ MAX_ANSWER: Final = 1_472
 Source: TypeAlias = tuple[int, bytes]
 """Where a datagram came from, as batches tell it: the port and the packed host, 4 bytes or 16."""
 
+MAX_FIRST_WORDS: Final = 8_192
+"""Bytes read of a client that is answered as it comes, the usual bound of a request over HTTP with its headers."""
+
+MAX_LAST_WORDS: Final = 16_384
+"""Bytes of the answer to it: what a new connection takes in one go."""
+
 Answerer: TypeAlias = "Callable[[list[bytes], list[Source]], Sequence[bytes | bytearray]]"
 """Gives one answer for each datagram of a batch, empty for none."""
+
+FirstAnswerer: TypeAlias = "Callable[[bytes, Source], bytes | None]"
+"""Given what a client said first and where it comes from, all that it is told; None for one to be kept."""
 
 
 class Stream(Protocol):
@@ -103,6 +112,17 @@ class Network(Protocol):
 
     async def listen(self, local: Address, on_stream: Callable[[Stream], None]) -> Listener:
         """Listen, or raise NetworkError. An IPv6 listener takes IPv6 only, so both families can share a port."""
+
+    async def listen_answering(
+        self, local: Address, answer: FirstAnswerer, on_stream: Callable[[Stream, bytes], None]
+    ) -> Listener:
+        """Listen as `listen` does, for clients that speak first and, most of them, once.
+
+        `answer` is asked what to say to the first bytes of a client; it is said, up to MAX_LAST_WORDS bytes, and the
+        connection ends. A client for which there is no such answer comes as a stream with what was read of it: at most
+        MAX_FIRST_WORDS, of which `answer` is not asked if they are as many, and nothing if it is silent. One that is
+        silent may be held back some seconds.
+        """
 
     async def open_datagrams(self, local: Address, on_datagram: Callable[[bytes, Address], None]) -> Datagrams:
         """Bind, or raise NetworkError. An IPv6 socket takes IPv6 only."""

@@ -18,14 +18,16 @@ from p2p.ids import Address
 from p2p.net.network import MAX_ANSWER, MAX_ASKING, Interface
 from p2p.simulation.agenda import Agenda
 from p2p.simulation.errors import SimulationError
+from p2p.simulation.first_words import FirstWords
 from p2p.simulation.link import Flow, Link
+from p2p.simulation.sim_listener import SimListener
 from p2p.simulation.sim_stream import Packet, Pipe, SimStream
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Sequence
 
-    from p2p.net.network import Answerer, Datagrams, Listener, Network, Stream
+    from p2p.net.network import Answerer, Datagrams, FirstAnswerer, Listener, Network, Stream
     from p2p.simulation.trace import Trace
 
 SYN_WAITS: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
@@ -301,6 +303,11 @@ class SimNetwork:
         self._host.listeners[place] = listener
         return listener
 
+    async def listen_answering(
+        self, local: Address, answer: FirstAnswerer, on_stream: Callable[[Stream, bytes], None]
+    ) -> Listener:
+        return await self.listen(local, lambda stream: FirstWords(stream, answer, on_stream).wait())
+
     async def open_datagrams(self, local: Address, on_datagram: Callable[[bytes, Address], None]) -> Datagrams:
         place = self._host.place(local, self._host.sockets)
         socket = SimDatagrams(self._host, place, on_datagram)
@@ -401,21 +408,6 @@ class _Attempt:
     def _refuse(self) -> None:
         if not self.answer.done() and not self._given_up:
             self.answer.set_exception(NetworkError("connection refused"))
-
-
-class SimListener:
-    """A listening place of a simulated host."""
-
-    __slots__ = ("_host", "local", "on_stream")
-
-    def __init__(self, host: SimHost, local: Address, on_stream: Callable[[Stream], None]) -> None:
-        self._host = host
-        self.local = local
-        self.on_stream = on_stream
-
-    def close(self) -> None:
-        if self._host.listeners.get(self.local) is self:
-            del self._host.listeners[self.local]
 
 
 class SimDatagrams:

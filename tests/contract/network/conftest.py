@@ -17,6 +17,7 @@ from p2p.ids import Address
 from p2p.net.asyncio_network import AsyncioNetwork
 from p2p.net.encrypted_stream import EncryptedStream
 from p2p.simulation import SimInternet, VirtualLoop
+from p2p.simulation.first_words import FirstWords
 from p2p.wire.mse import Rc4
 
 
@@ -149,6 +150,9 @@ class EncryptedNetwork:
             local,
             lambda stream: on_stream(EncryptedStream(stream, encrypt=Rc4(b"far!" * 5), decrypt=Rc4(b"near" * 5))),
         )
+
+    async def listen_answering(self, local, answer, on_stream):
+        return await self.listen(local, lambda stream: FirstWords(stream, answer, on_stream).wait())
 
 
 def encrypted(world):
