@@ -61,6 +61,11 @@ class ResumeState:
     peers: tuple[Address, ...] = ()
     foreign: tuple[int, ...] = ()
     """Files of the layout in whose place somebody else's content was found, ascending."""
+    active_time: float | None = None
+    """When payload moved last."""
+    downloading_seconds: float = 0.0
+    seeding_seconds: float = 0.0
+    """Of all runs."""
     warning: str | None = None
     """What went wrong with loading this, for the user; never saved. Then the record is an older one, and not clean."""
 
@@ -85,8 +90,14 @@ class ResumeState:
             entries[b"v1"] = self.info_hash_v1
         if self.info_hash_v2 is not None:
             entries[b"v2"] = self.info_hash_v2
-        if self.completed_time is not None:
-            entries[b"completed at"] = int(self.completed_time)
+        for key, number in (
+            (b"completed at", self.completed_time),
+            (b"active at", self.active_time),
+            (b"downloading for", self.downloading_seconds or None),
+            (b"seeding for", self.seeding_seconds or None),
+        ):
+            if number is not None:
+                entries[key] = max(0, int(number))
         body = bencode.encode(entries)
         return body + hashlib.sha256(body).digest()
 
@@ -110,10 +121,13 @@ class ResumeState:
                 downloaded=reader.number(b"downloaded"),
                 completed=bool(reader.number(b"completed")),
                 added_time=float(reader.number(b"added")),
-                completed_time=float(reader.number(b"completed at")) if reader.has(b"completed at") else None,
+                completed_time=reader.moment(b"completed at"),
                 clean=bool(reader.number(b"clean")),
                 peers=tuple(_peer(entry) for entry in reader.items(b"peers")[:MAX_PEERS]),
                 foreign=tuple(_index(entry) for entry in reader.items(b"foreign")) if reader.has(b"foreign") else (),
+                active_time=reader.moment(b"active at"),
+                downloading_seconds=reader.moment(b"downloading for") or 0.0,
+                seeding_seconds=reader.moment(b"seeding for") or 0.0,
             )
         except (BencodeError, ValueError) as error:
             raise StorageError(f"the resume state cannot be read: {error}") from error
@@ -285,6 +299,9 @@ class _Reader:
         if not isinstance(value, int) or value < 0:
             raise StorageError(f"the resume state has no number {key.decode()!r}")
         return value
+
+    def moment(self, key: bytes) -> float | None:
+        return float(self.number(key)) if self.has(key) else None
 
     def items(self, key: bytes) -> list[Value]:
         value = self._entries.get(key)

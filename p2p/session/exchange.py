@@ -114,11 +114,27 @@ class Exchange:
         self.wanted_size = 0
         self.done_size = 0
         """Bytes of the wanted pieces, and of those that are had."""
-        for piece in range(picker.have.size):
-            if picker.priority(piece):
-                self.wanted_size += store.piece_size(piece)
-                self.done_size += store.piece_size(piece) if picker.have[piece] else 0
+        self._measure()
         self._stopped = False
+
+    def _measure(self) -> None:
+        picker, size = self.picker, self.store.piece_size
+        wanted = [piece for piece in range(picker.have.size) if picker.priority(piece)]
+        self.wanted_size = sum(map(size, wanted))
+        self.done_size = sum(size(piece) for piece in wanted if picker.have[piece])
+
+    def set_priorities(self, priorities: bytes, now: float) -> None:
+        """Other pieces are wanted from now on, or in another order. What is asked for already may still come."""
+        was_seeding = self.seeding
+        self.picker.set_priorities(priorities)
+        self._measure()
+        for peer in list(self.peers.values()):
+            if peer.ended.done():
+                continue
+            if was_seeding != self.seeding and peer.handshake.extension:  # whether we only upload (BEP 21)
+                peer.wire.send_extension_handshake(self._extension_handshake(peer))
+            self._drop_if_pointless(peer)
+        self._ask_everyone(now)
 
     # -- peers come and go
 

@@ -22,6 +22,7 @@ from p2p.disk.resume import ResumeState, uncertain_pieces
 from p2p.disk.storage import FileStat, PieceState
 from p2p.errors import DiskFullError, MissingContentError, StarlingError, StorageError
 from p2p.ids import Address, PieceIndex
+from p2p.session.ledger import Ledger
 from p2p.session.scope import Scope
 from p2p.session.uninterrupted import uninterrupted
 from p2p.swarm.bitfield import Bitfield
@@ -55,6 +56,11 @@ class Totals:
     peers: tuple[Address, ...] = ()
 
 
+def _recorded(state: ResumeState) -> Callable[[int], bool]:
+    pieces = state.pieces
+    return lambda piece: piece >> 3 < len(pieces) and bool(pieces[piece >> 3] & 0x80 >> (piece & 7))
+
+
 class PieceStore:
     """See the module's head. `wanted` tells whether a file of the layout is to be downloaded."""
 
@@ -66,7 +72,9 @@ class PieceStore:
         services: Services,
         wanted: Callable[[int], bool],
         options: TorrentOptions,
+        ledger: Ledger | None = None,
     ) -> None:
+        """`ledger` is the torrent's over all its runs; a new one is begun where there is none yet."""
         self.metainfo = metainfo
         self._layout = metainfo.layout
         self._target = target
@@ -91,12 +99,10 @@ class PieceStore:
         self._sync_failure: str | None = None
         self._jobs: dict[asyncio.Future[bool], None] = {}
         self.have = Bitfield(self._layout.piece_count)
-        self.left = sum(self._layout.piece_size(piece) for piece in range(self._layout.piece_count))
+        self._whole = sum(map(self._layout.piece_size, range(self._layout.piece_count)))
+        self.left = self._whole
         """Bytes of pieces that are not had, wanted or not."""
-        self.uploaded_before = 0
-        self.downloaded_before = 0
-        self.added_time = services.environment.wall()
-        self.completed_time: float | None = None
+        self.ledger = ledger or Ledger(services.environment.wall())
         self.known_peers: tuple[Address, ...] = ()
         self.piece_size = self._layout.piece_size
         self.piece_length = self._layout.piece_length
@@ -110,6 +116,8 @@ class PieceStore:
         CheckStoppedError once `stopping` tells so.
         """
         state = await self._load()
+        self.have = Bitfield(self._layout.piece_count)
+        self.left = self._whole
         stats = await self._storage.stat()
         if self._options.trust:
             self._require_sizes(stats)
@@ -140,6 +148,21 @@ class PieceStore:
         self._opened = True
         await uninterrupted(self._put_on_record(self._recorded_totals, clean=False))
 
+    async def look_up(self) -> None:
+        """Take in what is on record, for show: nothing is locked, opened or believed until `open`."""
+        if self._services.resume is None or self._key is None or self._lock is not None:
+            return
+        try:
+            state = await self._services.resume.load(self._key)
+        except StorageError as error:
+            log.info("%s: %s", self.metainfo.name, error)
+            return
+        if state is None or len(state.pieces) != (self._layout.piece_count + 7) // 8:
+            return
+        self.ledger.restore(state)
+        for piece in Bitfield.from_bytes(state.pieces, self._layout.piece_count):
+            self._add(PieceIndex(piece))
+
     async def _load(self) -> ResumeState | None:
         resume = self._services.resume
         if resume is None or self._key is None:
@@ -153,10 +176,7 @@ class PieceStore:
         if state is not None:
             if state.warning is not None:
                 log.warning("%s: %s", self.metainfo.name, state.warning)
-            self.uploaded_before = state.uploaded
-            self.downloaded_before = state.downloaded
-            self.added_time = state.added_time
-            self.completed_time = state.completed_time
+            self.ledger.restore(state)
             self.known_peers = state.peers
         return state
 
@@ -220,7 +240,8 @@ class PieceStore:
                 continue
             if state is not None and index not in state.foreign:
                 as_left = index < len(state.files) and state.files[index] == stat
-                if as_left or not state.clean:
+                pieces = self._layout.pieces_of_file(index)
+                if as_left or not state.clean or (self._options.recheck and any(map(_recorded(state), pieces))):
                     continue
             if not any(self.have[piece] for piece in self._layout.pieces_of_file(index)):
                 yield index
@@ -327,20 +348,24 @@ class PieceStore:
         resume = self._services.resume
         if resume is None or self._key is None:
             return
-        now = self._services.environment.wall()
-        if left == 0 and self.completed_time is None:
-            self.completed_time = now
+        ledger = self.ledger
+        if left == 0 and ledger.completed_time is None:
+            ledger.completed_time = self._services.environment.wall()
+        now = asyncio.get_running_loop().time()
         state = ResumeState(
             info_hash_v1=self.metainfo.info_hash_v1,
             info_hash_v2=self.metainfo.info_hash_v2,
             target=str(self._target),
             pieces=recorded,
             files=tuple(await self._storage.stat()),
-            uploaded=self.uploaded_before + totals.uploaded,
-            downloaded=self.downloaded_before + totals.downloaded,
+            uploaded=ledger.uploaded + totals.uploaded,
+            downloaded=ledger.downloaded + totals.downloaded,
             completed=left == 0,
-            added_time=self.added_time,
-            completed_time=self.completed_time,
+            added_time=ledger.added_time,
+            completed_time=ledger.completed_time,
+            active_time=ledger.active_time,
+            downloading_seconds=ledger.downloading_for(now),
+            seeding_seconds=ledger.seeding_for(now),
             clean=clean,
             peers=totals.peers or self.known_peers,
             foreign=tuple(self._foreign),

@@ -13,6 +13,7 @@ import itertools
 import logging
 from contextlib import suppress
 from dataclasses import replace
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -71,6 +72,14 @@ PORT_TRIES: Final = 20
 
 DHT_TABLE: Final = "dht.table"
 """The file in the state folder that keeps whom our DHT node knows."""
+
+
+class Begin(Enum):
+    """How a torrent begins."""
+
+    STARTED = "started"
+    PAUSED = "paused"
+    """Stopped, as far as it is on record; nothing of the content is looked at."""
 
 
 class Session:
@@ -222,9 +231,15 @@ class Session:
         return list(dict.fromkeys(self._torrents.values()))
 
     async def add(
-        self, source: str | Path | bytes | Metainfo | Magnet, options: TorrentOptions | None = None
+        self,
+        source: str | Path | bytes | Metainfo | Magnet,
+        options: TorrentOptions | None = None,
+        *,
+        begin: Begin = Begin.STARTED,
     ) -> Torrent:
-        """Add a torrent and start it. `source` is a path, the bytes of a torrent file, a Metainfo, or a magnet link.
+        """Add a torrent, and start it unless told otherwise.
+
+        `source` is a path, the bytes of a torrent file, a Metainfo, or a magnet link.
 
         Raises MetainfoError, MagnetError, StorageError; StarlingError when the torrent is there already.
         """
@@ -246,11 +261,16 @@ class Session:
             services,
             named=loaded.peers if isinstance(loaded, Magnet) else (),
             on_names=self._on_names,
+            on_start=self._on_start,
             now=asyncio.get_running_loop().time(),
         )
         self._on_names(torrent)
         services.publish(EventKind.ADDED, torrent.info_hash)
-        self._scope.start(self._run(torrent), name=f"torrent {torrent.info_hash[:8]}")
+        match begin:
+            case Begin.STARTED:
+                torrent.start()
+            case Begin.PAUSED:
+                await torrent.look_up()
         return torrent
 
     async def remove(self, torrent: Torrent) -> None:
@@ -279,6 +299,9 @@ class Session:
             if info_hash not in except_for and self._torrents.get(info_hash) is torrent:
                 del self._torrents[info_hash]
                 self._skeys.pop(skey_digest(info_hash), None)
+
+    def _on_start(self, torrent: Torrent) -> None:
+        self._scope.start(self._run(torrent), name=f"torrent {torrent.info_hash[:8]}")
 
     async def _run(self, torrent: Torrent) -> None:
         try:

@@ -1,36 +1,31 @@
-"""One torrent: from what is on disk, through its swarm, to an orderly stop.
+"""One torrent of a session: what it is, what a user may ask of it, and the runs that it has, one at a time.
 
-`run` is the table of contents of a torrent's life. Whatever ends it (the user, a goal, an error) passes through one
-stop: peers go, trackers are told, what was downloaded is synced and put on record, the lock is released.
+The rule: everything that outlives a run is here, and everything that a stop undoes is the run's (`p2p.session.run`). A
+wish that a run cannot take in while it goes (a check) ends it in good order and begins the next one.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from p2p.errors import DiskFullError, StarlingError, StorageError
+from p2p.errors import StarlingError
 from p2p.metainfo.magnet import Magnet
 from p2p.metainfo.metainfo import Metainfo
-from p2p.session import goals
-from p2p.session.dht_announcer import dht_announcer
 from p2p.session.event_bus import EventKind
-from p2p.session.extensions import TorrentExtensions
-from p2p.session.local_announcer import local_announcer
+from p2p.session.ledger import Ledger
 from p2p.session.magnet_stage import UNKNOWN_LEFT, tracker_tiers
-from p2p.session.membership import Membership
-from p2p.session.piece_store import CheckStoppedError, PieceStore, Totals
-from p2p.session.record_keeping import RecordKeeping
-from p2p.session.scope import Scope
+from p2p.session.piece_store import CheckStoppedError, PieceStore
+from p2p.session.run import Purpose, Run
 from p2p.session.selection import file_priorities, piece_priorities
 from p2p.session.snapshot import TorrentSnapshot, TorrentState
 from p2p.session.throttle import Throttle
 from p2p.session.torrent_view import torrent_snapshot
 from p2p.session.tracking import Tracking
 from p2p.swarm.peer_list import PRIVATE_SOURCES, PeerList, PeerSource
-from p2p.swarm.piece_picker import PickMode
 from p2p.swarm.rate import RateLimiter
 from p2p.version import VERSION
 from p2p.wire.peer_id import make_peer_id
@@ -38,21 +33,17 @@ from p2p.wire.peer_id import make_peer_id
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from p2p.ids import Address, InfoHash, PeerId, PieceIndex
+    from p2p.ids import Address, InfoHash, PeerId
     from p2p.metainfo.urls import Endpoint
     from p2p.session.exchange import Exchange
     from p2p.session.handshaking import Opened
+    from p2p.session.membership import Membership
     from p2p.session.peer_task import Peer
     from p2p.session.services import Services
     from p2p.session.settings import TorrentOptions
     from p2p.wire.handshake import Handshake
 
 log = logging.getLogger(__name__)
-
-KEPT_PEERS: Final = 200
-"""Peers put on record: a start needs some that answer, not all that were ever heard of."""
-
-SPACE_RETRY_MESSAGE: Final = "waiting for room on the disk"
 
 
 class Torrent:
@@ -67,75 +58,58 @@ class Torrent:
         *,
         named: Sequence[Endpoint] = (),
         on_names: Callable[[Torrent], None],
+        on_start: Callable[[Torrent], None],
         now: float,
     ) -> None:
-        """`named` are peers that a link names; `on_names` hears of it when the torrent has other info-hashes."""
+        """`named` are peers that a link names; `on_names` hears of it when the torrent has other info-hashes, and
+        `on_start` has to let `run` go."""
         environment = services.environment
-        magnet = source if isinstance(source, Magnet) else None
         metainfo = source if isinstance(source, Metainfo) else None
         self.key = key
         self.metainfo = metainfo
         """None while it is fetched from peers."""
         self.info_hash: Final = (source.info_hash_v1 or source.info_hash_v2 or b"").hex()
         """The torrent's key in hex: its version 1 info-hash, or the version 2 one where no other was known."""
+        self.info_hashes: tuple[InfoHash, ...] = source.wire_info_hashes()
+        """The names of the torrent's swarms as far as they are known, version 1 first."""
         self.name = source.name or self.info_hash
         self.options = options
         self.peer_id: PeerId = make_peer_id(environment.secrets, VERSION)
-        self.state = TorrentState.QUEUED
+        self.state = TorrentState.STOPPED
         self.message: str | None = None
+        self.failure: StarlingError | None = None
+        """What ended the last run, if it was an error."""
         self.check_progress = 0.0
         self.file_priorities: list[int] = []
         self.target = Path(options.download_dir or services.settings.download_dir).absolute()
+        self.ledger = Ledger(environment.wall())
         tiers = tracker_tiers(source) if options.trackers is None else options.trackers
         self.tracking = Tracking(self, tiers, services, now)
         self.peer_list = PeerList(sources=PRIVATE_SOURCES) if self.private else PeerList()
         self.limit_down = RateLimiter(options.limit_down, now)
         self.limit_up = RateLimiter(options.limit_up, now)
-        self.extensions = TorrentExtensions(
-            metainfo,
-            exchange_peers=services.settings.peer_exchange,
-            on_peers=lambda addresses: self.add_peers(addresses, PeerSource.PEX),
-            seeding=lambda: self.exchange is not None and self.exchange.seeding,
-            now=now,
-        )
+        self.completed_at: float | None = None
+        """When the last wanted piece was synced in this session, on the loop's clock."""
+        self._magnet = source if isinstance(source, Magnet) else None
+        self._named = named
         self._down = Throttle(self.limit_down, services.turns_down)
         self._up = Throttle(self.limit_up, services.turns_up)
-        self._members = Membership(
-            key=key,
-            peer_id=self.peer_id,
-            magnet=magnet,
-            named=named,
-            info_hashes=source.wire_info_hashes(),
-            services=services,
-            extensions=self.extensions,
-            peer_list=self.peer_list,
-            down=self._down,
-            up=self._up,
-            on_ban=self._on_ban,
-            dht=dht_announcer(self, services),
-            local=local_announcer(self, services),
-        )
-        self.seeding_since: float | None = None
-        self.completed_at: float | None = None
-        """When the last wanted piece was synced in this run, on the loop's clock."""
         self._services = services
         self._on_names = on_names
+        self._on_start = on_start
         self._store: PieceStore | None = None
-        self._scope: Scope | None = None
-        self._stop = asyncio.Event()
-        self._done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._store_is_used = False
+        self._run: Run | None = None
+        self._next: Purpose | None = None
+        self._turning: asyncio.Future[None] | None = None
+        """Done when the next run begins, or will not."""
+        self._sizes: tuple[int, int] | None = None
+        self._sizes_of: tuple[int, int] | None = None
         self._stopped = asyncio.Event()
-        self._stop_message: str | None = None
-        self._failure: StarlingError | None = None
-        self._record = RecordKeeping(
-            checkpoint=lambda: self.store.checkpoint(self._totals()),
-            interval=services.settings.checkpoint_interval,
-            stop=self._stop,
-            on_error=self._on_storage_error,
-        )
-        self._completing: asyncio.Task[None] | None = None
+        self._stopped.set()
+        self._done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if metainfo is not None:
-            self._on_metainfo(metainfo)
+            self.on_metainfo(metainfo)
 
     @property
     def private(self) -> bool:
@@ -157,38 +131,97 @@ class Torrent:
     @property
     def metadata_progress(self) -> float:
         """1.0 once the metadata is there."""
-        stage = self._members.stage
-        return 1.0 if self.metainfo is not None or stage is None else min(stage.fetch.progress, 0.999)
-
-    @property
-    def info_hashes(self) -> tuple[InfoHash, ...]:
-        """The names of the torrent's swarms as far as they are known, version 1 first."""
-        return self._members.info_hashes
+        if self.metainfo is not None:
+            return 1.0
+        stage = None if self._run is None else self._run.members.stage
+        return 0.0 if stage is None else min(stage.fetch.progress, 0.999)
 
     @property
     def exchange(self) -> Exchange | None:
-        """What goes on with peers, once the content is open."""
-        return self._members.exchange
+        """What goes on with peers, once the content is open; None while it is stopped."""
+        return None if self._run is None else self._run.exchange
 
     @property
     def connected_peers(self) -> list[Peer]:
         """Those we are connected to, in order of connection."""
-        return self._members.peers
+        return [] if self._run is None else self._run.members.peers
+
+    def sizes(self) -> tuple[int, int]:
+        """Bytes of the wanted pieces, and of those that are had; the whole size and 0 while nothing is known."""
+        exchange, store = self.exchange, self._store
+        if exchange is not None:
+            return exchange.wanted_size, exchange.done_size
+        if store is None:
+            return 0, 0
+        state = (id(store), store.have.count)
+        if self._sizes is None or self._sizes_of != state:
+            priorities = piece_priorities(store.metainfo, self.file_priorities, self.options)
+            wanted = [piece for piece, priority in enumerate(priorities) if priority]
+            size = store.piece_size
+            self._sizes = sum(map(size, wanted)), sum(size(piece) for piece in wanted if store.have[piece])
+            self._sizes_of = state
+        return self._sizes
+
+    @property
+    def running(self) -> bool:
+        """Whether it is at work, or about to be, or has not ended yet."""
+        return not self._stopped.is_set()
+
+    @property
+    def _members(self) -> Membership:
+        if self._run is None:
+            raise RuntimeError("the torrent does not run")
+        return self._run.members
 
     # -- what users of the library call
 
-    async def completed(self) -> None:
-        """Wait until everything wanted is verified and synced. Raises the StarlingError that ended the torrent."""
-        await asyncio.shield(self._done)
+    def start(self) -> None:
+        """Run, again if need be; nothing for a torrent that runs. One that is being stopped starts when it has."""
+        self._begin(Purpose.EXCHANGE)
 
-    async def stopped(self) -> None:
-        """Wait until the torrent has stopped, for whatever reason."""
-        await self._stopped.wait()
+    async def verify(self) -> None:
+        """Hash the content that is there, whatever is on record, and go on as before: stopped, or in the swarm.
+
+        Returns when the check has begun, or cannot; `check_progress` tells how far it is. What does not match is
+        downloaded again. Raises StarlingError while the metadata is not there.
+        """
+        if self.metainfo is None:
+            raise StarlingError("there is nothing to check before the metadata is there")
+        self._next = Purpose.CHECK if self._is_to_stop else Purpose.RECHECK
+        if self._turning is None or self._turning.done():
+            self._turning = asyncio.get_running_loop().create_future()
+        turning = self._turning
+        self._restart()
+        await asyncio.shield(turning)
+
+    @property
+    def _is_to_stop(self) -> bool:
+        """Whether it stands still, or will once what it is at is done."""
+        run = self._run
+        if self._next is not None:
+            return self._next is Purpose.CHECK
+        return run is None or run.stopping.is_set() or run.purpose is Purpose.CHECK
 
     async def stop(self) -> None:
         """Stop in good order: peers, trackers, disk. Idempotent."""
         self.request_stop()
         await self._stopped.wait()
+
+    def request_stop(self, message: str | None = None) -> None:
+        """Begin to stop; `stopped()` tells when it is done. `message` says why."""
+        self._next = None
+        if self._run is not None:
+            self._run.request_stop(message)
+        if self._stopped.is_set():
+            self._settle()
+
+    async def stopped(self) -> None:
+        """Wait until the torrent has stopped, for whatever reason."""
+        await self._stopped.wait()
+
+    async def completed(self) -> None:
+        """Wait until everything wanted is verified and synced. Raises the StarlingError that ended the run."""
+        await asyncio.shield(self._done)
 
     def snapshot(self) -> TorrentSnapshot:
         """See `p2p.session.snapshot`."""
@@ -197,247 +230,175 @@ class Torrent:
     def add_peers(self, addresses: list[Address], source: PeerSource) -> None:
         """The one door for addresses of peers."""
         self.peer_list.add(addresses, source, asyncio.get_running_loop().time())
-        self._members.wake()
+        if self._run is not None:
+            self._run.members.wake()
 
-    @property
-    def failure(self) -> StarlingError | None:
-        """What ended the torrent, if it was an error."""
-        return self._failure
+    async def look_up(self) -> None:
+        """Show what is on record of a torrent that has not run yet."""
+        if self._store is not None and not self.running:
+            await self._store.look_up()
 
     # -- life
 
+    def _begin(self, purpose: Purpose) -> None:
+        run = self._run
+        if self.running and run is not None and not run.stopping.is_set():
+            if run.purpose is Purpose.CHECK:
+                run.purpose = Purpose.RECHECK
+            return
+        self._next = Purpose.RECHECK if self._next is Purpose.CHECK else self._next or purpose
+        self._restart()
+
+    def _restart(self) -> None:
+        """Let the next run begin: once the present one has ended, or now."""
+        if self.running:
+            if self._run is not None:
+                self._run.request_stop()
+            return
+        self._stopped.clear()
+        if self._done.done() and self._done.exception() is not None:
+            self._done = asyncio.get_running_loop().create_future()
+        self.state = TorrentState.QUEUED
+        self._on_start(self)
+
     async def run(self) -> None:
-        """The whole life of the torrent; returns when it has stopped. Errors end in its state, bugs in the caller."""
+        """Run after run, until no further one is wanted. Errors end in the torrent's state, bugs in the caller."""
         try:
-            try:
-                async with Scope() as scope:
-                    self._scope = scope
-                    try:
-                        await self._begin(scope)
-                        await self._stop.wait()
-                    except StarlingError as error:
-                        if not isinstance(error, CheckStoppedError):
-                            self._fail(error)
-                        await self._leave()
-                        raise
-                    await self._leave()
-            finally:
-                self._scope = None
-                await self._close()
-        except CheckStoppedError:
-            log.debug("%s was stopped before it joined its swarm", self.name)
-        except StarlingError as error:
-            self._fail(error)
+            while self._next is not None:
+                purpose, self._next = self._next, None
+                await self._run_once(purpose)
         finally:
             if self.state is not TorrentState.ERROR:
                 self.state = TorrentState.STOPPED
-                self.message = self._stop_message
-            if not self._done.done():
-                self._done.set_exception(self._failure or StarlingError("the torrent was stopped before it completed"))
-                self._done.exception()  # nobody has to wait for it
+            self._next = None
+            self._on_turn()
+            self._settle()
             self._stopped.set()
             self._services.publish(EventKind.STOPPED, self.info_hash, self.message)
 
+    async def _run_once(self, purpose: Purpose) -> None:
+        now = asyncio.get_running_loop().time()
+        if self._store_is_used:
+            self.peer_list.on_restart(now)
+            self._make_store(purpose)
+        elif purpose is not Purpose.EXCHANGE:
+            self._make_store(purpose)
+        self._store_is_used = True
+        self.failure = self.message = None
+        self.state = TorrentState.QUEUED
+        self.ledger.started_time = self._services.environment.wall()
+        run = self._run = Run(
+            self,
+            self._services,
+            purpose,
+            magnet=self._magnet if self.metainfo is None else None,
+            named=self._named,
+            down=self._down,
+            up=self._up,
+            now=now,
+        )
+        self._on_turn()
+        try:
+            await run.go()
+        except CheckStoppedError:
+            log.debug("%s was stopped before it joined its swarm", self.name)
+        except StarlingError as error:
+            self.on_failure(error)
+        finally:
+            if self.failure is None:
+                self.message = run.stop_message
+            self._on_run_ended(run)
+
+    def _on_turn(self) -> None:
+        if self._turning is not None and not self._turning.done():
+            self._turning.set_result(None)
+
+    def _on_run_ended(self, run: Run) -> None:
+        """What the run moved is the torrent's from here on; the rest goes with it."""
+        exchange = run.exchange
+        if exchange is not None:
+            self.ledger.close_run(
+                uploaded=exchange.uploaded,
+                downloaded=exchange.downloaded,
+                wasted=exchange.wasted,
+                corrupt=exchange.corrupt,
+            )
+        self._run = None
+
+    def _settle(self) -> None:
+        if not self._done.done():
+            self._done.set_exception(self.failure or StarlingError("the torrent was stopped before it completed"))
+            self._done.exception()  # nobody has to wait for it
+
     def on_bug(self, error: Exception) -> None:
         """Something that is no StarlingError ended `run`."""
-        self._fail(StarlingError(f"a bug in this program: {type(error).__name__}: {error}"))
+        self.on_failure(StarlingError(f"a bug in this program: {type(error).__name__}: {error}"))
 
-    def _fail(self, error: StarlingError) -> None:
-        """What ends the torrent is its first error; what follows from that, or from the stop, is not told."""
-        if self._failure is not None:
+    def on_failure(self, error: StarlingError) -> None:
+        """What ends a run is its first error; what follows from that, or from the stop, is not told."""
+        if self.failure is not None:
             return
         self.state = TorrentState.ERROR
         self.message = str(error)
-        self._failure = error
+        self.failure = error
         self._services.publish(EventKind.ERROR, self.info_hash, self.message)
 
-    async def _begin(self, scope: Scope) -> None:
-        stage = self._members.stage
-        if stage is None:
-            await self._open()
-            self._meet(scope)
-            self._join(scope)
-            return
-        self.state = TorrentState.METADATA
-        self._meet(scope)
-        try:
-            metainfo = await stage.metainfo()
-        except StarlingError as error:
-            if self._stop.is_set():
-                raise CheckStoppedError("stopped before the metadata came") from error
-            raise
-        self._on_metainfo(metainfo)
-        stage.on_metainfo(metainfo, self.peer_list)
-        if metainfo.private:
-            self.tracking.on_private()
-            self._members.on_private()
-        self._services.publish(EventKind.METADATA, self.info_hash)
-        if self._services.kept_metadata is not None:
-            await self._services.kept_metadata.keep(metainfo)
-        await self._open()
-        self._join(scope)
-
-    def _on_metainfo(self, metainfo: Metainfo) -> None:
+    def on_metainfo(self, metainfo: Metainfo) -> None:
         """What the torrent is, is known. Raises StarlingError for a choice of files that it does not have."""
         self.metainfo = metainfo
         self.name = metainfo.name
         self.file_priorities = file_priorities(metainfo, self.options)
+        self._make_store(Purpose.EXCHANGE)
+        self.set_names(metainfo.wire_info_hashes())
+
+    def _make_store(self, purpose: Purpose) -> None:
+        if self.metainfo is None:
+            return
+        options = self.options
+        if self._store_is_used:  # what the user said of the content was of the first run
+            options = replace(options, trust=False, recheck=False)
+        if purpose is not Purpose.EXCHANGE:
+            options = replace(options, trust=False, recheck=True)
         self._store = PieceStore(
-            metainfo,
+            self.metainfo,
             self.target,
             services=self._services,
             wanted=lambda index: self.file_priorities[index] > 0,
-            options=self.options,
+            options=options,
+            ledger=self.ledger,
         )
-        self._set_names(metainfo.wire_info_hashes())
 
-    def _set_names(self, names: tuple[InfoHash, ...]) -> None:
-        if names != self.info_hashes:
-            self._members.set_names(names)
-            self.tracking.on_names(asyncio.get_running_loop().time())
-            self._on_names(self)
-
-    async def _open(self) -> None:
-        self.state = TorrentState.CHECKING
-        self._services.publish(EventKind.CHECKING, self.info_hash)
-
-        def progress(done: int, total: int) -> None:
-            self.check_progress = done / total if total else 1.0
-
-        await self.store.open(progress, self._stop.is_set)
-        self.check_progress = 1.0
-
-    def _meet(self, scope: Scope) -> None:
-        """Look for peers, and connect to them."""
-        self.peer_list.add(self.options.peers, PeerSource.MANUAL, asyncio.get_running_loop().time())
-        self._members.meet(scope)
-        self.tracking.start(scope)
-
-    def _join(self, scope: Scope) -> None:
-        now = asyncio.get_running_loop().time()
-        self._members.begin_exchange(
-            scope,
-            self.store,
-            piece_priorities(self.store.metainfo, self.file_priorities, self.options),
-            PickMode.SEQUENTIAL if self.options.sequential else PickMode.RAREST_FIRST,
-            on_piece=self._on_piece,
-            on_storage_error=self._on_storage_error,
-        )
-        if self.exchange is not None and self.exchange.seeding:
-            self._become_seed(now, fresh=False)
-        else:
-            self.state = TorrentState.DOWNLOADING
-        self.peer_list.add(self.store.known_peers, PeerSource.RESUME, now)
-        scope.start(self._record.run(), name="checkpoint")
-        self._members.wake()
-
-    async def _leave(self) -> None:
-        self._members.stop()
-        if self.exchange is not None:
-            await self.exchange.storing.drain()
-        if self._completing is not None:  # trackers hear `completed` before `stopped`, or never
-            await asyncio.wait([self._completing])
-        await self.tracking.stop()
-
-    async def _close(self) -> None:
-        try:
-            if self._store is not None:
-                await self._store.close(self._totals())
-        finally:
-            if self.exchange is not None:
-                self.exchange.storing.close()
-            self._services.cache.drop(self.info_hashes[0])
-
-    def _totals(self) -> Totals:
-        exchange = self.exchange
-        return Totals(
-            uploaded=0 if exchange is None else exchange.uploaded,
-            downloaded=0 if exchange is None else exchange.downloaded,
-            peers=tuple(self.peer_list.worth_keeping(KEPT_PEERS)),
-        )
+    def set_names(self, names: tuple[InfoHash, ...]) -> None:
+        """The torrent's info-hashes as they are known now, version 1 first."""
+        if names == self.info_hashes:
+            return
+        self.info_hashes = names
+        if self._run is not None:
+            self._run.members.set_names(names)
+        self.tracking.on_names(asyncio.get_running_loop().time())
+        self._on_names(self)
 
     def accept(self, opened: Opened, theirs: Handshake) -> None:
         """A peer reached the session and asked for this torrent; it is run to its end."""
-        if self._stop.is_set():
+        run = self._run
+        if run is None or run.stopping.is_set():
             opened.stream.abort()
         else:
-            self._members.accept(opened, theirs)
-
-    # -- facts
+            run.members.accept(opened, theirs)
 
     def on_tick(self, now: float) -> None:
         """About once a second."""
-        exchange = self.exchange
-        if self._stop.is_set():
-            return
-        self.tracking.on_tick(now)
-        if exchange is None:
-            self._on_stage_tick(now)
-            return
-        exchange.on_tick(now)
-        if self.state is TorrentState.DISK_FULL and exchange.storing.disk_full is None and not self._record.waiting:
-            self.state = TorrentState.DOWNLOADING if self.seeding_since is None else TorrentState.SEEDING
-            self.message = None
-        if self.seeding_since is not None:
-            goal = goals.reached(
-                uploaded=self.store.uploaded_before + exchange.uploaded,
-                size=self.store.metainfo.total_size,
-                seeding_for=now - self.seeding_since,
-                seed_ratio=self.options.seed_ratio,
-                seed_time=self.options.seed_time,
-            )
-            if goal is not None:
-                self.request_stop(goal)
+        if self._run is not None:
+            self._run.on_tick(now)
 
-    def _on_stage_tick(self, now: float) -> None:
-        stage = self._members.stage
-        name = None if stage is None else stage.on_tick(self.peer_list, now)
-        if name is not None and name not in self.info_hashes:
-            self._set_names((*self.info_hashes, name))
-
-    def request_stop(self, message: str | None = None) -> None:
-        """Begin to stop; `stopped()` tells when it is done."""
-        if not self._stop.is_set():
-            self._stop_message = message
-            self._stop.set()
-            self._members.stop_fetching()
-
-    def _on_piece(self, piece: PieceIndex) -> None:  # noqa: ARG002 - the port's shape
-        exchange = self.exchange
-        if exchange is None or not exchange.seeding or self._completing is not None or self._scope is None:
-            return
-        if not self._scope.closing:
-            self._completing = self._scope.start(self._complete(), name="complete")
-
-    async def _complete(self) -> None:
-        """Everything wanted is verified: sync it, put it on record, and only then say so."""
-        if await self._record.put_on_record():
-            self._become_seed(asyncio.get_running_loop().time(), fresh=True)
-
-    def _become_seed(self, now: float, *, fresh: bool) -> None:
-        self.state = TorrentState.SEEDING
-        self.message = None
-        self.seeding_since = now
-        if fresh:
-            self.completed_at = now
-        if fresh and self.store.have.complete:
-            self.tracking.on_completed(now)
+    def on_complete(self, at: float | None) -> None:
+        """Everything wanted is had, since `at` on the loop's clock; None if it was from the start."""
+        self.completed_at = self.completed_at if at is None else at
         if not self._done.done():
             self._done.set_result(None)
         self._services.publish(EventKind.COMPLETE, self.info_hash)
 
-    def _on_storage_error(self, error: StorageError) -> None:
-        if isinstance(error, DiskFullError):
-            if self.state is not TorrentState.DISK_FULL:
-                log.info("%s: %s", self.name, error)
-                self.state = TorrentState.DISK_FULL
-                self.message = f"{error}; {SPACE_RETRY_MESSAGE}"
-                self._services.publish(EventKind.ERROR, self.info_hash, self.message)
-            return
-        if self._failure is None:
-            self._fail(error)
-            self._stop.set()
-
-    def _on_ban(self, host: str, reason: str) -> None:
-        log.info("%s: banned %s: %s", self.name, host, reason)
-        self.peer_list.ban(host, reason, asyncio.get_running_loop().time())
+    def on_wanting(self) -> None:
+        """More is wanted than is had, after nothing was: who waits for completion waits anew."""
+        if self._done.done():
+            self._done = asyncio.get_running_loop().create_future()

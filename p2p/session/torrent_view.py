@@ -17,9 +17,9 @@ def torrent_snapshot(torrent: Torrent, now: float) -> TorrentSnapshot:
     """See `TorrentSnapshot`."""
     metainfo, exchange = torrent.metainfo, torrent.exchange
     store = None if metainfo is None else torrent.store
+    ledger = torrent.ledger
     total_size = 0 if metainfo is None else metainfo.total_size
-    wanted = total_size if exchange is None else exchange.wanted_size
-    done = 0 if exchange is None else exchange.done_size
+    wanted, done = torrent.sizes()
     uploaded = 0 if exchange is None else exchange.uploaded
     downloaded = 0 if exchange is None else exchange.downloaded
     rate_down = 0.0 if exchange is None else exchange.rate_down.rate(now)
@@ -28,7 +28,7 @@ def torrent_snapshot(torrent: Torrent, now: float) -> TorrentSnapshot:
     trackers = torrent.tracking.snapshot()
     left = wanted - done
     downloading = torrent.state is TorrentState.DOWNLOADING
-    total_up = uploaded if store is None else store.uploaded_before + uploaded
+    total_up = ledger.uploaded + uploaded
     return TorrentSnapshot(
         info_hash=torrent.info_hash,
         name=torrent.name,
@@ -40,12 +40,12 @@ def torrent_snapshot(torrent: Torrent, now: float) -> TorrentSnapshot:
         check_progress=torrent.check_progress,
         rate_down=rate_down,
         rate_up=rate_up,
-        downloaded=downloaded if store is None else store.downloaded_before + downloaded,
+        downloaded=ledger.downloaded + downloaded,
         uploaded=total_up,
-        session_downloaded=downloaded,
-        session_uploaded=uploaded,
-        wasted=0 if exchange is None else exchange.wasted,
-        corrupt=0 if exchange is None else exchange.corrupt,
+        session_downloaded=ledger.session_downloaded + downloaded,
+        session_uploaded=ledger.session_uploaded + uploaded,
+        wasted=ledger.wasted + (0 if exchange is None else exchange.wasted),
+        corrupt=ledger.corrupt + (0 if exchange is None else exchange.corrupt),
         ratio=total_up / total_size if total_size else 0.0,
         eta=left / rate_down if downloading and rate_down >= 1 and left else None,
         peers=peers,

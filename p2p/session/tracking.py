@@ -90,6 +90,10 @@ class Tracking:
         self._schedule.on_completed(now)
         self._wake()
 
+    def on_wanting(self, now: float) -> None:
+        """Something is missing again, after nothing was."""
+        self._announce_early(now)
+
     def _announce_early(self, now: float) -> None:
         if self._announcer is not None:
             self._schedule.on_more_peers_wanted(now)

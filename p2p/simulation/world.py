@@ -182,11 +182,14 @@ class SimWorld:
         """
         host = host or self.add_host()
         knobs = knobs or DiskKnobs()
-        disks: list[SimDisk] = []
+        disks: list[tuple[Layout, SimDisk]] = []
 
-        def make_storage(layout: Layout) -> Storage:
-            disks.append(SimDisk(layout, self.content if seeding else None, knobs))
-            return disks[-1]
+        def make_storage(layout: Layout) -> Storage:  # what a run left on the disk, the next one finds there
+            for known, disk in disks:
+                if known == layout:
+                    return disk
+            disks.append((layout, SimDisk(layout, self.content if seeding else None, knobs)))
+            return disks[-1][1]
 
         settings = replace(
             settings or Settings(),
@@ -203,7 +206,7 @@ class SimWorld:
         environment = sim_environment(host, self.new_rng(), make_storage)
         session = await stack.enter_async_context(Session(settings, environment=environment))
         torrent = await session.add(self.metainfo, options)
-        peer = SimPeer(name, host, session, torrent, disks[0], knobs, stack)
+        peer = SimPeer(name, host, session, torrent, disks[0][1], knobs, stack)
         self.peers.append(peer)
         return peer
 

@@ -274,6 +274,12 @@ class PeerList:
             known.seed = False
         self._stale = True
 
+    def on_restart(self, now: float) -> None:
+        """The torrent starts again: nobody is connected, and what failed before is worth a try."""
+        for known in self._peers.values():
+            known.state, known.failures, known.not_before = _State.IDLE, 0, now
+        self._stale = True
+
     def ban(self, host: str, reason: str, now: float) -> None:
         """Hear of no peer at `host` again. `reason` is one line for a user."""
         self._banned.pop(host, None)

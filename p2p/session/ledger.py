@@ -1,0 +1,81 @@
+"""What a torrent has done over all its runs: bytes, dates, and how long it has downloaded and seeded.
+
+The rule: a run adds to it as it ends, and the record on disk carries it over a restart; where both know something, the
+higher figure counts, because neither ever shrinks. Time counts while the torrent is at work, not while it is checked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from p2p.disk.resume import ResumeState
+
+
+class Work(Enum):
+    """What a torrent's time counts as."""
+
+    NONE = "none"
+    DOWNLOADING = "downloading"
+    SEEDING = "seeding"
+
+
+@dataclass(slots=True)
+class Ledger:
+    """See the module's head. Bytes; dates in seconds since the epoch, None for never; durations in seconds.
+
+    `now` is the running loop's time.
+    """
+
+    added_time: float
+    started_time: float | None = None
+    """When the last run began."""
+    completed_time: float | None = None
+    active_time: float | None = None
+    """When payload moved last, either way."""
+    uploaded: int = 0
+    downloaded: int = 0
+    """Of the runs that have ended, with those of earlier sessions."""
+    session_uploaded: int = 0
+    session_downloaded: int = 0
+    wasted: int = 0
+    corrupt: int = 0
+    """Of the runs of this session that have ended."""
+    work: Work = Work.NONE
+    _since: float = 0.0
+    _downloading: float = 0.0
+    _seeding: float = 0.0
+
+    def enter(self, work: Work, now: float) -> None:
+        """From now on time counts as this."""
+        self._downloading, self._seeding = self.downloading_for(now), self.seeding_for(now)
+        self.work, self._since = work, now
+
+    def downloading_for(self, now: float) -> float:
+        """Seconds spent downloading, in all runs."""
+        return self._downloading + (now - self._since if self.work is Work.DOWNLOADING else 0.0)
+
+    def seeding_for(self, now: float) -> float:
+        """Seconds spent seeding, in all runs."""
+        return self._seeding + (now - self._since if self.work is Work.SEEDING else 0.0)
+
+    def close_run(self, *, uploaded: int, downloaded: int, wasted: int, corrupt: int) -> None:
+        """Take in what a run that has ended moved."""
+        self.uploaded += uploaded
+        self.downloaded += downloaded
+        self.session_uploaded += uploaded
+        self.session_downloaded += downloaded
+        self.wasted += wasted
+        self.corrupt += corrupt
+
+    def restore(self, state: ResumeState) -> None:
+        """Take in what is on record."""
+        self.uploaded = max(self.uploaded, state.uploaded)
+        self.downloaded = max(self.downloaded, state.downloaded)
+        self.added_time = min(self.added_time, state.added_time)
+        self.completed_time = state.completed_time if self.completed_time is None else self.completed_time
+        self.active_time = max((t for t in (self.active_time, state.active_time) if t is not None), default=None)
+        self._downloading = max(self._downloading, state.downloading_seconds)
+        self._seeding = max(self._seeding, state.seeding_seconds)
