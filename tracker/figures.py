@@ -55,6 +55,25 @@ class SwarmFigures(NamedTuple):
     completed: int
 
 
+class RedisFigures(NamedTuple):
+    """How a process does with the Redis it shares with others."""
+
+    up: bool
+    lag: float
+    """Seconds that the last word of another process was on its way."""
+    unsent: int
+    """Changes that wait to be sent."""
+    batches: int
+    sent: int
+    """Changed peers that others were told of."""
+    received: int
+    refused: int
+    """Keys, peers and counts in Redis that cannot be."""
+    outages: int
+    comparisons: int
+    """Of all swarms here and there."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
     """A moment. `started` and `now` are seconds since the epoch; rates are a second, over the last minute."""
@@ -71,6 +90,8 @@ class Figures:
     """When swarms were last saved, seconds since the epoch; None where they are not, or not yet."""
     accounts: GateTotals | None = None
     """None for an open tracker."""
+    redis: RedisFigures | None = None
+    """None where none is shared."""
 
     @property
     def uptime(self) -> float:
@@ -136,4 +157,6 @@ def stats_json(figures: Figures) -> dict[str, object]:
     }
     if figures.accounts is not None:
         document["accounts"] = figures.accounts._asdict()
+    if figures.redis is not None:
+        document["redis"] = figures.redis._asdict()
     return document

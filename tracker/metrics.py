@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from prometheus_client.metrics_core import Metric
 
-    from tracker.figures import Figures
+    from tracker.figures import Figures, RedisFigures
     from tracker.private.gate import GateTotals
 
 F = TypeVar("F", GaugeMetricFamily, CounterMetricFamily)
@@ -70,6 +70,8 @@ class _Collected(Collector):
             yield _gauge("saved_time_seconds", "When swarms were last saved, since the epoch", figures.saved)
         if figures.accounts is not None:
             yield from _accounts(figures.accounts)
+        if figures.redis is not None:
+            yield from _redis(figures.redis)
 
 
 def _accounts(accounts: GateTotals) -> Iterator[Metric]:
@@ -83,6 +85,18 @@ def _accounts(accounts: GateTotals) -> Iterator[Metric]:
     yield _counter("database_batches", "Batches of accounts written", accounts.batches)
     yield _counter("lost_flags", "Notes on members that found no room", accounts.lost_flags)
     yield _gauge("database_down", "1 while the database cannot be written", accounts.outage is not None)
+
+
+def _redis(redis: RedisFigures) -> Iterator[Metric]:
+    yield _gauge("redis_up", "1 while the shared Redis answers", redis.up)
+    yield _gauge("redis_lag_seconds", "How long the last word of another process was on its way", redis.lag)
+    yield _gauge("redis_unsent", "Changes that wait to be sent", redis.unsent)
+    yield _counter("redis_batches", "Batches of changes sent", redis.batches)
+    yield _counter("redis_sent", "Changed peers that others were told of", redis.sent)
+    yield _counter("redis_received", "Changed peers that others have told of", redis.received)
+    yield _counter("redis_refused", "Keys, peers and counts in Redis that cannot be", redis.refused)
+    yield _counter("redis_outages", "Times that Redis went away", redis.outages)
+    yield _counter("redis_comparisons", "Comparisons of all swarms with Redis", redis.comparisons)
 
 
 def _gauge(name: str, words: str, value: float) -> GaugeMetricFamily:
