@@ -270,6 +270,11 @@ class PieceStore:
             stat is not None or not file.stored for stat, file in zip(stats, self._layout.files, strict=True)
         )
 
+    async def make_wanted(self) -> None:
+        """Make the files that are wanted since. Raises DiskFullError, StorageError."""
+        if self._opened:
+            await self._storage.prepare(allocate=self._services.settings.allocate, protect=self._foreign)
+
     # -- pieces in and out
 
     def _add(self, piece: PieceIndex) -> None:

@@ -26,9 +26,9 @@ from p2p.session.scope import Scope
 from p2p.session.selection import piece_priorities
 from p2p.session.snapshot import TorrentState
 from p2p.swarm.peer_list import PeerSource
-from p2p.swarm.piece_picker import PickMode
 
 if TYPE_CHECKING:
+    from p2p.swarm.piece_picker import PickMode
     from collections.abc import Sequence
 
     from p2p.ids import PieceIndex
@@ -193,7 +193,7 @@ class Run:
             scope,
             self.store,
             piece_priorities(self.store.metainfo, torrent.file_priorities, torrent.options),
-            PickMode.SEQUENTIAL if torrent.options.sequential else PickMode.RAREST_FIRST,
+            torrent.pick_mode,
             on_piece=self._on_piece,
             on_storage_error=self._on_storage_error,
         )
@@ -287,6 +287,8 @@ class Run:
         torrent, exchange = self._torrent, self.exchange
         if exchange is None or self.stopping.is_set():
             return
+        if self.scope is not None and not self.scope.closing:
+            self.scope.start(self._make_wanted(), name="wanted files")
         was_seeding = exchange.seeding
         exchange.set_priorities(priorities, now)
         if exchange.seeding:
@@ -301,6 +303,17 @@ class Run:
             torrent.peer_list.on_wanting()
             torrent.tracking.on_wanting(now)
             self.members.wake()
+
+    def set_mode(self, mode: PickMode) -> None:
+        """In which order pieces are asked for from now on."""
+        if self.exchange is not None:
+            self.exchange.picker.mode = mode
+
+    async def _make_wanted(self) -> None:
+        try:
+            await self.store.make_wanted()
+        except StorageError as error:  # on a full disk the pieces themselves will wait for room
+            self._on_storage_error(error)
 
     def _on_piece(self, piece: PieceIndex) -> None:  # noqa: ARG002 - the port's shape
         if self.exchange is not None and self.exchange.seeding:

@@ -90,6 +90,22 @@ class Tracking:
         self._schedule.on_completed(now)
         self._wake()
 
+    def set_tiers(self, tiers: Sequence[Sequence[str]]) -> None:
+        """Use these trackers from now on; those that go are told `stopped`."""
+        if self._schedule.set_tiers(tiers if self._services.settings.trackers else ()):
+            self._on_switch()
+        self._wake()
+
+    @property
+    def tiers(self) -> tuple[tuple[str, ...], ...]:
+        """The trackers as they are tried now."""
+        return self._schedule.tiers
+
+    def reannounce(self, now: float) -> None:
+        """The user wants an announce."""
+        self._schedule.reannounce(now)
+        self._wake()
+
     def on_wanting(self, now: float) -> None:
         """Something is missing again, after nothing was."""
         self._announce_early(now)

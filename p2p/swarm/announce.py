@@ -6,8 +6,9 @@ resting. A private torrent has one current tracker in all, and changes it only w
 
 To each tracker `started` goes first, `completed` at most once and only if the content became complete after the tracker
 got `started`, `stopped` once and only if it accepted `started`. Regular announces keep the interval; wishes for an
-earlier one keep the minimum interval. A tracker that fails rests, twice as long each time with some chance in it, or as
-long as it said itself (BEP 31), while the next of its tier is tried at once.
+earlier one keep the minimum interval, but a user's need not keep one that the tracker never named. A tracker that fails
+rests, twice as long each time with some chance in it, or as long as it said itself (BEP 31), while the next of its tier
+is tried at once.
 """
 
 from __future__ import annotations
@@ -96,6 +97,8 @@ class TrackerSnapshot:
     """In a row."""
     last_announce: float | None
     next_announce: float | None
+    earliest_announce: float | None = None
+    """When a user may have one; None for at once."""
 
 
 @dataclass(slots=True, eq=False)
@@ -109,6 +112,8 @@ class _Tracker:
     """When the next regular announce is due."""
     min_at: float = -math.inf
     """Before this the tracker wants no announce that is not an event."""
+    asked_at: float = -math.inf
+    """The same for an announce that the user asks for."""
     rests_until: float = -math.inf
     failures: int = 0
     answered: bool = False
@@ -192,13 +197,21 @@ class AnnounceSchedule:
         self._running = True
         self._began = now
 
-    def set_tiers(self, tiers: Sequence[Sequence[str]]) -> None:
-        """Use these trackers from now on. Those that stay keep their state; those that go are told `stopped`."""
+    def set_tiers(self, tiers: Sequence[Sequence[str]]) -> bool:
+        """Use these trackers from now on. Those that stay keep their state; those that go are told `stopped`.
+
+        True if peers are to be dropped: the tracker that a private torrent has them of is gone.
+        """
         before = self._trackers
         self._arrange(tiers)
         for url, tracker in before.items():
             if url not in self._trackers and tracker.started and self._running:
                 self._farewells.append(_stopped_job(tracker))
+        last = self._last_private
+        if last is None or self._trackers.get(last.url) is last:
+            return False
+        self._last_private = None
+        return True
 
     def next_due(self, now: float) -> float | None:
         """When `due` will have something, `now` if it has; None if only news can change that."""
@@ -240,6 +253,7 @@ class AnnounceSchedule:
         if least is None:
             least = min(reply.interval, USUAL_MIN_INTERVAL)
         tracker.min_at = now + max(least, MIN_WAIT)
+        tracker.asked_at = now + max(reply.min_interval or 0.0, MIN_WAIT)
         tracker.next_at = max(now + reply.interval, tracker.min_at)
         tracker.rests_until = -math.inf
         if job.event is AnnounceEvent.STARTED:
@@ -261,7 +275,7 @@ class AnnounceSchedule:
         if job.event is AnnounceEvent.STARTED:
             tracker.completed_due = False  # it will hear of us as complete from the start
         if error.retry_in is not None:
-            tracker.min_at = now + max(error.retry_in, MIN_WAIT)
+            tracker.min_at = tracker.asked_at = now + max(error.retry_in, MIN_WAIT)
             tracker.rests_until = tracker.min_at
         elif self._is_new(now) and _UNREGISTERED.search(tracker.error):
             tracker.rests_until = now + UNREGISTERED_RETRY
@@ -311,12 +325,16 @@ class AnnounceSchedule:
             tracker.next_at = min(tracker.next_at, max(tracker.min_at, now))
 
     def reannounce(self, now: float) -> None:
-        """The user wants an announce: as early as the trackers allow, and without waiting for failed ones to rest."""
-        self.on_more_peers_wanted(now)
+        """The user wants an announce: as early as the trackers allow, and without waiting for failed ones to rest.
+
+        A minimum interval that the tracker named is kept; where it named none, ten seconds are enough.
+        """
         for tracker in self._trackers.values():
+            last = -math.inf if tracker.last_at is None else tracker.last_at
+            earliest = max(now, last + MIN_WAIT, tracker.asked_at)
+            tracker.next_at = min(tracker.next_at, earliest)
             if tracker.rests_until != math.inf:
-                last = -math.inf if tracker.last_at is None else tracker.last_at
-                tracker.rests_until = min(tracker.rests_until, max(now, last + MIN_WAIT, tracker.min_at))
+                tracker.rests_until = min(tracker.rests_until, earliest)
 
     def stop_jobs(self) -> list[AnnounceJob]:
         """Stop announcing. Returns the last announces, in order: `stopped` for each tracker that accepted `started`.
@@ -420,4 +438,5 @@ def _snapshot(tracker: _Tracker, next_announce: float | None) -> TrackerSnapshot
         failures=tracker.failures,
         last_announce=tracker.last_at,
         next_announce=next_announce,
+        earliest_announce=tracker.asked_at if math.isfinite(tracker.asked_at) else None,
     )

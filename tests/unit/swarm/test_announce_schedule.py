@@ -231,8 +231,10 @@ def test_early_announces_keep_the_minimum_interval() -> None:
     assert schedule.next_due(20.0) == 900.0
     (job,) = schedule.due(900.0)
     schedule.on_reply(job, reply(1_800.0), 900.0)
-    schedule.reannounce(901.0)
+    schedule.on_more_peers_wanted(901.0)
     assert schedule.next_due(901.0) == 900.0 + USUAL_MIN_INTERVAL
+    schedule.reannounce(901.0)  # that minimum was a guess of ours, which a user may overrule
+    assert schedule.next_due(901.0) == 900.0 + MIN_WAIT
     schedule.reannounce(1_500.0)
     assert schedule.next_due(1_500.0) == 1_500.0
 
@@ -264,6 +266,19 @@ def test_edited_trackers_keep_their_state_and_removed_ones_are_told_stopped() ->
     assert [seen.url for seen in schedule.snapshot()] == ["http://b/announce", "http://c/announce"]
     assert schedule.next_due(1.0) == 1_800.0
     assert [(name(job), job.event) for job in schedule.stop_jobs()] == [("b", STOPPED)]
+
+
+@pytest.mark.parametrize("private", [True, False])
+def test_a_private_torrent_that_loses_the_tracker_of_its_peers_drops_them_once(private: bool) -> None:
+    schedule = make(["a"], ["b"], private=private)
+    (job, *_) = schedule.due(0.0)
+    schedule.on_reply(job, reply(), 0.0)
+    used, other = (job.url, "http://c/announce")
+    assert not schedule.set_tiers([[other], [used]])
+    assert schedule.set_tiers([[other]]) is private
+    assert not schedule.set_tiers([["http://d/announce"]])
+    (job,) = [job for job in schedule.due(1.0) if job.event is STARTED]
+    assert not schedule.on_reply(job, reply(), 2.0)
 
 
 def test_a_reply_for_a_tracker_that_was_removed_is_ignored() -> None:
