@@ -1,0 +1,228 @@
+"""The fields of a torrent as `torrent_get` tells them, in both dialects, from one table.
+
+The rule: a field that nobody knows is skipped, since clients ask for what older versions had. In the legacy dialect a
+field is answered under the very name it was asked by. Nothing here waits, and what is not asked for is not computed.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from p2p.daemon.names import Dialect, Json, canonical, torrent_key
+from p2p.daemon.ports import FileFacts, PeerFacts, PeersFrom, TrackerFacts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from p2p.daemon.ports import Managed
+
+Read: TypeAlias = Callable[[Any], Json]
+"""Reads a field off a Managed torrent."""
+
+MAX_FIELDS: Final = 500
+"""Names in one question: there are under a hundred, and clients ask for some that no longer are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """`name` is the snake_case one. `read` is for JSON-RPC, and for the legacy dialect where `read_legacy` is None."""
+
+    name: str
+    read: Read
+    kind: str
+    """What it is in a JSON schema."""
+    read_legacy: Read | None = None
+
+    def reader(self, dialect: Dialect) -> Read:
+        return self.read_legacy if dialect is Dialect.LEGACY and self.read_legacy is not None else self.read
+
+
+class _Parts:
+    """Reads a sequence of values as a list of objects, or one value as one object, in either dialect."""
+
+    def __init__(self, kind: type, leave_out: Iterable[str] = ()) -> None:
+        names = [field.name for field in dataclasses.fields(kind) if field.name not in leave_out]
+        self._read = attrgetter(*names)
+        self._keys = {
+            Dialect.JSON_RPC: tuple(names),
+            Dialect.LEGACY: tuple(map(torrent_key, names)),
+        }
+
+    def one(self, value: object, dialect: Dialect) -> Json:
+        return dict(zip(self._keys[dialect], self._read(value), strict=True))
+
+    def all(self, values: Iterable[object], dialect: Dialect) -> Json:
+        keys, read = self._keys[dialect], self._read
+        return [dict(zip(keys, read(value), strict=True)) for value in values]
+
+
+_FILES: Final = _Parts(FileFacts, leave_out=("wanted", "priority"))
+_FILE_STATS: Final = _Parts(FileFacts, leave_out=("name", "length", "begin_piece", "end_piece"))
+_PEERS: Final = _Parts(PeerFacts)
+_PEERS_FROM: Final = _Parts(PeersFrom)
+_TRACKER_STATS: Final = _Parts(TrackerFacts)
+_TRACKERS: Final = _Parts(
+    TrackerFacts,
+    leave_out=[
+        field.name
+        for field in dataclasses.fields(TrackerFacts)
+        if field.name not in ("announce", "id", "scrape", "sitename", "tier")
+    ],
+)
+
+
+def _plain(name: str, kind: str, attribute: str | None = None) -> Field:
+    return Field(name, attrgetter(attribute or name), kind)
+
+
+def _objects(name: str, attribute: str, parts: _Parts) -> Field:
+    def read(torrent: Any, dialect: Dialect) -> Json:
+        return parts.all(getattr(torrent, attribute)(), dialect)
+
+    return Field(
+        name,
+        lambda torrent: read(torrent, Dialect.JSON_RPC),
+        "array",
+        lambda torrent: read(torrent, Dialect.LEGACY),
+    )
+
+
+def tracker_list(torrent: Managed) -> str:
+    """One announce URL a line, a blank line between tiers (BEP 12)."""
+    tiers: dict[int, list[str]] = {}
+    for tracker in torrent.trackers():
+        tiers.setdefault(tracker.tier, []).append(tracker.announce)
+    return "\n\n".join("\n".join(urls) for urls in tiers.values())
+
+
+FIELDS: Final = (
+    _plain("activity_date", "integer"),
+    _plain("added_date", "integer"),
+    Field("availability", lambda torrent: list(torrent.availability()), "array"),
+    _plain("bandwidth_priority", "integer"),
+    Field("bytes_completed", lambda torrent: [file.bytes_completed for file in torrent.files()], "array"),
+    _plain("comment", "string"),
+    _plain("corrupt_ever", "integer"),
+    _plain("creator", "string"),
+    _plain("date_created", "integer"),
+    _plain("desired_available", "integer"),
+    _plain("done_date", "integer"),
+    _plain("download_dir", "string"),
+    _plain("download_limit", "integer"),
+    _plain("download_limited", "boolean"),
+    _plain("downloaded_ever", "integer"),
+    _plain("edit_date", "integer"),
+    _plain("error", "integer"),
+    _plain("error_string", "string"),
+    _plain("eta", "integer"),
+    _plain("eta_idle", "integer"),
+    _plain("file_count", "integer"),
+    _objects("file_stats", "files", _FILE_STATS),
+    _objects("files", "files", _FILES),
+    _plain("group", "string"),
+    _plain("hash_string", "string"),
+    _plain("have_unchecked", "integer"),
+    _plain("have_valid", "integer"),
+    _plain("honors_session_limits", "boolean"),
+    _plain("id", "integer"),
+    _plain("is_finished", "boolean"),
+    _plain("is_private", "boolean"),
+    _plain("is_stalled", "boolean"),
+    Field("labels", lambda torrent: list(torrent.labels), "array"),
+    _plain("left_until_done", "integer"),
+    Field("magnet_link", lambda torrent: torrent.magnet_link(), "string"),
+    _plain("manual_announce_time", "integer"),
+    _plain("max_connected_peers", "integer", "peer_limit"),
+    _plain("metadata_percent_complete", "number"),
+    _plain("name", "string"),
+    _plain("peer_limit", "integer"),
+    _objects("peers", "peers", _PEERS),
+    _plain("peers_connected", "integer"),
+    Field(
+        "peers_from",
+        lambda torrent: _PEERS_FROM.one(torrent.peers_from(), Dialect.JSON_RPC),
+        "object",
+        lambda torrent: _PEERS_FROM.one(torrent.peers_from(), Dialect.LEGACY),
+    ),
+    _plain("peers_getting_from_us", "integer"),
+    _plain("peers_sending_to_us", "integer"),
+    _plain("percent_complete", "number"),
+    _plain("percent_done", "number"),
+    _plain("piece_count", "integer"),
+    _plain("piece_size", "integer"),
+    Field("pieces", lambda torrent: base64.b64encode(torrent.pieces()).decode(), "string"),
+    _plain("primary_mime_type", "string"),
+    Field("priorities", lambda torrent: [file.priority for file in torrent.files()], "array"),
+    _plain("queue_position", "integer"),
+    _plain("rate_download", "integer"),
+    _plain("rate_upload", "integer"),
+    _plain("recheck_progress", "number"),
+    _plain("seconds_downloading", "integer"),
+    _plain("seconds_seeding", "integer"),
+    _plain("seed_idle_limit", "integer"),
+    _plain("seed_idle_mode", "integer"),
+    _plain("seed_ratio_limit", "number"),
+    _plain("seed_ratio_mode", "integer"),
+    _plain("sequential_download", "boolean"),
+    Field("sequential_download_from_piece", lambda _: 0, "integer"),
+    _plain("size_when_done", "integer"),
+    _plain("start_date", "integer"),
+    _plain("status", "integer"),
+    _plain("torrent_file", "string"),
+    _plain("total_size", "integer"),
+    Field("tracker_list", tracker_list, "string"),
+    _objects("tracker_stats", "trackers", _TRACKER_STATS),
+    _objects("trackers", "trackers", _TRACKERS),
+    _plain("upload_limit", "integer"),
+    _plain("upload_limited", "boolean"),
+    _plain("upload_ratio", "number"),
+    _plain("uploaded_ever", "integer"),
+    # Numbers in the legacy dialect: clients of other makers broke when they became booleans.
+    Field(
+        "wanted",
+        lambda torrent: [file.wanted for file in torrent.files()],
+        "array",
+        lambda torrent: [int(file.wanted) for file in torrent.files()],
+    ),
+    Field("webseeds", lambda torrent: list(torrent.web_seeds), "array"),
+    # Web seeds are not downloaded from, so nothing is to be told of each.
+    Field("webseeds_ex", lambda _: [], "array"),
+    _plain("webseeds_sending_to_us", "integer", "web_seeds_sending_to_us"),
+)
+"""All of them, in alphabetical order."""
+
+BY_NAME: Final = {field.name: field for field in FIELDS}
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The fields of one question: under which key each is answered, and how it is read."""
+
+    keys: tuple[str, ...]
+    readers: tuple[Read, ...]
+
+    @classmethod
+    def of(cls, asked: Iterable[str], dialect: Dialect) -> Columns:
+        """Those that are known, each key once."""
+        chosen: dict[str, Read] = {}
+        for key in asked:
+            field = BY_NAME.get(canonical(key) if dialect is Dialect.LEGACY else key)
+            if field is not None:
+                chosen[key] = field.reader(dialect)
+        return cls(tuple(chosen), tuple(chosen.values()))
+
+    def objects(self, torrents: Sequence[Managed]) -> list[Json]:
+        """One object a torrent."""
+        pairs = tuple(zip(self.keys, self.readers, strict=True))
+        return [{key: read(torrent) for key, read in pairs} for torrent in torrents]
+
+    def table(self, torrents: Sequence[Managed]) -> list[Json]:
+        """The keys first, then one row a torrent."""
+        rows: list[Json] = [list(self.keys)]
+        rows += [[read(torrent) for read in self.readers] for torrent in torrents]
+        return rows

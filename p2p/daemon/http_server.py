@@ -1,0 +1,227 @@
+"""The RPC over HTTP: who may call, the handshake against cross-site requests, and bounds on what is taken in.
+
+The rule: checks come in the order in which Transmission makes them, since clients draw conclusions from the first that
+fails: lock and address (403), OPTIONS, password (401), path, host name (421), token (409). A GET has no token either
+and gets 409, from which clients learn it; the token stays the same as long as the process lives. Every body is bounded
+in size and time, and so is the number of requests under way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import ipaddress
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import web
+
+from p2p.codec.bencode import MAX_SIZE
+from p2p.daemon.access import AllowedAddresses, AllowedHosts, Guesses, basic_credentials
+from p2p.daemon.session_fields import RPC_VERSION_SEMVER
+from p2p.errors import ConfigError, NetworkError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from p2p.daemon.access import Login
+
+log = logging.getLogger(__name__)
+
+DEFAULT_PORT: Final = 9091
+RPC_PATH: Final = "/transmission/rpc"
+
+MAX_BODY: Final = 2 * MAX_SIZE
+"""Bytes of a request: the largest torrent file that is read, in base64, and room around it."""
+
+BODY_TIMEOUT: Final = 60.0
+"""Seconds in which a request must be whole."""
+
+MAX_UNDER_WAY: Final = 64
+"""Requests at once: clients poll with one or two each."""
+
+CLOSE_TIMEOUT: Final = 5.0
+"""Seconds for answers under way at the end."""
+
+TOKEN_HEADER: Final = "X-Transmission-Session-Id"  # noqa: S105 - a header's name
+VERSION_HEADER: Final = "X-Transmission-Rpc-Version"
+
+
+@dataclass(frozen=True, slots=True)
+class HttpSettings:
+    """Where and for whom the RPC is. `login` is None where no password is asked for."""
+
+    host: str = "127.0.0.1"
+    port: int = DEFAULT_PORT
+    login: Login | None = None
+    addresses: tuple[str, ...] = ("127.0.0.0/8", "::1")
+    """Networks and addresses that may call."""
+
+    hosts: tuple[str, ...] = ()
+    """Names beside localhost and IP addresses by which browsers may reach us; not looked at with a password."""
+
+    origins: tuple[str, ...] = ()
+    """Origins whose pages may call from a browser, besides our own."""
+
+
+def token_of(secret: bytes) -> str:
+    """The token of the handshake from random bytes: letters and digits alone, since clients cut it out of a text."""
+    return hashlib.sha256(secret).hexdigest()[:48]
+
+
+class HttpServer:
+    """Serves `dispatch` (the bytes of a request in, those of the response out, or None) while entered.
+
+    `token` is as `token_of` makes it; `secret` is random. Raises ConfigError for an address beyond loopback without a
+    password, and NetworkError where nothing can be listened on.
+    """
+
+    def __init__(
+        self,
+        settings: HttpSettings,
+        dispatch: Callable[[bytes], Awaitable[bytes | None]],
+        *,
+        token: str,
+        secret: bytes,
+    ) -> None:
+        if settings.login is None and not _is_loopback(settings.host):
+            raise ConfigError(f"the RPC on {settings.host} would be open to others: give it a password first")
+        self._settings = settings
+        self._dispatch = dispatch
+        self._token = token
+        self._secret = secret
+        self._addresses = AllowedAddresses(settings.addresses)
+        self._hosts = AllowedHosts(settings.hosts)
+        self._guesses = Guesses()
+        self._right: bytes | None = None
+        """Of the credentials that were right the last time: the slow hash is for guessers."""
+        self._checking = asyncio.Lock()
+        self._under_way = 0
+        self._runner: web.AppRunner | None = None
+        self.port = settings.port
+
+    async def __aenter__(self) -> HttpServer:
+        app = web.Application(client_max_size=MAX_BODY)
+        app.router.add_route("*", "/{path:.*}", self._handle)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=CLOSE_TIMEOUT)
+        await runner.setup()
+        site = web.TCPSite(runner, self._settings.host, self._settings.port)
+        try:
+            await site.start()
+        except OSError as error:
+            await runner.cleanup()
+            where = f"{self._settings.host} port {self._settings.port}"
+            raise NetworkError(f"the RPC cannot listen on {where}: {error.strerror or error}") from error
+        self._runner = runner
+        self.port = runner.addresses[0][1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    async def _handle(self, request: web.Request) -> web.Response:
+        if self._under_way >= MAX_UNDER_WAY:
+            return _refusal(503, "too many requests at once")
+        self._under_way += 1
+        try:
+            return await self._answer(request)
+        finally:
+            self._under_way -= 1
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        settings, address = self._settings, request.remote or ""
+        now = asyncio.get_running_loop().time()
+        locked = 0.0 if settings.login is None else self._guesses.locked_for(address, now)
+        if locked:
+            return _refusal(403, "too many wrong passwords", {"Retry-After": str(int(locked) + 1)})
+        if not self._addresses.allow(address):
+            return _refusal(403, "your address is not on the list of those that may use this")
+        if request.method == "OPTIONS":
+            return web.Response(headers=self._cross_origin(request, _PREFLIGHT))
+        if settings.login is not None and not await self._is_known(request, settings.login, address):
+            return _refusal(401, "a user and a password are needed", {"WWW-Authenticate": 'Basic realm="Starling"'})
+        if request.path.rstrip("/") != RPC_PATH:
+            return _refusal(404, f"there is nothing here; the RPC is at {RPC_PATH}")
+        if settings.login is None and not self._hosts.allow(request.headers.get("Host", "")):
+            return _refusal(421, "this name is not on the list of those that this is reached by")
+        given = request.headers.get(TOKEN_HEADER, "")
+        if request.method != "POST" or not hmac.compare_digest(given.encode("utf-8", "replace"), self._token.encode()):
+            headers = {TOKEN_HEADER: self._token, VERSION_HEADER: RPC_VERSION_SEMVER}
+            text = f"Send this header with your request:\n\n{TOKEN_HEADER}: {self._token}\n"
+            return _refusal(409, text, self._cross_origin(request, headers))
+        return await self._call(request)
+
+    async def _call(self, request: web.Request) -> web.Response:
+        try:
+            async with asyncio.timeout(BODY_TIMEOUT):
+                body = await request.read()
+        except web.HTTPRequestEntityTooLarge:
+            return _refusal(413, f"a request has at most {MAX_BODY} bytes")
+        except TimeoutError:
+            return _refusal(408, f"the request was not whole after {BODY_TIMEOUT:.0f} s")
+        except (web.RequestPayloadError, ValueError):
+            return _refusal(400, "the request's body is damaged")
+        response = await self._dispatch(body)
+        headers = self._cross_origin(request, {"Cache-Control": "no-store"})
+        if response is None:
+            return web.Response(status=204, headers=headers)
+        return web.Response(body=response, content_type="application/json", charset="utf-8", headers=headers)
+
+    async def _is_known(self, request: web.Request, login: Login, address: str) -> bool:
+        """Whether the request has the right password. Of several guesses at once one is looked at at a time."""
+        credentials = basic_credentials(request.headers.get("Authorization", ""))
+        if credentials is None:
+            return False
+        mark = hmac.digest(self._secret, "\0".join(credentials).encode("utf-8", "surrogatepass"), "sha256")
+        if self._right is not None and hmac.compare_digest(mark, self._right):
+            return True
+        async with self._checking:
+            now = asyncio.get_running_loop().time
+            if self._guesses.locked_for(address, now()):  # by a guess that was looked at meanwhile
+                return False
+            if await asyncio.to_thread(login.matches, *credentials):
+                self._right = mark
+                self._guesses.on_right(address)
+                return True
+            self._guesses.on_wrong(address, now())
+            log.warning("a wrong password for the RPC from %s", address)
+            return False
+
+    def _cross_origin(self, request: web.Request, headers: dict[str, str]) -> dict[str, str]:
+        """`headers`, with those that let a page of an allowed origin read the answer (CORS)."""
+        origin = request.headers.get("Origin")
+        if origin is None or origin not in self._settings.origins:
+            return headers
+        exposed = f"{TOKEN_HEADER}, {VERSION_HEADER}"
+        return {
+            **headers,
+            "Access-Control-Allow-Origin": origin,
+            "Access-Control-Allow-Credentials": "true",
+            "Access-Control-Expose-Headers": exposed,
+            "Vary": "Origin",
+        }
+
+
+_PREFLIGHT: Final = {
+    "Allow": "GET, POST, OPTIONS",
+    "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
+    "Access-Control-Allow-Headers": f"Authorization, Content-Type, {TOKEN_HEADER}",
+    "Access-Control-Max-Age": "600",
+}
+
+
+def _refusal(status: int, text: str, headers: dict[str, str] | None = None) -> web.Response:
+    return web.Response(status=status, text=text, headers=headers)
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
