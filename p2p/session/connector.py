@@ -106,7 +106,8 @@ class Connector:
         self._secrets = secrets
         self._ways: dict[Address, Attempt] = {}  # only of those with whom the first did not work
         self._renamed: dict[Address, None] = {}
-        """Who is greeted under the version 2 name: libtorrent upgrades no encrypted connection."""
+        """Who is greeted under the version 2 name: libtorrent upgrades no encrypted connection, and who was told of
+        that name alone knows no other."""
         self._max_peers = max_peers
         self._key = key
         self._by_id: dict[PeerId, Peer] = {}
@@ -125,6 +126,11 @@ class Connector:
         """The torrent's names from now on: peers are greeted under the first, and may go on under `upgrade`."""
         self._info_hashes = tuple(info_hashes)
         self._upgrade = upgrade
+
+    def on_name_of(self, address: Address, info_hash: InfoHash) -> None:
+        """The peer there goes by this name of ours, perhaps by no other."""
+        if info_hash == self._upgrade:
+            self._rename(address)
 
     def wake(self) -> None:
         """There may be somebody new to connect to, or room."""
@@ -252,6 +258,12 @@ class Connector:
             raise RemoteProtocolError("the peer answered for another torrent")
         return opened, theirs
 
+    def _rename(self, address: Address) -> None:
+        self._renamed.pop(address, None)
+        self._renamed[address] = None
+        if len(self._renamed) > MAX_WAYS:
+            del self._renamed[next(iter(self._renamed))]
+
     def _remember(self, address: Address, attempt: Attempt) -> None:
         self._ways.pop(address, None)
         if attempt != self._attempts[0]:
@@ -344,7 +356,7 @@ class Connector:
     def _on_end(self, peer: Peer, end: PeerEnd, now: float) -> None:
         address = peer.address
         if end.kind is EndKind.RENAMED and peer.listens_at is not None:
-            self._renamed[peer.listens_at] = None
+            self._rename(peer.listens_at)
             self._peer_list.on_renamed(peer.listens_at, now)
         elif not peer.incoming:
             if end.kind is EndKind.POINTLESS:

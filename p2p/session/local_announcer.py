@@ -6,6 +6,7 @@ The rule: a private torrent has none of this (BEP 27), and one that turns out to
 from __future__ import annotations
 
 import asyncio
+import functools
 from typing import TYPE_CHECKING
 
 from p2p.swarm.peer_list import PeerSource
@@ -33,13 +34,25 @@ class LocalAnnouncer:
         self._discovery = discovery
         self._on_peer = on_peer
         self._names: dict[InfoHash, None] = {}
+        self._on_name: Callable[[Address, InfoHash], None] | None = None
         self._left = False
+
+    def begin(self, info_hashes: Sequence[InfoHash], on_name: Callable[[Address, InfoHash], None]) -> None:
+        """Announce, and listen. `on_name` hears under which name of the torrent a peer goes, before `on_peer` does."""
+        self._on_name = on_name
+        self.on_names(info_hashes)
 
     def on_names(self, info_hashes: Sequence[InfoHash]) -> None:
         """The torrent's names as they are known now. One that another torrent has is left to that."""
         for info_hash in info_hashes:
-            if not self._left and info_hash not in self._names and self._discovery.add(info_hash, self._on_peer):
+            hear = functools.partial(self._hear, info_hash)
+            if not self._left and info_hash not in self._names and self._discovery.add(info_hash, hear):
                 self._names[info_hash] = None
+
+    def _hear(self, info_hash: InfoHash, peer: Address) -> None:
+        if self._on_name is not None:
+            self._on_name(peer, info_hash)
+        self._on_peer(peer)
 
     def leave(self) -> None:
         """Be neither announced nor found from here on."""

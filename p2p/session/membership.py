@@ -138,7 +138,7 @@ class Membership:
         if self._dht is not None:
             self._searching = scope.start(self._dht.run(), name="dht announcer")
         if self._local is not None:
-            self._local.on_names(self.info_hashes)
+            self._local.begin(self.info_hashes, self._connector.on_name_of)
             scope.start(self._local.run(), name="local announcer")
         if self._named:
             scope.start(self._find_named(), name="named peers")

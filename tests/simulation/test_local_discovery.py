@@ -104,6 +104,7 @@ def test_a_hybrid_is_found_under_either_of_its_names(play, announced, version):
         seed = await world.add_peer("seed", seeding=True, local_discovery=True)
         magnet = Magnet.from_metainfo(world.metainfo)
         name = replace(magnet, info_hash_v2=None) if version == "1" else replace(magnet, info_hash_v1=None)
+        await asyncio.sleep(10)  # the seed has spoken and will not again for minutes: it has to come by itself
         host = world.add_host()
         environment = sim_environment(host, world.new_rng(), lambda layout: SimDisk(layout, None, DiskKnobs()))
         settings = Settings(port=PEER_PORT, bind=("0.0.0.0",), dht=False, peer_exchange=False)
