@@ -29,6 +29,7 @@ from tracker.config_values import (
     Duration,
     Hosts,
     IpNetwork,
+    Name,
     Networks,
     Places,
     Switch,
@@ -141,6 +142,7 @@ class SwarmsConfig:
     redis: str = key(
         "", Text('a URL like "redis://127.0.0.1:6379/0", or nothing'), "Redis or Valkey that several trackers share."
     )
+    redis_prefix: str = key("starling", Name(), "What all keys in it begin with; trackers that share swarms have one.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,6 +29,7 @@ MAX_ITEMS: Final = 1_000
 
 _DURATION: Final = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?) ?(ms|s|min|h|d|w)")
 _DURATION_UNITS: Final = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3_600.0, "d": 86_400.0, "w": 604_800.0}
+_NAME: Final = re.compile(r"[A-Za-z0-9_.:{}-]{1,64}")
 _SIZE: Final = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,6})?) ?(B|KiB|MiB|GiB|TiB|PiB)")
 _SIZE_POWERS: Final = {unit: power for power, unit in enumerate(("B", "KiB", "MiB", "GiB", "TiB", "PiB"))}
 
@@ -176,6 +177,21 @@ class Text:
 
     def write(self, value: str) -> str:
         return json.dumps(value, ensure_ascii=False)  # a basic string of TOML escapes as JSON does
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A word of plain signs."""
+
+    allowed: str = "1 to 64 letters, digits and signs of _ . : { } -"
+
+    def read(self, value: object) -> str:
+        if not isinstance(value, str) or not _NAME.fullmatch(value):
+            raise ValueError(self.allowed)
+        return value
+
+    def write(self, value: str) -> str:
+        return f'"{value}"'
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,10 @@ from p2p.ids import Address
 from tracker.config import needs_restart, only_live, taken_up
 from tracker.event_log import tell
 from tracker.figures import SAMPLE_PERIOD, Figures, RateWindow, add_traffic
+from tracker.memory_store import MemoryStore
 from tracker.page_server import PageServer
 from tracker.private.gate import PrivateGate
+from tracker.redis_store import RedisStore
 from tracker.saver import SwarmSaver
 from tracker.server import PrivateSide, Tracker, TrackerSettings, naming
 from tracker.shared_store import SharedStore
@@ -34,7 +36,9 @@ if TYPE_CHECKING:
     from tracker.config import ConfigSource, TrackerConfig
     from tracker.event_log import LogControl
     from tracker.figures import SwarmFigures, Traffic
+    from tracker.redis_link import RedisLink
     from tracker.siblings import WorkerPlace
+    from tracker.store import Store
 
 EVERYWHERE: Final = "0.0.0.0"  # noqa: S104 - a tracker is there to be reached
 EVERYWHERE6: Final = "::"
@@ -70,6 +74,7 @@ class TrackerService:
         self._gate: PrivateGate | None = None
         self._saver: SwarmSaver | None = None
         self._siblings: Siblings | None = None
+        self._redis: RedisLink | None = None
         self._site: Site | None = None
         self._pages: PageServer | None = None
         self._rates = RateWindow()
@@ -103,11 +108,13 @@ class TrackerService:
             on_page=self._pages.adopt,
             tell=tell if config.log.announces else None,
             private=None if self._gate is None else PrivateSide(self._gate, outside.wall),
-            store=None if outside.place is None else self._join(outside.place, settings),
+            store=self._store(settings),
         )
         self._started = outside.wall()
         try:
             self._restore(self._tracker)
+            if self._redis is not None:
+                await self._redis.start()
             if self._gate is not None:
                 await self._gate.start()
             await self._tracker.start()
@@ -132,6 +139,8 @@ class TrackerService:
             await self._pages.close()
         if self._tracker is not None:
             await self._tracker.close()
+        if self._redis is not None:
+            await self._redis.close()
         if self._siblings is not None:
             self._siblings.close()
         if self._saver is not None:
@@ -188,6 +197,7 @@ class TrackerService:
             scrape_rate=scrapes,
             saved=None if self._saver is None else self._saver.saved,
             accounts=None if self._gate is None else self._gate.totals(),
+            redis=None if self._redis is None else self._redis.figures(),
         )
 
     async def busiest(self, limit: int) -> Sequence[SwarmFigures]:
@@ -207,6 +217,29 @@ class TrackerService:
     def _is_first(self) -> bool:
         """Whether this process does what is to be done by one of them."""
         return self._outside.place is None or self._outside.place.number == 0
+
+    def _store(self, settings: TrackerSettings) -> Store | None:
+        """Of swarms that are shared; None where this process has its own."""
+        place = self._outside.place
+        among_siblings = None if place is None else self._join(place, settings)
+        if self._config.swarms.redis:
+            return self._share(settings)  # siblings tell each other of their traffic alone
+        return among_siblings
+
+    def _share(self, settings: TrackerSettings) -> Store:
+        from tracker.redis_link import RedisLink  # noqa: PLC0415 - a third of a second that few need
+
+        memory = MemoryStore(max_torrents=settings.max_torrents, max_peers=settings.max_peers)
+        store = RedisStore(memory, clock=asyncio.get_running_loop().time, rng=self._outside.rng)
+        swarms = self._config.swarms
+        self._redis = RedisLink(
+            swarms.redis,
+            swarms.redis_prefix,
+            store,
+            rng=self._outside.rng,
+            lifetime=lambda: self._config.announce.rules().peer_lifetime,
+        )
+        return store
 
     def _join(self, place: WorkerPlace, settings: TrackerSettings) -> SharedStore:
         store = SharedStore(
