@@ -45,6 +45,9 @@ MAX_UNDER_WAY: Final = 64
 CLOSE_TIMEOUT: Final = 5.0
 """Seconds for answers under way at the end."""
 
+LINGER: Final = 2.0
+"""Seconds for the rest of a body that is not wanted, so that its sender gets to read why."""
+
 TOKEN_HEADER: Final = "X-Transmission-Session-Id"  # noqa: S105 - a header's name
 VERSION_HEADER: Final = "X-Transmission-Rpc-Version"
 
@@ -105,7 +108,7 @@ class HttpServer:
     async def __aenter__(self) -> HttpServer:
         app = web.Application(client_max_size=MAX_BODY)
         app.router.add_route("*", "/{path:.*}", self._handle)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=CLOSE_TIMEOUT)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=CLOSE_TIMEOUT, lingering_time=LINGER)
         await runner.setup()
         site = web.TCPSite(runner, self._settings.host, self._settings.port)
         try:
