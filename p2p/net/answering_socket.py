@@ -51,6 +51,7 @@ class _Message(ctypes.Structure):
         ("control", ctypes.c_void_p),
         ("control_length", ctypes.c_size_t),
         ("flags", ctypes.c_int),
+        ("gap", ctypes.c_int),
         ("length", ctypes.c_uint),
     )
 
@@ -124,7 +125,7 @@ class _Batches:
     @classmethod
     def of(cls, sock: socket.socket) -> _Batches | None:
         """None where the platform has no such calls, or lays a message out otherwise than Linux on 64 bits does."""
-        if sys.platform != "linux" or ctypes.sizeof(_Message) != 64:
+        if sys.platform != "linux" or ctypes.sizeof(ctypes.c_void_p) != 8:
             return None
         try:
             library = ctypes.CDLL(None, use_errno=True)
@@ -158,7 +159,7 @@ class _Batches:
             vectors_out[n] = _Vector(answers + n * MAX_ANSWER, 0)
             for messages, vectors in ((incoming, vectors_in), (outgoing, vectors_out)):
                 vector = ctypes.addressof(vectors) + n * ctypes.sizeof(_Vector)
-                messages[n] = _Message(names + n * _NAME, name_size, vector, 1, None, 0, 0, 0)
+                messages[n] = _Message(names + n * _NAME, name_size, vector, 1, None, 0, 0, 0, 0)
         self._incoming = ctypes.addressof(incoming)
         self._outgoing = ctypes.addressof(outgoing)
         self._kept = (incoming, outgoing, vectors_in, vectors_out)  # the kernel is given their addresses
