@@ -87,6 +87,7 @@ class Tracker:
     ) -> None:
         self._network = network
         self._settings = settings
+        self._loop: asyncio.AbstractEventLoop | None = None
         if store is None:
             store = MemoryStore(max_torrents=settings.max_torrents, max_peers=settings.max_peers)
         self._store = store
@@ -173,7 +174,10 @@ class Tracker:
         return heapq.nlargest(limit, found.values(), key=lambda each: (each.seeders + each.leechers, each.info_hash))
 
     def _now(self) -> float:
-        return asyncio.get_running_loop().time()
+        loop = self._loop
+        if loop is None:  # asking for the running one is a system call each time
+            loop = self._loop = asyncio.get_running_loop()
+        return loop.time()
 
     @property
     def _sweep_period(self) -> float:
