@@ -33,6 +33,7 @@ class Ledger:
     started_time: float | None = None
     """When the last run began."""
     completed_time: float | None = None
+    """When the last wanted piece came."""
     active_time: float | None = None
     """When payload moved last, either way."""
     uploaded: int = 0

@@ -28,7 +28,6 @@ from p2p.session.snapshot import TorrentState
 from p2p.swarm.peer_list import PeerSource
 
 if TYPE_CHECKING:
-    from p2p.swarm.piece_picker import PickMode
     from collections.abc import Sequence
 
     from p2p.ids import PieceIndex
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
     from p2p.session.services import Services
     from p2p.session.throttle import Throttle
     from p2p.session.torrent import Torrent
+    from p2p.swarm.piece_picker import PickMode
 
 log = logging.getLogger(__name__)
 
@@ -336,6 +336,8 @@ class Run:
         torrent.message = None
         torrent.ledger.enter(Work.SEEDING, now)
         self.seeding_since = now
+        if fresh:
+            torrent.ledger.completed_time = self._services.environment.wall()
         if fresh and self.store.have.complete:
             torrent.tracking.on_completed(now)
         torrent.on_complete(now if fresh else None)

@@ -50,6 +50,48 @@ class PeerSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class FileSnapshot:
+    """A file of a torrent. `index` is its place in the torrent, pads counted; pads are not shown."""
+
+    index: int
+    path: str
+    """Below the torrent's top folder, with slashes; the name of a single file."""
+    length: int
+    done: int
+    """Verified bytes."""
+    priority: int
+    """0 unwanted, 1 to 7 wanted, 4 normal."""
+
+
+@dataclass(frozen=True, slots=True)
+class TorrentRow:
+    """What a list shows of a torrent: no peers, trackers, files or pieces, so that ten thousand cost little."""
+
+    key: int
+    info_hash: str
+    name: str
+    state: TorrentState
+    message: str | None
+    total_size: int
+    wanted_size: int
+    done_size: int
+    left: int
+    """Bytes of all that is not had, wanted or not."""
+    check_progress: float
+    metadata_progress: float
+    rate_down: float
+    rate_up: float
+    downloaded: int
+    uploaded: int
+    """Over all runs."""
+    connected: int
+    """Peers."""
+    added_time: float
+    completed_time: float | None
+    active_time: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class TorrentSnapshot:
     info_hash: str
     name: str
@@ -90,6 +132,17 @@ class TorrentSnapshot:
     """Bitfield of verified pieces, first piece in the high bit."""
     metadata_progress: float = 1.0
     """How much of the metadata is there; below 1.0 the sizes are not known, and stand at 0."""
+
+    added_time: float = 0.0
+    started_time: float | None = None
+    completed_time: float | None = None
+    active_time: float | None = None
+    """When payload moved last."""
+    downloading_seconds: float = 0.0
+    seeding_seconds: float = 0.0
+    """Over all runs."""
+    sources: tuple[tuple[str, int], ...] = ()
+    """Connected peers by who told of them (`PeerSource`); those that nobody is connected from are left out."""
 
     @property
     def progress(self) -> float:

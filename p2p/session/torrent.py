@@ -21,9 +21,9 @@ from p2p.session.magnet_stage import UNKNOWN_LEFT, tracker_tiers
 from p2p.session.piece_store import CheckStoppedError, PieceStore
 from p2p.session.run import Purpose, Run
 from p2p.session.selection import FIRST_LAST, file_priorities, piece_priorities
-from p2p.session.snapshot import TorrentSnapshot, TorrentState
+from p2p.session.snapshot import FileSnapshot, TorrentRow, TorrentSnapshot, TorrentState
 from p2p.session.throttle import Throttle
-from p2p.session.torrent_view import torrent_snapshot
+from p2p.session.torrent_view import torrent_files, torrent_row, torrent_snapshot
 from p2p.session.tracking import Tracking
 from p2p.swarm.peer_list import PRIVATE_SOURCES, PeerList, PeerSource
 from p2p.swarm.piece_picker import PickMode
@@ -281,6 +281,21 @@ class Torrent:
     def snapshot(self) -> TorrentSnapshot:
         """See `p2p.session.snapshot`."""
         return torrent_snapshot(self, asyncio.get_running_loop().time())
+
+    def row(self) -> TorrentRow:
+        """The little of a snapshot that a list needs."""
+        return torrent_row(self, asyncio.get_running_loop().time())
+
+    def files(self) -> tuple[FileSnapshot, ...]:
+        """How each file stands."""
+        return torrent_files(self)
+
+    def availability(self) -> tuple[list[int], float]:
+        """Connected peers that have each piece, and whole copies among them and us; nothing while it is stopped."""
+        exchange = self.exchange
+        if exchange is None:
+            return [], 0.0
+        return list(exchange.picker.availability_map()), exchange.picker.distributed_copies()
 
     def add_peers(self, addresses: list[Address], source: PeerSource) -> None:
         """The one door for addresses of peers."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
-from p2p.session.snapshot import PeerSnapshot, TorrentSnapshot, TorrentState
+from p2p.session.file_progress import file_progress
+from p2p.session.snapshot import FileSnapshot, PeerSnapshot, TorrentRow, TorrentSnapshot, TorrentState
 from p2p.wire.peer_id import client_name
 
 if TYPE_CHECKING:
@@ -59,6 +61,53 @@ def torrent_snapshot(torrent: Torrent, now: float) -> TorrentSnapshot:
         pieces_had=0 if store is None else store.have.count,
         pieces=b"" if store is None else store.have.to_bytes(),
         metadata_progress=torrent.metadata_progress,
+        added_time=ledger.added_time,
+        started_time=ledger.started_time,
+        completed_time=ledger.completed_time,
+        active_time=ledger.active_time,
+        downloading_seconds=ledger.downloading_for(now),
+        seeding_seconds=ledger.seeding_for(now),
+        sources=tuple(sorted(Counter(peer.source for peer in peers).items())),
+    )
+
+
+def torrent_row(torrent: Torrent, now: float) -> TorrentRow:
+    """See `TorrentRow`."""
+    metainfo, exchange, ledger = torrent.metainfo, torrent.exchange, torrent.ledger
+    wanted, done = torrent.sizes()
+    return TorrentRow(
+        key=torrent.key,
+        info_hash=torrent.info_hash,
+        name=torrent.name,
+        state=torrent.state,
+        message=torrent.message,
+        total_size=0 if metainfo is None else metainfo.total_size,
+        wanted_size=wanted,
+        done_size=done,
+        left=torrent.left,
+        check_progress=torrent.check_progress,
+        metadata_progress=torrent.metadata_progress,
+        rate_down=0.0 if exchange is None else exchange.rate_down.rate(now),
+        rate_up=0.0 if exchange is None else exchange.rate_up.rate(now),
+        downloaded=ledger.downloaded + (0 if exchange is None else exchange.downloaded),
+        uploaded=ledger.uploaded + (0 if exchange is None else exchange.uploaded),
+        connected=len(torrent.connected_peers),
+        added_time=ledger.added_time,
+        completed_time=ledger.completed_time,
+        active_time=ledger.active_time,
+    )
+
+
+def torrent_files(torrent: Torrent) -> tuple[FileSnapshot, ...]:
+    """Each file that is no pad; none while the metadata is not there. One walk over the pieces."""
+    metainfo = torrent.metainfo
+    if metainfo is None:
+        return ()
+    done = file_progress(metainfo.layout, torrent.store.have)
+    return tuple(
+        FileSnapshot(index, file.path, file.length, done[index], torrent.file_priorities[index])
+        for index, file in enumerate(metainfo.files)
+        if not file.pad
     )
 
 

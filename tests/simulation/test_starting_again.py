@@ -12,6 +12,7 @@ from p2p.metainfo.magnet import Magnet
 from p2p.session.session import Begin
 from p2p.session.settings import Settings, TorrentOptions
 from p2p.session.snapshot import TorrentState
+from p2p.simulation.world import EPOCH
 
 STARTED, COMPLETED, STOPPED = AnnounceEvent.STARTED, AnnounceEvent.COMPLETED, AnnounceEvent.STOPPED
 
@@ -205,3 +206,34 @@ def test_time_at_work_is_counted_and_time_at_rest_is_not(play):
         assert seed.torrent.ledger.downloading_for(loop.time()) == pytest.approx(0, abs=1)
 
     play(scenario)
+
+
+def test_dates_sources_and_files_tell_of_a_download(play):
+    async def scenario(world):
+        await world.start_tracker()
+        seed = await world.add_peer("seed", seeding=True, settings=Settings(limit_up=100_000))
+        leecher = await world.add_peer("leecher", options=TorrentOptions(priorities={0: 0, 1: 7}))
+        await asyncio.sleep(3)
+        assert leecher.torrent.snapshot().sources in ((("tracker", 1),), (("incoming", 1),))
+        counts, copies = leecher.torrent.availability()
+        assert set(counts) == {1}
+        assert 1.0 <= copies <= 2.0
+        row, seen = leecher.torrent.row(), leecher.torrent.snapshot()
+        assert (row.downloaded, row.connected, row.done_size) == (seen.downloaded, 1, seen.done_size)
+        await world.completed([leecher], 60)
+        files = leecher.torrent.files()
+        layout = world.metainfo.layout
+        boundary = layout.files[1].offset % layout.piece_length  # the part of a that comes with the first piece of b
+        assert [(file.path, file.done, file.priority) for file in files] == [("a", boundary, 0), ("b", 400_000, 7)]
+        await asyncio.sleep(100)
+        seen = leecher.torrent.snapshot()
+        assert EPOCH <= seen.added_time <= seen.started_time < seen.completed_time < EPOCH + 20
+        assert EPOCH + 3 < seen.active_time < EPOCH + 20
+        assert 3 < seen.downloading_seconds < 20
+        assert seen.seeding_seconds > 90
+        await leecher.torrent.stop()
+        assert leecher.torrent.files() == files
+        assert leecher.torrent.row().done_size == row.wanted_size
+        assert seed.torrent.row().left == 0
+
+    play(scenario, files=[(("a",), 500_000), (("b",), 400_000)], announce="http")
