@@ -27,10 +27,13 @@ def run_with_own_log(coroutine: Coroutine[Any, Any, T]) -> T:
     """The same for a command that keeps a log itself."""
     # What is there by now stays, and a transfer makes tuples by the hundred thousand that keep nothing alive: looking
     # for cycles after every few hundred of them finds none and takes time.
-    gc.freeze()
-    gc.set_threshold(GC_THRESHOLD, 20, 50)
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(coroutine)
+    try:
+        gc.freeze()
+        gc.set_threshold(GC_THRESHOLD, 20, 50)
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            return runner.run(coroutine)
+    finally:
+        coroutine.close()  # which Ctrl-C may have left unbegun, and the interpreter would complain of that
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -12,11 +12,14 @@ import os
 import sys
 from typing import TYPE_CHECKING, Annotated, Final
 
-import typer
-from typer.exceptions import TyperException
+try:  # half of a command's start, in which Ctrl-C may come as well
+    import typer
+    from typer.exceptions import TyperException
 
-from p2p.cli.console import complain, say
-from p2p.errors import StarlingError
+    from p2p.cli.console import complain, say
+    from p2p.errors import StarlingError
+except KeyboardInterrupt:
+    raise SystemExit(130) from None
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

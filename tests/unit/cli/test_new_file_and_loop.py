@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
+import os
+import subprocess
 import sys
 
 import pytest
@@ -58,3 +61,27 @@ def test_what_is_logged_is_a_line_on_stderr(capsys):
         capsys.readouterr().err
         == "note: odd forged\nnote: a bug: ValueError: invalid literal for int() with base 10: 'deep inside'\n"
     )
+
+
+def test_ctrl_c_before_the_loop_is_there_leaves_nothing_unbegun(monkeypatch):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(event_loop, "_loop_factory", interrupted)
+    work = module_of_loop()
+    with pytest.raises(KeyboardInterrupt):
+        event_loop.run(work)
+    assert inspect.getcoroutinestate(work) == inspect.CORO_CLOSED
+
+
+def test_ctrl_c_while_the_command_line_is_read_in_is_quiet(tmp_path):
+    (tmp_path / "typer.py").write_text("raise KeyboardInterrupt\n")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    ended = subprocess.run(
+        [sys.executable, "-c", "from p2p.cli.main import main"],
+        env=environment,
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    assert (ended.returncode, ended.stderr) == (130, b"")
