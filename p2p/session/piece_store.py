@@ -82,14 +82,17 @@ class PieceStore:
         self._wanted = wanted
         self._options = options
         self._journal: PieceJournal | None = None
-        self._key: str | None = None
+        self.key: str | None = None
+        """What its record is kept under, if it has one."""
         self._lock: StateLock | None = None
         if services.resume is not None:
-            self._key = services.resume.key(metainfo.wire_info_hashes()[0], target)
-            self._journal = PieceJournal(services.resume.journal_path(self._key))
+            self.key = services.resume.key(metainfo.wire_info_hashes()[0], target)
+            self._journal = PieceJournal(services.resume.journal_path(self.key))
         self._storage = services.environment.storage(self._layout, target, wanted, self._journal)
         self._foreign: dict[int, None] = {}
         self._opened = False
+        self._known = False
+        """Whether it is known which files are ours."""
         self._recorded_totals = Totals()
         self._recording = asyncio.Lock()
         self._stored = 0
@@ -145,31 +148,33 @@ class PieceStore:
             self._refuse_foreign(stats, states)
         if not self._is_all_there(stats):
             await self._storage.prepare(allocate=self._services.settings.allocate, protect=self._foreign)
-        self._opened = True
+        self._opened = self._known = True
         await uninterrupted(self._put_on_record(self._recorded_totals, clean=False))
 
     async def look_up(self) -> None:
         """Take in what is on record, for show: nothing is locked, opened or believed until `open`."""
-        if self._services.resume is None or self._key is None or self._lock is not None:
+        if self._services.resume is None or self.key is None or self._lock is not None:
             return
         try:
-            state = await self._services.resume.load(self._key)
+            state = await self._services.resume.load(self.key)
         except StorageError as error:
             log.info("%s: %s", self.metainfo.name, error)
             return
         if state is None or len(state.pieces) != (self._layout.piece_count + 7) // 8:
             return
+        self._known = True
+        self._foreign = dict.fromkeys(state.foreign)
         self.ledger.restore(state)
         for piece in Bitfield.from_bytes(state.pieces, self._layout.piece_count):
             self._add(PieceIndex(piece))
 
     async def _load(self) -> ResumeState | None:
         resume = self._services.resume
-        if resume is None or self._key is None:
+        if resume is None or self.key is None:
             return None
-        self._lock = resume.lock(self._key)
+        self._lock = resume.lock(self.key)
         try:
-            state = await resume.load(self._key)
+            state = await resume.load(self.key)
         except StorageError as error:  # neither the record nor its backup: what is on disk is checked instead
             log.warning("%s: %s; the content is checked whole", self.metainfo.name, error)
             return None
@@ -270,6 +275,19 @@ class PieceStore:
             stat is not None or not file.stored for stat, file in zip(stats, self._layout.files, strict=True)
         )
 
+    async def own_files(self) -> list[tuple[str, ...]]:
+        """The torrent's files, as paths below the target: those that are on record, or were opened, as ours."""
+        if not self._opened:
+            await self.look_up()
+        if not self._known:
+            return []
+        root = self._layout.root
+        return [
+            (*root, *file.parts)
+            for index, file in enumerate(self._layout.files)
+            if file.stored and index not in self._foreign
+        ]
+
     async def make_wanted(self) -> None:
         """Make the files that are wanted since. Raises DiskFullError, StorageError."""
         if self._opened:
@@ -351,7 +369,7 @@ class PieceStore:
 
     async def _save(self, recorded: bytes, totals: Totals, *, left: int, clean: bool) -> None:
         resume = self._services.resume
-        if resume is None or self._key is None:
+        if resume is None or self.key is None:
             return
         ledger = self.ledger
         if left == 0 and ledger.completed_time is None:
@@ -375,7 +393,7 @@ class PieceStore:
             peers=totals.peers or self.known_peers,
             foreign=tuple(self._foreign),
         )
-        await resume.save(self._key, state)
+        await resume.save(self.key, state)
         self._recorded_totals = totals
         if self._journal is not None:
             self._journal.reset(recorded)

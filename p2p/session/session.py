@@ -34,6 +34,7 @@ from p2p.session.environment import Environment, real_environment
 from p2p.session.event_bus import EventBus, EventKind
 from p2p.session.handshaking import open_incoming
 from p2p.session.kept_metadata import KeptMetadata
+from p2p.session.removal import Disposal, Removed, dispose, purge, restore
 from p2p.session.scope import Scope
 from p2p.session.services import Services
 from p2p.session.settings import WELL_KNOWN_ROUTERS, Settings, TorrentOptions
@@ -273,10 +274,23 @@ class Session:
                 await torrent.look_up()
         return torrent
 
-    async def remove(self, torrent: Torrent) -> None:
-        """Stop a torrent and forget it; its content and its record stay."""
+    async def remove(self, torrent: Torrent, content: Disposal = Disposal.KEEP) -> Removed | None:
+        """Stop a torrent and forget it; its content and its record stay unless told otherwise.
+
+        Returns what `restore` can bring back. Raises StorageError where content cannot be removed; the torrent is
+        forgotten all the same.
+        """
         await torrent.stop()
         self._forget(torrent)
+        return await dispose(torrent, content, self._open)
+
+    async def restore(self, removed: Removed) -> None:
+        """Bring content back from the trash, to be added again. Raises StorageError if it cannot."""
+        await restore(removed, self._open)
+
+    async def purge(self, removed: Removed) -> None:
+        """Delete content in the trash for good. Raises StorageError."""
+        await purge(removed, self._open)
 
     def set_limits(self, *, down: float | None, up: float | None) -> None:
         """Change the session's rates; None is unlimited."""
