@@ -16,6 +16,8 @@ import mmap
 import socket
 import struct
 import sys
+from array import array
+from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
 from p2p.net.network import MAX_ANSWER, MAX_ASKING, MAX_BATCH
@@ -31,6 +33,9 @@ _NAME: Final = 32
 
 _SOURCE: Final = struct.Struct("!2xH4s24x")
 _SOURCE6: Final = struct.Struct("!2xH4x16s8x")
+_STARTS: Final = tuple(range(0, MAX_BATCH * (MAX_ASKING + 1), MAX_ASKING + 1))
+"""Where the packets of a batch begin."""
+
 _LATER: Final = (errno.EAGAIN, errno.EWOULDBLOCK, errno.ENOBUFS, errno.EINTR)
 
 
@@ -117,9 +122,11 @@ class _Batches:
         "_names",
         "_outgoing",
         "_recvmmsg",
+        "_room",
         "_sendmmsg",
         "_sock",
         "_source",
+        "_starts_out",
     )
 
     @classmethod
@@ -156,7 +163,7 @@ class _Batches:
         name_size = 28 if sock.family is socket.AF_INET6 else 16
         for n in range(MAX_BATCH):
             vectors_in[n] = _Vector(asked + n * (MAX_ASKING + 1), MAX_ASKING + 1)
-            vectors_out[n] = _Vector(answers + n * MAX_ANSWER, 0)
+            vectors_out[n] = _Vector(answers, 0)
             for messages, vectors in ((incoming, vectors_in), (outgoing, vectors_out)):
                 vector = ctypes.addressof(vectors) + n * ctypes.sizeof(_Vector)
                 messages[n] = _Message(names + n * _NAME, name_size, vector, 1, None, 0, 0, 0, 0)
@@ -164,6 +171,8 @@ class _Batches:
         self._outgoing = ctypes.addressof(outgoing)
         self._kept = (incoming, outgoing, vectors_in, vectors_out)  # the kernel is given their addresses
         self._lengths_in = memoryview(incoming).cast("B").cast("I")[14::16]
+        self._room = answers
+        self._starts_out = memoryview(vectors_out).cast("B").cast("L")[::2]
         self._lengths_out = memoryview(vectors_out).cast("B").cast("L")[1::2]
 
     def serve(self, answer: Answerer) -> None:
@@ -172,27 +181,28 @@ class _Batches:
         if count <= 0:  # nothing there, or what ICMP said about an earlier datagram
             return
         asked = self._asked
-        stride = MAX_ASKING + 1
-        packets = []
-        at = 0
-        for length in self._lengths_in[:count].tolist():
-            packets.append(asked[at : at + length] if length < stride else b"")
-            at += stride
-        sources = list(self._source.iter_unpack(self._names[: count * _NAME]))
-        answers = self._answers
-        lengths = self._lengths_out
-        begin = end = at = 0
-        for data in answer(packets, sources):
-            length = len(data)
-            if 0 < length <= MAX_ANSWER:
-                answers[at : at + length] = data
-                lengths[end] = length
-            else:
+        lengths = self._lengths_in[:count].tolist()
+        packets = [asked[at : at + length] for at, length in zip(_STARTS, lengths, strict=False)]
+        if max(lengths) > MAX_ASKING:
+            packets = [packet if len(packet) <= MAX_ASKING else b"" for packet in packets]
+        answers = answer(packets, list(self._source.iter_unpack(self._names[: count * _NAME])))
+        sizes = array("L", map(len, answers))
+        if max(sizes) > MAX_ANSWER:
+            answers = [data if len(data) <= MAX_ANSWER else b"" for data in answers]
+            sizes = array("L", map(len, answers))
+        self._lengths_out[:count] = memoryview(sizes)
+        self._starts_out[:count] = memoryview(array("L", accumulate(sizes[:-1], initial=self._room)))
+        content = b"".join(answers)
+        self._answers[: len(content)] = content
+        if min(sizes):
+            self._send(0, count)
+            return
+        begin = 0
+        for end, size in enumerate(sizes):
+            if not size:  # silence: what stands before it is sent, and the next run begins behind it
                 self._send(begin, end)
                 begin = end + 1
-            end += 1
-            at += MAX_ANSWER
-        self._send(begin, end)
+        self._send(begin, count)
 
     def _send(self, begin: int, end: int) -> None:
         """Send the answers from one place to before another; those that the kernel does not take are lost datagrams."""
