@@ -199,8 +199,9 @@ class Bench:
     def ceiling(self) -> dict[str, float]:
         """The load against a responder that does next to nothing."""
         port = free_port()
+        command: list[str | Path] = [self.load, "echo", str(port)]
         program = self.start(
-            "echo", [self.load, "echo", str(port)], port, cores=self.server_cores, peers=self.options.peers
+            "echo", command, port, cores=self.server_cores, peers=self.options.peers
         )
         return self.run_load(program, "flood", self.options.seconds, IN_FLIGHT, cores=self.load_cores)
 

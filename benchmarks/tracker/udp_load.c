@@ -188,6 +188,11 @@ int main(int argc, char **argv) {
             }
             if (!flying && (fill ? idle && walked[0] >= peers / SOURCES : t >= start + seconds)) break;
             if (idle && t > start + seconds + 2) break;
+            if (idle) {  /* servers may be on this core too */
+                struct pollfd waiting[SOURCES];
+                for (int s = 0; s < SOURCES; s++) waiting[s] = (struct pollfd){sockets[s], POLLIN, 0};
+                poll(waiting, SOURCES, 10);
+            }
         }
         end = now();
         if (!fill) end = start + seconds;
