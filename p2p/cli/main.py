@@ -30,6 +30,7 @@ COMMANDS: Final = {
     "verify": "p2p.cli.verify",
     "download": "p2p.cli.download",
     "seed": "p2p.cli.seed",
+    "daemon": "p2p.cli.daemon",
     "dht": "p2p.cli.dht",
     "tracker": "p2p.cli.tracker",
     "demo": "p2p.cli.demo",

@@ -1,0 +1,406 @@
+"""The torrents of one daemon, over one session: what the RPC's verbs do.
+
+The rule: every verb either does what it says or refuses with a sentence; none pretends. Facts are read from memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import logging
+import shutil
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from p2p.daemon.deltas import ChangeLog, Delta
+from p2p.daemon.managed_torrent import LEVELS, UNWANTED, ManagedTorrent, Wishes
+from p2p.daemon.ports import (
+    UNCHANGED,
+    Added,
+    Addition,
+    Content,
+    FileChange,
+    Priority,
+    SourceKind,
+    Space,
+    Statistics,
+    Status,
+    TorrentChange,
+    Totals,
+)
+from p2p.daemon.rpc_errors import Code, RpcError
+from p2p.daemon.session_fields import KEPT
+from p2p.session.encryption import Encryption
+from p2p.session.session import Begin, load
+from p2p.session.settings import TorrentOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from p2p.daemon.names import Json
+    from p2p.daemon.ports import Group, Managed, Start, Step
+    from p2p.session.environment import Environment
+    from p2p.session.session import Session
+
+log = logging.getLogger(__name__)
+
+KILO: Final = 1000
+"""Bytes a second in the RPC's unit of rates."""
+
+FREE_SPACE_INTERVAL: Final = 30.0
+"""Seconds between looks at the room on disk, which `session_get` tells without waiting for it."""
+
+CHANGE_INTERVAL: Final = 1.0
+"""Seconds between looks at which torrents have changed."""
+
+
+_LIMITS: Final = ("speed_limit_down", "speed_limit_down_enabled", "speed_limit_up", "speed_limit_up_enabled")
+_SETTABLE: Final = frozenset({*_LIMITS, "start_added_torrents", "download_dir"})
+
+
+class SessionLibrary:
+    """See the module's head; the port is `p2p.daemon.ports.Library`. `close` is called to end the daemon.
+
+    `first` is the number that the log of changes starts at.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        environment: Environment,
+        *,
+        config_dir: str,
+        first: int,
+        close: Callable[[], object],
+    ) -> None:
+        self._session = session
+        self._environment = environment
+        self._close = close
+        self._kept: dict[int, ManagedTorrent] = {}
+        self._by_hash: dict[str, ManagedTorrent] = {}
+        self._next = 1
+        self._changes = ChangeLog(first)
+        self._seen: dict[int, tuple[object, ...]] = {}
+        self._started = environment.wall()
+        self._files_added = 0
+        self._gone = Totals()
+        """What torrents that were removed had moved in this session."""
+        settings = session.settings
+        self._values: dict[str, Json] = {
+            **dict.fromkeys(KEPT, 0),
+            **{name: False for name in KEPT if name.endswith("_enabled")},
+            **{name: "" for name in KEPT if name.endswith(("_filename", "_url", "_dir"))},
+            "config_dir": config_dir,
+            "default_trackers": "",
+            "download_dir": str(Path(settings.download_dir).absolute()),
+            "dht_enabled": settings.dht,
+            "pex_enabled": settings.peer_exchange,
+            "lpd_enabled": settings.local_discovery,
+            "encryption": _ENCRYPTION.get(settings.encryption, "allowed"),
+            "cache_size_mib": settings.read_cache >> 20,
+            "peer_limit_global": settings.max_connections,
+            "peer_limit_per_torrent": settings.max_connections_per_torrent,
+            "peer_port_random_on_start": settings.port == 0,
+            "rename_partial_files": False,
+            "reqq": 500,
+            "seed_ratio_limited": False,
+            "sequential_download": False,
+            "speed_limit_down": round((settings.limit_down or 0) / KILO),
+            "speed_limit_down_enabled": settings.limit_down is not None,
+            "speed_limit_up": round((settings.limit_up or 0) / KILO),
+            "speed_limit_up_enabled": settings.limit_up is not None,
+            "start_added_torrents": True,
+            "trash_original_torrent_files": False,
+            "download_dir_free_space": -1,
+        }
+
+    async def run(self) -> None:
+        """Keep the log of changes and the room on disk up to date, until cancelled."""
+        loop = asyncio.get_running_loop()
+        look_at = loop.time()
+        while True:
+            self._note_changes()
+            if loop.time() >= look_at:
+                look_at = loop.time() + FREE_SPACE_INTERVAL
+                with suppress(RpcError):  # a folder that is not there yet has no figure
+                    space = await self.free_space(str(self._values["download_dir"]))
+                    self._values["download_dir_free_space"] = space.free
+            await asyncio.sleep(CHANGE_INTERVAL)
+
+    def _note_changes(self) -> None:
+        now = asyncio.get_running_loop().time()
+        for number, each in self._kept.items():
+            facts = (
+                each.status,
+                each.torrent.message,
+                each.name,
+                each.left_until_done,
+                each.recheck_progress,
+                each.peers_connected,
+                each.downloaded_ever,
+                each.uploaded_ever,
+                each.rate_download,
+                each.rate_upload,
+            )
+            if self._seen.get(number) != facts:
+                self._seen[number] = facts
+                self._changes.on_change(number, now)
+
+    def _on_change(self, torrents: Iterable[Managed]) -> None:
+        now = asyncio.get_running_loop().time()
+        for torrent in torrents:
+            self._changes.on_change(torrent.id, now)
+
+    # -- facts
+
+    def torrents(self) -> Sequence[Managed]:
+        return list(self._kept.values())
+
+    def by_id(self, number: int) -> Managed | None:
+        return self._kept.get(number)
+
+    def by_hash(self, hash_string: str) -> Managed | None:
+        found = self._by_hash.get(hash_string)
+        if found is not None:
+            return found
+        cut = hash_string[:40]  # a version 2 hash as it stands in handshakes
+        return next((each for each in self._kept.values() if cut in map(bytes.hex, each.torrent.info_hashes)), None)
+
+    def recent(self) -> Delta:
+        return self._changes.recent(asyncio.get_running_loop().time())
+
+    def since(self, revision: int) -> Delta:
+        return self._changes.since(revision)
+
+    def settings(self) -> Mapping[str, Json]:
+        return {**self._values, "peer_port": self._session.port}
+
+    def statistics(self) -> Statistics:
+        kept = self._kept.values()
+        active = sum(bool(each.rate_download or each.rate_upload) for each in kept)
+        snapshots = [each.torrent.snapshot() for each in kept]
+        current = Totals(
+            uploaded_bytes=self._gone.uploaded_bytes + sum(each.session_uploaded for each in snapshots),
+            downloaded_bytes=self._gone.downloaded_bytes + sum(each.session_downloaded for each in snapshots),
+            files_added=self._files_added,
+            session_count=1,
+            seconds_active=int(self._environment.wall() - self._started),
+        )
+        return Statistics(
+            active_torrent_count=active,
+            paused_torrent_count=sum(each.status is Status.STOPPED for each in kept),
+            torrent_count=len(self._kept),
+            download_speed=sum(each.rate_download for each in kept),
+            upload_speed=sum(each.rate_upload for each in kept),
+            current=current,
+            cumulative=current,
+        )
+
+    def groups(self) -> Sequence[Group]:
+        return ()
+
+    # -- verbs
+
+    async def add(self, addition: Addition) -> Added:
+        if addition.kind is SourceKind.URL:
+            raise _not_yet("fetching a torrent from a URL")
+        source: str | Path | bytes = addition.source
+        if addition.kind is SourceKind.MAGNET:
+            source = addition.source.decode()
+        elif addition.kind is SourceKind.PATH:
+            source = Path(addition.source.decode())
+        loaded = await load(source, self._environment.hasher)
+        for info_hash in loaded.wire_info_hashes():
+            known = self.by_hash(info_hash.hex())
+            if known is not None:
+                return Added(known, duplicate=True)
+        wishes = Wishes(
+            edit_date=int(self._environment.wall()), peer_limit=self._session.settings.max_connections_per_torrent
+        )
+        paused = not self._values["start_added_torrents"] if addition.paused is None else addition.paused
+        _require_supported(addition.change)
+        torrent = await self._session.add(
+            loaded,
+            TorrentOptions(download_dir=addition.download_dir or str(self._values["download_dir"])),
+            begin=Begin.PAUSED if paused else Begin.STARTED,
+        )
+        managed = ManagedTorrent(
+            self._next,
+            torrent,
+            wishes,
+            loop_time=asyncio.get_running_loop().time,
+            wall=self._environment.wall,
+        )
+        self._next += 1
+        self._kept[managed.id] = managed
+        self._by_hash[managed.hash_string] = managed
+        self._files_added += managed.file_count
+        await self.change([managed], addition.change)
+        return Added(managed, duplicate=False)
+
+    async def remove(self, torrents: Sequence[Managed], content: Content) -> None:
+        if content is Content.DELETE:
+            raise _not_yet("removing the content with its torrent")
+        for managed in self._own(torrents):
+            self._kept.pop(managed.id, None)
+            self._by_hash.pop(managed.hash_string, None)
+            self._seen.pop(managed.id, None)
+            self._changes.on_removed(managed.id, asyncio.get_running_loop().time())
+            await self._session.remove(managed.torrent)
+            snapshot = managed.torrent.snapshot()
+            self._gone = dataclasses.replace(
+                self._gone,
+                uploaded_bytes=self._gone.uploaded_bytes + snapshot.session_uploaded,
+                downloaded_bytes=self._gone.downloaded_bytes + snapshot.session_downloaded,
+            )
+        for position, managed in enumerate(self._kept.values()):
+            managed.queue_position = position
+
+    async def start(self, torrents: Sequence[Managed], when: Start) -> None:  # noqa: ARG002 - there is no queue yet
+        for managed in self._own(torrents):
+            managed.torrent.start()
+        self._on_change(torrents)
+
+    async def stop(self, torrents: Sequence[Managed]) -> None:
+        for managed in self._own(torrents):
+            managed.torrent.request_stop()
+        self._on_change(torrents)
+
+    async def verify(self, torrents: Sequence[Managed]) -> None:
+        for managed in self._own(torrents):
+            await managed.torrent.verify()
+        self._on_change(torrents)
+
+    async def reannounce(self, torrents: Sequence[Managed]) -> None:
+        for managed in self._own(torrents):
+            managed.torrent.reannounce()
+            managed.wishes.manual_announce_time = int(self._environment.wall())
+        self._on_change(torrents)
+
+    async def change(self, torrents: Sequence[Managed], change: TorrentChange) -> None:
+        _require_supported(change)
+        for managed in self._own(torrents):
+            self._change(managed, change)
+        self._on_change(torrents)
+
+    def _change(self, managed: ManagedTorrent, change: TorrentChange) -> None:
+        torrent, wishes = managed.torrent, managed.wishes
+        files = _file_priorities(managed, change.files)
+        if files:
+            torrent.set_priorities(files)
+        for name in ("labels", "download_limit", "download_limited", "upload_limit", "upload_limited"):
+            value = getattr(change, name)
+            if value is not UNCHANGED:
+                setattr(wishes, name, value)
+        torrent.set_limits(
+            down=wishes.download_limit * KILO if wishes.download_limited else None,
+            up=wishes.upload_limit * KILO if wishes.upload_limited else None,
+        )
+        if change.sequential_download is not UNCHANGED:
+            torrent.set_mode(sequential=change.sequential_download, first_and_last=torrent.options.first_and_last)
+        if change.trackers is not UNCHANGED:
+            torrent.set_trackers(change.trackers)
+        wishes.edit_date = int(self._environment.wall())
+
+    async def set_location(self, torrents: Sequence[Managed], location: str, content: Content) -> None:  # noqa: ARG002
+        raise _not_yet("moving content")
+
+    async def rename(self, torrent: Managed, path: str, name: str) -> None:  # noqa: ARG002 - the port's shape
+        raise _not_yet("renaming content")
+
+    async def move_in_queue(self, torrents: Sequence[Managed], step: Step) -> None:  # noqa: ARG002
+        raise _not_yet("a queue")
+
+    async def set_settings(self, changes: Mapping[str, Json]) -> None:
+        for name, value in changes.items():
+            if name not in _SETTABLE and self.settings().get(name, value) != value:
+                raise _not_yet(f"changing {name} while the daemon runs")
+        self._values.update((name, value) for name, value in changes.items() if name in self._values)
+        if any(name in changes for name in _LIMITS):
+            self._session.set_limits(down=self._limit("speed_limit_down"), up=self._limit("speed_limit_up"))
+
+    def _limit(self, name: str) -> float | None:
+        value = self._values[name]
+        return float(value) * KILO if self._values[f"{name}_enabled"] and isinstance(value, (int, float)) else None
+
+    async def set_group(self, name: str, changes: Mapping[str, Json]) -> None:  # noqa: ARG002 - the port's shape
+        raise _not_yet("bandwidth groups")
+
+    async def free_space(self, path: str) -> Space:
+        try:
+            usage = await asyncio.to_thread(shutil.disk_usage, path)
+        except OSError as error:
+            raise RpcError(Code.SYSTEM, f"{path}: {error.strerror}") from error
+        return Space(free=usage.free, total=usage.total)
+
+    async def test_port(self, ip_protocol: str | None) -> bool:  # noqa: ARG002 - the port's shape
+        raise _not_yet("testing the port from outside")
+
+    async def update_blocklist(self) -> int:
+        raise _not_yet("a blocklist")
+
+    def close(self) -> None:
+        self._close()
+
+    def _own(self, torrents: Sequence[Managed]) -> list[ManagedTorrent]:
+        return [self._kept[each.id] for each in torrents if each.id in self._kept]
+
+
+_ENCRYPTION: Final = {Encryption.REQUIRE: "required", Encryption.PREFER: "preferred"}
+
+_UNSUPPORTED: Final = {
+    "bandwidth_priority": Priority.NORMAL,
+    "group": "",
+    "honors_session_limits": True,
+    "location": None,
+    "peer_limit": None,
+    "queue_position": None,
+    "seed_idle_limit": None,
+    "seed_idle_mode": None,
+    "seed_ratio_limit": None,
+    "seed_ratio_mode": None,
+}
+"""What a torrent cannot be told yet, and the value that changes nothing, if there is one."""
+
+
+def _require_supported(change: TorrentChange) -> None:
+    for name, neutral in _UNSUPPORTED.items():
+        value = getattr(change, name)
+        if value is not UNCHANGED and value != neutral:
+            raise _not_yet(f"setting {name}")
+
+
+def _not_yet(what: str) -> RpcError:
+    return RpcError(Code.SYSTEM, f"{what} is not in this version")
+
+
+def _file_priorities(managed: ManagedTorrent, change: FileChange) -> dict[int, int]:
+    """What changes in the engine's priorities by file. Notes the RPC's levels in the torrent's wishes."""
+    metainfo, torrent = managed.torrent.metainfo, managed.torrent
+    if change == FileChange():
+        return {}
+    if metainfo is None:
+        raise RpcError(Code.FILE_INDEX, "the torrent's files are not known yet")
+    every = range(len(metainfo.files))
+    for indices in (change.wanted, change.unwanted, change.high, change.normal, change.low):
+        if indices and indices[-1] >= len(every):
+            raise RpcError(Code.FILE_INDEX, f"there is no file {indices[-1]}: the torrent has {len(every)}")
+    wanted = {index: torrent.file_priorities[index] != UNWANTED for index in every}
+    levels = managed.wishes.priorities
+    touched: set[int] = set()
+    for indices, level in (
+        (change.high, Priority.HIGH),
+        (change.normal, Priority.NORMAL),
+        (change.low, Priority.LOW),
+    ):
+        for index in every if indices is None else indices:
+            levels[index] = level
+            touched.add(index)
+    for indices, is_wanted in ((change.unwanted, False), (change.wanted, True)):
+        for index in every if indices is None else indices:
+            wanted[index] = is_wanted
+            touched.add(index)
+    return {
+        index: LEVELS[levels.get(index, Priority.NORMAL)] if wanted[index] else UNWANTED for index in sorted(touched)
+    }

@@ -1,0 +1,74 @@
+"""Debian's transmission-remote steers our daemon: it lists, adds, starts, stops and removes a torrent that moves."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+from asyncio.subprocess import PIPE, STDOUT
+
+import pytest
+
+from p2p.metainfo.metainfo import Metainfo
+
+DEADLINE = 60.0
+REMOTE = shutil.which("transmission-remote")
+
+pytestmark = [
+    pytest.mark.rival,
+    pytest.mark.skipif(
+        REMOTE is None and os.environ.get("STARLING_REQUIRE_RIVALS") != "1", reason="transmission-remote is missing"
+    ),
+]
+
+
+async def remote(url, *argv):
+    """What transmission-remote says."""
+    place = url.removeprefix("http://").removesuffix("/transmission/rpc")
+    child = await asyncio.create_subprocess_exec(REMOTE, place, *map(str, argv), stdout=PIPE, stderr=STDOUT)
+    said, _ = await child.communicate()
+    return said.decode()
+
+
+async def until(url, wanted, *argv):
+    """Asks until the answer has what is wanted."""
+    while wanted not in (said := await remote(url, *argv)):
+        await asyncio.sleep(0.1)
+    return said
+
+
+async def test_a_torrent_is_added_downloaded_stopped_and_removed(programs, make_torrent, tmp_path):
+    async with asyncio.timeout(DEADLINE):
+        _, announce = await programs.tracker()
+        content, torrent = make_torrent(300_000, "--tracker", announce)
+        seeder = await programs.starling("seed", content, "--torrent", torrent, state="seeder")
+        daemon = await programs.starling("daemon", "--download-dir", tmp_path / "in", "--rpc-port", 0, state="daemon")
+        url = (await daemon.event("listening"))["rpc"]
+
+        assert "Sum:" in await remote(url, "--list")
+        assert "success" in await remote(url, "--start-paused", "--add", torrent)
+        assert "Stopped" in await until(url, "content.bin", "--list")
+        assert "success" in await remote(url, "--torrent", 1, "--start")
+        await until(url, "100%", "--list")
+        assert (tmp_path / "in" / "content.bin").read_bytes() == content.read_bytes()
+        told = await remote(url, "--torrent", 1, "--info")
+        info_hash = Metainfo.from_bytes(torrent.read_bytes()).info_hash_v1.hex()
+        assert info_hash in told
+        assert "Percent Done: 100%" in told
+        assert "content.bin" in await remote(url, "--torrent", info_hash, "--files")
+        assert announce.split("/")[2].split(":")[0] in await remote(url, "--torrent", 1, "--info-trackers")
+
+        assert "success" in await remote(url, "--torrent", 1, "--stop")
+        await until(url, "Stopped", "--list")
+        assert "not in this version" in await remote(url, "--torrent", 1, "--remove-and-delete")
+        assert "success" in await remote(url, "--torrent", 1, "--remove")
+        assert "content.bin" not in await remote(url, "--list")
+        assert (tmp_path / "in" / "content.bin").exists()
+
+        assert "Download directory" in await remote(url, "--session-info")
+        assert "success" in await remote(url, "--downlimit", 500)
+        assert "500" in await remote(url, "--session-info")
+        assert "success" in await remote(url, "--exit")
+        assert await daemon.ended() == 0
+        assert await seeder.end(signal.SIGTERM) == 0
