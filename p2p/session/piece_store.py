@@ -275,6 +275,11 @@ class PieceStore:
             stat is not None or not file.stored for stat, file in zip(stats, self._layout.files, strict=True)
         )
 
+    def take_over(self, former: PieceStore) -> None:
+        """Show what `former`, of the same torrent elsewhere, had, until this is opened."""
+        self.have, self.left, self.known_peers = former.have.copy(), former.left, former.known_peers
+        self._foreign, self._known = former._foreign, former._known
+
     async def own_files(self) -> list[tuple[str, ...]]:
         """The torrent's files, as paths below the target: those that are on record, or were opened, as ours."""
         if not self._opened:

@@ -34,6 +34,7 @@ from p2p.session.environment import Environment, real_environment
 from p2p.session.event_bus import EventBus, EventKind
 from p2p.session.handshaking import open_incoming
 from p2p.session.kept_metadata import KeptMetadata
+from p2p.session.move import Move, absolute, carry_out, unfinished
 from p2p.session.removal import Disposal, Removed, dispose, purge, restore
 from p2p.session.scope import Scope
 from p2p.session.services import Services
@@ -255,6 +256,12 @@ class Session:
         for info_hash in known.wire_info_hashes():
             if info_hash in self._torrents:
                 raise StarlingError(f"{known.name or info_hash.hex()} is in this session already")
+        move = None
+        if isinstance(known, Metainfo):
+            place = absolute(options.download_dir or services.settings.download_dir)
+            move = await unfinished(known.wire_info_hashes()[0], place, services)
+            if move is not None:
+                options = replace(options, download_dir=move.place)
         torrent = Torrent(
             next(self._keys),
             known,
@@ -272,7 +279,15 @@ class Session:
                 torrent.start()
             case Begin.PAUSED:
                 await torrent.look_up()
+        if move is not None:
+            self._scope.start(self._end_move(torrent, move), name=f"move {torrent.info_hash[:8]}")
         return torrent
+
+    async def _end_move(self, torrent: Torrent, move: Move) -> None:
+        try:
+            await carry_out(torrent, move)
+        except StarlingError as error:
+            log.warning("%s: the move that was cut short cannot be ended: %s", torrent.name, error)
 
     async def remove(self, torrent: Torrent, content: Disposal = Disposal.KEEP) -> Removed | None:
         """Stop a torrent and forget it; its content and its record stay unless told otherwise.

@@ -18,12 +18,13 @@ from p2p.metainfo.metainfo import Metainfo
 from p2p.session.event_bus import EventKind
 from p2p.session.ledger import Ledger
 from p2p.session.magnet_stage import UNKNOWN_LEFT, tracker_tiers
+from p2p.session.move import move_content
 from p2p.session.piece_store import CheckStoppedError, PieceStore
 from p2p.session.run import Purpose, Run
 from p2p.session.selection import FIRST_LAST, file_priorities, piece_priorities
-from p2p.session.snapshot import FileSnapshot, TorrentRow, TorrentSnapshot, TorrentState
+from p2p.session.snapshot import TorrentState
 from p2p.session.throttle import Throttle
-from p2p.session.torrent_view import torrent_files, torrent_row, torrent_snapshot
+from p2p.session.torrent_facts import TorrentFacts
 from p2p.session.tracking import Tracking
 from p2p.swarm.peer_list import PRIVATE_SOURCES, PeerList, PeerSource
 from p2p.swarm.piece_picker import PickMode
@@ -32,7 +33,7 @@ from p2p.version import VERSION
 from p2p.wire.peer_id import make_peer_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from p2p.ids import Address, InfoHash, PeerId
     from p2p.metainfo.urls import Endpoint
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class Torrent:
+class Torrent(TorrentFacts):
     """A torrent of a session. Made by `Session.add`."""
 
     def __init__(
@@ -104,13 +105,18 @@ class Torrent:
         self._next: Purpose | None = None
         self._turning: asyncio.Future[None] | None = None
         """Done when the next run begins, or will not."""
-        self._sizes: tuple[int, int] | None = None
-        self._sizes_of: tuple[int, int] | None = None
+        self._work: Callable[[], Awaitable[None]] | None = None
+        self._worked: asyncio.Future[None] | None = None
+        self._moving = False
         self._stopped = asyncio.Event()
         self._stopped.set()
         self._done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if metainfo is not None:
             self.on_metainfo(metainfo)
+
+    @property
+    def _itself(self) -> Torrent:
+        return self
 
     @property
     def private(self) -> bool:
@@ -146,22 +152,6 @@ class Torrent:
     def connected_peers(self) -> list[Peer]:
         """Those we are connected to, in order of connection."""
         return [] if self._run is None else self._run.members.peers
-
-    def sizes(self) -> tuple[int, int]:
-        """Bytes of the wanted pieces, and of those that are had; the whole size and 0 while nothing is known."""
-        exchange, store = self.exchange, self._store
-        if exchange is not None:
-            return exchange.wanted_size, exchange.done_size
-        if store is None:
-            return 0, 0
-        state = (id(store), store.have.count)
-        if self._sizes is None or self._sizes_of != state:
-            priorities = piece_priorities(store.metainfo, self.file_priorities, self.options)
-            wanted = [piece for piece, priority in enumerate(priorities) if priority]
-            size = store.piece_size
-            self._sizes = sum(map(size, wanted)), sum(size(piece) for piece in wanted if store.have[piece])
-            self._sizes_of = state
-        return self._sizes
 
     @property
     def running(self) -> bool:
@@ -224,6 +214,38 @@ class Torrent:
         """Wait until everything wanted is verified and synced. Raises the StarlingError that ended the run."""
         await asyncio.shield(self._done)
 
+    async def move(self, path: Path) -> None:
+        """Move the content to the folder `path`, while the torrent goes on; returns when it is there.
+
+        Within a filesystem it is renamed; elsewhere it is copied while the old place serves, and a move that was
+        cut short goes on when the torrent is added again. What other files there are stay. Raises StarlingError
+        where nothing is to be done or another move goes on, StorageError; then all is where it was.
+        """
+        if self._moving:
+            raise StarlingError(f"{self.name} is being moved already")
+        self._moving = True
+        try:
+            await move_content(self, path, self._services)
+        finally:
+            self._moving = False
+
+    async def between_runs(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do `work` while no run goes: at once, or after the present one, and then go on as before. Raises what it
+        raises."""
+        self._work, self._worked = work, asyncio.get_running_loop().create_future()
+        self._next = None if self._is_to_stop else Purpose.EXCHANGE
+        self._restart()
+        await asyncio.shield(self._worked)
+
+    def set_target(self, path: Path) -> None:
+        """The content is in another folder from now on. Not while a run goes that has opened it."""
+        self.target = path.absolute()
+        self.options = replace(self.options, download_dir=self.target)
+        if self.metainfo is not None and self._store is not None:
+            have = self._store
+            self._make_store(Purpose.EXCHANGE)
+            self._store.take_over(have)
+
     def set_limits(self, *, down: float | None, up: float | None) -> None:
         """Change the torrent's own rates, in bytes a second; None is unlimited. The session's hold beside them."""
         now = asyncio.get_running_loop().time()
@@ -263,7 +285,7 @@ class Torrent:
         return PickMode.SEQUENTIAL if self.options.sequential else PickMode.RAREST_FIRST
 
     def _on_choice(self) -> None:
-        self._sizes = None
+        self._sizes_of = None
         if self._run is not None and self.metainfo is not None:
             pieces = piece_priorities(self.metainfo, self.file_priorities, self.options)
             self._run.on_choice(pieces, asyncio.get_running_loop().time())
@@ -277,25 +299,6 @@ class Torrent:
     def reannounce(self) -> None:
         """Announce to every tracker as early as it allows, see `AnnounceSchedule.reannounce`."""
         self.tracking.reannounce(asyncio.get_running_loop().time())
-
-    def snapshot(self) -> TorrentSnapshot:
-        """See `p2p.session.snapshot`."""
-        return torrent_snapshot(self, asyncio.get_running_loop().time())
-
-    def row(self) -> TorrentRow:
-        """The little of a snapshot that a list needs."""
-        return torrent_row(self, asyncio.get_running_loop().time())
-
-    def files(self) -> tuple[FileSnapshot, ...]:
-        """How each file stands."""
-        return torrent_files(self)
-
-    def availability(self) -> tuple[list[int], float]:
-        """Connected peers that have each piece, and whole copies among them and us; nothing while it is stopped."""
-        exchange = self.exchange
-        if exchange is None:
-            return [], 0.0
-        return list(exchange.picker.availability_map()), exchange.picker.distributed_copies()
 
     def add_peers(self, addresses: list[Address], source: PeerSource) -> None:
         """The one door for addresses of peers."""
@@ -334,9 +337,11 @@ class Torrent:
     async def run(self) -> None:
         """Run after run, until no further one is wanted. Errors end in the torrent's state, bugs in the caller."""
         try:
-            while self._next is not None:
-                purpose, self._next = self._next, None
-                await self._run_once(purpose)
+            while self._next is not None or self._work is not None:
+                await self._do_work()
+                if self._next is not None:
+                    purpose, self._next = self._next, None
+                    await self._run_once(purpose)
         finally:
             if self.state is not TorrentState.ERROR:
                 self.state = TorrentState.STOPPED
@@ -345,6 +350,20 @@ class Torrent:
             self._settle()
             self._stopped.set()
             self._services.publish(EventKind.STOPPED, self.info_hash, self.message)
+
+    async def _do_work(self) -> None:
+        work, self._work = self._work, None
+        if work is None or self._worked is None:
+            return
+        try:
+            await work()
+        except StarlingError as error:
+            self._worked.set_exception(error)
+        except BaseException:
+            self._worked.cancel()
+            raise
+        else:
+            self._worked.set_result(None)
 
     async def _run_once(self, purpose: Purpose) -> None:
         now = asyncio.get_running_loop().time()
