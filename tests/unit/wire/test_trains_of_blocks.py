@@ -154,6 +154,39 @@ def test_any_cut_and_any_mixture_give_the_same_blocks(
 
 
 @settings(deadline=None)
+@given(
+    st.lists(bits, max_size=8),
+    st.lists(st.integers(1, 40) | st.sampled_from([2_048, FULL, FULL + 13, 70_000, 1 << 30]), min_size=1, max_size=6),
+    st.integers(0, 60),
+)
+def test_a_limit_below_a_header_or_a_block_changes_nothing_and_closing_amid_a_train_loses_no_pin(
+    filled: Fill, singled: Callable[[list[Event]], list[Event]], messages: list[bytes], limits: list[int], turns: int
+) -> None:
+    stream = block(0, 0) + b"".join(messages)
+    whole = singled(read(connection_over(ArenaPool()), filled, stream, [1_500]))
+    arenas = ArenaPool(arena_size=65_536)
+    connection = connection_over(arenas)
+    events: list[Event] = []
+    data, turn = stream, 0
+    while data and (turn < turns or limits[turn % len(limits)] > FULL):
+        limit = limits[turn % len(limits)]
+        views = connection.receive_views(limit)
+        assert 0 < sum(map(len, views)) <= limit
+        taken = filled(views, data)
+        events += singled(connection.receive_data(taken, 0.0))
+        data, turn = data[taken:], turn + 1
+    connection.receive_views(limits[0])
+    connection.close()
+    told = [content(event) if isinstance(event, BlockReceived) else event for event in events]
+    assert told == [content(event) if isinstance(event, BlockReceived) else event for event in whole[: len(told)]]
+    assert data or len(told) == len(whole)
+    for event in events:
+        if isinstance(event, BlockReceived):
+            event.arena.unpin()
+    assert arenas.in_use == 0
+
+
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 7), st.integers(0, 40_000)), min_size=1, max_size=30))
 def test_blocks_that_are_kept_are_not_written_over(filled: Fill, portions: list[tuple[int, int]]) -> None:
     """However the reads fall, what one event shows stays until its pins are returned."""
