@@ -161,6 +161,7 @@ class _Connection:
         self._whole = False
         self._piled = False
         self._keep = False
+        self._method = b""
 
     def begin(self, received: bytes) -> None:
         self._restart_timer()
@@ -196,6 +197,8 @@ class _Connection:
 
     def on_message_complete(self) -> None:
         self._whole = True
+        self._method = self._parser.get_method()
+        self._keep = self._parser.should_keep_alive()
 
     # -- called by the loop
 
@@ -238,7 +241,7 @@ class _Connection:
 
     async def _answer(self) -> None:
         path, _, query = self._target.decode("latin-1").partition("?")
-        method = self._parser.get_method().decode("latin-1")
+        method = self._method.decode("latin-1")
         request = PageRequest(method, path, query, self._fields, self._body, self._stream.remote, self._admin)
         try:
             if method not in ("GET", "HEAD", "POST"):
@@ -250,7 +253,7 @@ class _Connection:
             answer = plain_answer(HTTPStatus.INTERNAL_SERVER_ERROR)
         self._task = None
         if not self._ended:
-            self._write(answer, keep=self._parser.should_keep_alive())
+            self._write(answer, keep=self._keep)
 
     def _write(self, answer: PageAnswer, *, keep: bool) -> None:
         head = (
@@ -258,7 +261,7 @@ class _Connection:
             f"Content-Length: {len(answer.body)}\r\nConnection: {'keep-alive' if keep else 'close'}\r\n"
             + "".join(f"{name}: {value}\r\n" for name, value in answer.headers)
         ).encode("latin-1")
-        body = b"" if self._target and self._parser.get_method() == b"HEAD" else answer.body
+        body = b"" if self._method == b"HEAD" else answer.body
         self._unsent = memoryview(head + _SAFETY + b"\r\n" + body)
         self._keep = keep
         self._stream.on_readable(None)
