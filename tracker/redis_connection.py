@@ -45,6 +45,7 @@ class RedisConnection:
                 retry=Retry(NoBackoff(), 0),
                 decode_responses=False,
             )
+            self._redis.connection_pool.make_connection()  # type: ignore[no-untyped-call]  # which alone looks at all options of the URL
         except (ValueError, TypeError) as error:  # an option it does not know
             raise ConfigError(f"[swarms] redis: {error}") from error
         self.place = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
