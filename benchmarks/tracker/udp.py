@@ -114,7 +114,14 @@ class Bench:
 
     def run_load(self, program: Program, mode: str, *arguments: float, cores: list[int]) -> dict[str, float]:
         """One run; its own report with the server's processor time a request, in microseconds."""
-        command = [self.load, mode, str(program.port), str(program.peers), str(program.swarms), *map(str, arguments)]
+        command: list[str | Path] = [
+            self.load,
+            mode,
+            str(program.port),
+            str(program.peers),
+            str(program.swarms),
+            *map(str, arguments),
+        ]
         before = program.cpu()
         output = subprocess.run(pinned(cores, command), check=True, capture_output=True).stdout
         report: dict[str, float] = json.loads(output)
@@ -200,9 +207,7 @@ class Bench:
         """The load against a responder that does next to nothing."""
         port = free_port()
         command: list[str | Path] = [self.load, "echo", str(port)]
-        program = self.start(
-            "echo", command, port, cores=self.server_cores, peers=self.options.peers
-        )
+        program = self.start("echo", command, port, cores=self.server_cores, peers=self.options.peers)
         return self.run_load(program, "flood", self.options.seconds, IN_FLIGHT, cores=self.load_cores)
 
     def workers(self) -> dict[str, float]:

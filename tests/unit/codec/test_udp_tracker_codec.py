@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from p2p.codec import udp_fast
 from p2p.codec.announce import DEFAULT_INTERVAL, MAX_COUNT, AnnounceEvent, AnnounceReply, AnnounceRequest, ScrapeEntry
 from p2p.codec.udp_tracker import (
     MAX_SCRAPE,
@@ -196,3 +197,38 @@ def test_an_errors_text_is_one_clean_line():
 def test_families_do_not_share_a_reply():
     with pytest.raises(LocalProtocolError):
         encode_response(UdpAnnounceResponse(1, AnnounceReply(interval=1.0, peers=(V4, V6))))
+
+
+@given(
+    st.integers(0, 2**64 - 1),
+    st.integers(0, 2**32 - 1),
+    st.integers(0, 2**64 - 1),
+    st.sampled_from([each for each in AnnounceEvent if each is not AnnounceEvent.PAUSED]),
+    st.integers(-(2**31), 2**31 - 1),
+    st.integers(0, 65_535),
+)
+def test_the_fast_reading_of_an_announce_agrees_with_the_slow_one(
+    connection_id, transaction_id, left, event, want, port
+):
+    announce = AnnounceRequest(
+        info_hash=b"h" * 20,
+        peer_id=b"p" * 20,
+        port=port,
+        uploaded=1,
+        downloaded=2,
+        left=left,
+        event=event,
+        num_want=want,
+    )
+    packet = encode_request(UdpAnnounceRequest(connection_id, transaction_id, announce))
+    assert len(packet) == udp_fast.ANNOUNCE_REQUEST.size
+    first, last, action, transaction, *told, number, told_want, told_port = udp_fast.ANNOUNCE_REQUEST.unpack(packet)
+    assert first + bytes([last]) == connection_id.to_bytes(8, "big")
+    assert (action, transaction) == (udp_fast.ANNOUNCE, transaction_id.to_bytes(4, "big"))
+    assert (told, udp_fast.EVENTS[number], told_want) == ([b"h" * 20, b"p" * 20, left], event, want)
+    assert told_port == port.to_bytes(2, "big")
+    answer = udp_fast.ANNOUNCE_ANSWER.pack(udp_fast.ANNOUNCE, transaction, 1_800, 7, 3) + b"\x0a\x00\x00\x01\x1a\xe1"
+    found = decode_response(answer, Address("192.0.2.1", 1))
+    assert (found.transaction_id, found.reply.interval) == (transaction_id, 1_800.0)
+    assert (found.reply.leechers, found.reply.seeders) == (7, 3)
+    assert found.reply.peers == (Address("10.0.0.1", 6_881),)
