@@ -32,7 +32,7 @@ from p2p.version import VERSION
 _EXAMPLES: Final = """\b
 Examples:
   starling daemon --download-dir ~/Downloads
-  starling daemon --rpc-host 0.0.0.0 --rpc-password-file secret --allow 10.0.0.0/8
+  starling daemon --rpc-host :: --rpc-password-file pass --allow 10.0.0.0/8
 """
 
 

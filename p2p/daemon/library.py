@@ -31,6 +31,7 @@ from p2p.daemon.ports import (
 )
 from p2p.daemon.rpc_errors import Code, RpcError
 from p2p.daemon.session_fields import KEPT
+from p2p.errors import StarlingError
 from p2p.session.encryption import Encryption
 from p2p.session.session import Begin, load
 from p2p.session.settings import TorrentOptions
@@ -236,7 +237,12 @@ class SessionLibrary:
         self._kept[managed.id] = managed
         self._by_hash[managed.hash_string] = managed
         self._files_added += managed.file_count
-        await self.change([managed], addition.change)
+        try:
+            self._change(managed, addition.change)
+        except StarlingError:
+            await self.remove([managed], Content.KEEP)
+            raise
+        self._on_change([managed])
         return Added(managed, duplicate=False)
 
     async def remove(self, torrents: Sequence[Managed], content: Content) -> None:
