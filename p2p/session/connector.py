@@ -132,6 +132,11 @@ class Connector:
         if info_hash == self._upgrade:
             self._rename(address)
 
+    def set_encryption(self, encryption: Encryption) -> None:
+        """How connections begin from now on."""
+        self._attempts = attempts(encryption)
+        self._ways.clear()
+
     def wake(self) -> None:
         """There may be somebody new to connect to, or room."""
         self._wake.set()

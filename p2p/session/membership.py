@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from p2p.metainfo.magnet import Magnet
     from p2p.metainfo.urls import Endpoint
     from p2p.session.dht_announcer import DhtAnnouncer
+    from p2p.session.encryption import Encryption
     from p2p.session.extensions import TorrentExtensions
     from p2p.session.handshaking import Opened
     from p2p.session.local_announcer import LocalAnnouncer
@@ -153,6 +154,11 @@ class Membership:
                 continue
             self._peer_list.add(found, PeerSource.MANUAL, asyncio.get_running_loop().time())
             self.wake()
+
+    def set_encryption(self, encryption: Encryption) -> None:
+        """How connections begin from now on."""
+        if self._connector is not None:
+            self._connector.set_encryption(encryption)
 
     def wake(self) -> None:
         """There may be somebody new to connect to."""

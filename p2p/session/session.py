@@ -29,7 +29,7 @@ from p2p.metainfo.metainfo import Metainfo
 from p2p.net.local_discovery import LocalDiscovery
 from p2p.session.announcer import HostGates
 from p2p.session.dht_service import DhtService
-from p2p.session.encryption import acceptable
+from p2p.session.encryption import Encryption, acceptable
 from p2p.session.environment import Environment, real_environment
 from p2p.session.event_bus import EventBus, EventKind
 from p2p.session.handshaking import open_incoming
@@ -312,6 +312,36 @@ class Session:
         now = asyncio.get_running_loop().time()
         self._open.turns_down.limiter.set_limit(down, now)
         self._open.turns_up.limiter.set_limit(up, now)
+
+    def set_max_connections(self, count: int) -> None:
+        """Change how many peers there may be in all; those above it stay until they end."""
+        self._open.slots.set_limit(count)
+        self._set(replace(self.settings, max_connections=count))
+
+    def set_encryption(self, encryption: Encryption) -> None:
+        """Change how connections begin from now on; those there are stay."""
+        self._set(replace(self.settings, encryption=encryption))
+        for torrent in self.torrents:
+            torrent.set_encryption(encryption)
+
+    async def set_port(self, port: int) -> None:
+        """Let peers reach us at another port, 0 for any; trackers hear of it with the next announce.
+
+        Raises NetworkError when it cannot be listened on; then the old one stays.
+        """
+        before, old, self._listeners = self.settings, self._listeners, []
+        self._set(replace(before, port=port))
+        try:
+            await self._listen()
+        except NetworkError:
+            self._set(before)
+            self._listeners = old
+            raise
+        for listener in old:
+            listener.close()
+
+    def _set(self, settings: Settings) -> None:
+        self.settings = self._open.settings = settings
 
     # -- life
 

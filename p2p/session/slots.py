@@ -18,6 +18,11 @@ class Slots:
         self.connecting = 0
         self._waiting: dict[int, Callable[[], None]] = {}
 
+    def set_limit(self, connections: int) -> None:
+        """Change how many there may be in all; those above it stay until they end."""
+        self._max_connections = connections
+        self.wake_next()
+
     @property
     def may_connect(self) -> bool:
         return self.connecting < self._max_connecting and self.connections + self.connecting < self._max_connections

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from p2p.ids import Address, InfoHash, PeerId
     from p2p.metainfo.urls import Endpoint
+    from p2p.session.encryption import Encryption
     from p2p.session.exchange import Exchange
     from p2p.session.handshaking import Opened
     from p2p.session.membership import Membership
@@ -466,6 +467,11 @@ class Torrent(TorrentFacts):
             self._run.members.set_names(names)
         self.tracking.on_names(asyncio.get_running_loop().time())
         self._on_names(self)
+
+    def set_encryption(self, encryption: Encryption) -> None:
+        """How connections begin from now on; for the session, which holds the setting."""
+        if self._run is not None:
+            self._run.members.set_encryption(encryption)
 
     def accept(self, opened: Opened, theirs: Handshake) -> None:
         """A peer reached the session and asked for this torrent; it is run to its end."""
