@@ -146,7 +146,13 @@ class SessionLibrary:
             )
             if self._seen.get(number) != facts:
                 self._seen[number] = facts
+                self._note_names(each)
                 self._changes.on_change(number, now)
+
+    def _note_names(self, managed: ManagedTorrent) -> None:
+        """A torrent is found under all its info-hashes, of which a link may have told but one."""
+        for name in (managed.hash_string, *(info_hash.hex() for info_hash in managed.torrent.info_hashes)):
+            self._by_hash.setdefault(name, managed)
 
     def _on_change(self, torrents: Iterable[Managed]) -> None:
         now = asyncio.get_running_loop().time()
@@ -162,11 +168,7 @@ class SessionLibrary:
         return self._kept.get(number)
 
     def by_hash(self, hash_string: str) -> Managed | None:
-        found = self._by_hash.get(hash_string)
-        if found is not None:
-            return found
-        cut = hash_string[:40]  # a version 2 hash as it stands in handshakes
-        return next((each for each in self._kept.values() if cut in map(bytes.hex, each.torrent.info_hashes)), None)
+        return self._by_hash.get(hash_string) or self._by_hash.get(hash_string[:40])  # cut as in handshakes (BEP 52)
 
     def recent(self) -> Delta:
         return self._changes.recent(asyncio.get_running_loop().time())
@@ -235,7 +237,7 @@ class SessionLibrary:
         )
         self._next += 1
         self._kept[managed.id] = managed
-        self._by_hash[managed.hash_string] = managed
+        self._note_names(managed)
         self._files_added += managed.file_count
         try:
             self._change(managed, addition.change)
@@ -250,7 +252,8 @@ class SessionLibrary:
             raise _not_yet("removing the content with its torrent")
         for managed in self._own(torrents):
             self._kept.pop(managed.id, None)
-            self._by_hash.pop(managed.hash_string, None)
+            for name in [name for name, each in self._by_hash.items() if each is managed]:
+                del self._by_hash[name]
             self._seen.pop(managed.id, None)
             self._changes.on_removed(managed.id, asyncio.get_running_loop().time())
             await self._session.remove(managed.torrent)
