@@ -1,14 +1,12 @@
 """`starling demo`: a swarm on this machine that anybody can watch, and a comparison of every byte at its end.
 
-The rule: nothing is staged. A tracker runs here; the seed and the leechers are processes of their own that know nothing
-but a torrent file; what arrived is compared by hashes that have nothing to do with the torrent's.
+The rule: nothing is staged. The tracker, the seed and the leechers are processes of their own; peers know nothing but a
+torrent file; what arrived is compared by hashes that have nothing to do with the torrent's.
 """
 
 from __future__ import annotations
 
 import asyncio
-import random
-import secrets
 import shutil
 import sys
 import tempfile
@@ -35,10 +33,6 @@ from p2p.cli.reporters import live_console
 from p2p.cli.stop_signals import INTERRUPTED, TERMINATED, StoppedError, StopSignals
 from p2p.disk.refusals import refusal
 from p2p.errors import StarlingError
-from p2p.ids import Address
-from p2p.net.asyncio_network import AsyncioNetwork
-from tracker.logic import Rules
-from tracker.server import Tracker, TrackerSettings
 
 if TYPE_CHECKING:
     import signal
@@ -71,8 +65,12 @@ leechers pass on what they have. It is there to be watched, so it must not be ov
 STANDSTILL: Final = 60.0
 """Seconds without any progress after which the demo gives up."""
 
-ANNOUNCE_INTERVAL: Final = 10.0
-"""Seconds between announces: leechers that came at the same moment must hear of each other soon."""
+TRACKER_CONFIG: Final = """
+[announce]
+interval = "10s"
+min_interval = "2s"
+"""
+"""Leechers that came at the same moment must hear of each other soon."""
 
 
 def register(app: typer.Typer) -> None:
@@ -141,25 +139,12 @@ async def _folder() -> AsyncIterator[Path]:
         await asyncio.to_thread(shutil.rmtree, folder)
 
 
-@asynccontextmanager
-async def _tracker() -> AsyncIterator[str]:
-    """A tracker of this process; its announce URL."""
-    settings = TrackerSettings(
-        http=(Address(LOOPBACK, 0),), rules=Rules(interval=ANNOUNCE_INTERVAL, min_interval=ANNOUNCE_INTERVAL / 5)
-    )
-    tracker = Tracker(AsyncioNetwork(), rng=random.Random(), secret=secrets.token_bytes(16), settings=settings)
-    await tracker.start()
-    try:
-        yield tracker.announce_urls[0]
-    finally:
-        await tracker.close()
-
-
 async def _run(folder: Path, leechers: int, size: int, limit_up: int, view: _View) -> int:
     loop = asyncio.get_running_loop()
     view.say(f"making {format_size(size)} of files")
     source = await _in_thread(lambda halted: make_content(folder / "seed", size, halted=halted))
-    async with _tracker() as url, DemoSwarm(folder) as swarm:
+    async with DemoSwarm(folder) as swarm:
+        url = await swarm.start_tracker(TRACKER_CONFIG, "--bind", LOOPBACK, "--http-port", "0", "--no-udp")
         options = ("--bind", LOOPBACK, "--no-dht", "--no-lsd", "--limit-up", str(limit_up), "--json")
         seed = await swarm.start("seed", "seed", source, "--tracker", url, *options)
         while not seed.complete:

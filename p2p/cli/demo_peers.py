@@ -1,7 +1,7 @@
-"""The peers of the demo: this very program in processes of their own, watched through what they say with `--json`.
+"""The tracker and the peers of the demo: this very program in processes of their own, watched through what they say.
 
 The rule: no process outlives the demo. Each is told to stop and then made to; and should the demo itself be killed, the
-next line that a peer writes finds no reader, which ends it.
+next line that a peer writes finds no reader, which ends it, and the tracker's input ends.
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ from p2p.errors import StarlingError
 from p2p.session.scope import Scope
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import TracebackType
+
+TRACKER: Final = "tracker"
 
 GRACE: Final = 10.0
 """Seconds between asking a peer to stop and making it: it tells its tracker and syncs what it has first."""
@@ -73,6 +76,7 @@ class DemoSwarm:
         self._changed = asyncio.Event()
         self._watchers: list[asyncio.Task[None]] = []
         self.peers: list[DemoPeer] = []
+        self._tracker: DemoPeer | None = None
         self.failure: str | None = None
 
     async def __aenter__(self) -> DemoSwarm:
@@ -85,13 +89,29 @@ class DemoSwarm:
         try:
             await self.stop()
         finally:
-            for peer in self.peers:
+            for peer in self._all():
                 if peer.process.returncode is None:
                     peer.process.kill()
             await self._scope.__aexit__(kind, error, trace)
 
+    async def start_tracker(self, config: str, *arguments: str) -> str:
+        """Run a tracker, whose configuration is the TOML text; its HTTP announce URL."""
+        file = self._folder / "tracker.toml"
+        await asyncio.to_thread(file.write_text, config)
+        self._tracker = await self._run(
+            TRACKER, "tracker", "serve", "--config", file, "--json", "--stop-with-stdin", *arguments
+        )
+        while "urls" not in self._tracker.figures:
+            await self.changed(GRACE)
+        return str(self._tracker.figures["urls"][0])
+
     async def start(self, name: str, *arguments: str | Path) -> DemoPeer:
-        """Run `starling` with `arguments` in the swarm's folder."""
+        """Run a peer: `starling` with `arguments` in the swarm's folder."""
+        peer = await self._run(name, *arguments)
+        self.peers.append(peer)
+        return peer
+
+    async def _run(self, name: str, *arguments: str | Path) -> DemoPeer:
         package = Path(p2p.__file__).parent.parent
         environment = {
             **os.environ,
@@ -103,7 +123,7 @@ class DemoSwarm:
             "-m",
             "p2p",
             *arguments,
-            stdin=DEVNULL,
+            stdin=PIPE if name == TRACKER else DEVNULL,
             stdout=PIPE,
             stderr=PIPE,
             cwd=self._folder,
@@ -112,7 +132,6 @@ class DemoSwarm:
             start_new_session=True,  # Ctrl-C is for the demo, which stops them in order
         )
         peer = DemoPeer(name, process)
-        self.peers.append(peer)
         self._watchers.append(self._scope.start(self._watch(peer), name=name))
         return peer
 
@@ -128,9 +147,21 @@ class DemoSwarm:
             raise StarlingError(self.failure)
 
     async def stop(self) -> None:
-        """Stop every process that runs, and wait until all have said their last; then `failure` is settled."""
+        """Stop every process that runs, the tracker last, and wait until all have said their last.
+
+        Then `failure` is settled.
+        """
         self._stopping = True
-        running = [peer for peer in self.peers if peer.process.returncode is None]
+        await self._stop(self.peers)
+        await self._stop([] if self._tracker is None else [self._tracker])
+        for watcher in self._watchers:
+            await watcher
+
+    def _all(self) -> list[DemoPeer]:
+        return self.peers if self._tracker is None else [*self.peers, self._tracker]
+
+    async def _stop(self, peers: Sequence[DemoPeer]) -> None:
+        running = [peer for peer in peers if peer.process.returncode is None]
         for peer in running:
             peer.process.terminate()
         for peer in running:
@@ -140,8 +171,6 @@ class DemoSwarm:
             except TimeoutError:
                 self.failure = self.failure or f"{peer.name} did not stop"
                 peer.process.kill()
-        for watcher in self._watchers:
-            await watcher
 
     async def _watch(self, peer: DemoPeer) -> None:
         stdout, stderr = peer.process.stdout, peer.process.stderr

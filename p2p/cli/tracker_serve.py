@@ -7,6 +7,8 @@ stop it in good order, with status 0 and 130.
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
 import random
 import signal
 import sys
@@ -81,6 +83,10 @@ def serve_command(
         LogFormat | None, typer.Option("--log-format", help="How the log is written (default: plain).")
     ] = None,
     log_announces: Annotated[bool, typer.Option("--log-announces", help="Log every announce; slow.")] = False,
+    stop_with_stdin: Annotated[
+        bool,
+        typer.Option("--stop-with-stdin", help="Stop when stdin ends: for programs that must not leave it behind."),
+    ] = False,
     print_config: Annotated[
         bool, typer.Option("--print-config", help="Print the effective settings and exit.")
     ] = False,
@@ -111,7 +117,10 @@ def serve_command(
         return 0
     secret = secrets(32)
     if loaded.listen.workers == 1 or loaded.private.database:
-        return event_loop.run_with_own_log(_serve(source, loaded, AsyncioNetwork(), secret, None))
+        watched = sys.stdin.fileno() if stop_with_stdin else None
+        return event_loop.run_with_own_log(_serve(source, loaded, AsyncioNetwork(), secret, None, watched))
+    if stop_with_stdin:
+        raise typer.BadParameter("--stop-with-stdin and several --workers exclude one another")
 
     def serve(network: AsyncioNetwork, place: WorkerPlace) -> int:
         return event_loop.run_with_own_log(_serve(source, loaded, network, secret, place))
@@ -120,11 +129,18 @@ def serve_command(
 
 
 async def _serve(
-    source: ConfigSource, config: TrackerConfig, network: AsyncioNetwork, secret: bytes, place: WorkerPlace | None
+    source: ConfigSource,
+    config: TrackerConfig,
+    network: AsyncioNetwork,
+    secret: bytes,
+    place: WorkerPlace | None,
+    watched: int | None = None,
 ) -> int:
     stopped = asyncio.Event()
     with StopSignals() as signals, logging_to(sys.stdout, config.log) as log:
         signals.on_stop(stopped.set)
+        if place is None and config.listen.workers > 1:
+            tell("a private tracker has one process, which keeps the accounts", level=logging.WARNING)
         outside = Outside(
             network=network,
             rng=random.Random(secrets(32)),
@@ -136,7 +152,7 @@ async def _serve(
         service = TrackerService(source, config, outside, log)
         await service.start()
         try:
-            with _hangups(stopped.set if source.file is None else service.reload):
+            with _hangups(stopped.set if source.file is None else service.reload), _end_of(watched, stopped.set):
                 if place is None or (place.number == 0 and place.is_first_start):
                     tell("listening", urls=service.announce_urls, admin=service.admin_urls)
                 await stopped.wait()
@@ -158,3 +174,23 @@ def _hangups(callback: Callable[[], None]) -> Iterator[None]:
         yield
     finally:
         loop.remove_signal_handler(signal.SIGHUP)
+
+
+@contextmanager
+def _end_of(descriptor: int | None, callback: Callable[[], None]) -> Iterator[None]:
+    """While inside, calls back when there is nothing more to read there; what can be read is thrown away."""
+    if descriptor is None:
+        yield
+        return
+    loop = asyncio.get_running_loop()
+
+    def on_readable() -> None:
+        if not os.read(descriptor, 4_096):
+            loop.remove_reader(descriptor)
+            callback()
+
+    loop.add_reader(descriptor, on_readable)
+    try:
+        yield
+    finally:
+        loop.remove_reader(descriptor)

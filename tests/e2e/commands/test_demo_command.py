@@ -64,7 +64,7 @@ async def test_the_demo_tells_programs(commands, scratch):
 async def test_a_signal_leaves_nothing_behind(commands, scratch, number, status):
     demo = await commands.start("demo", TMPDIR=str(scratch))
     await demo.line("leecher 1")
-    assert len(processes_of(scratch)) == 5
+    assert len(processes_of(scratch)) == 6
     ended = await demo.stop(number)
     assert ended.status == status
     assert ended.stderr == ""
