@@ -151,7 +151,7 @@ class SessionLibrary:
 
     def _note_names(self, managed: ManagedTorrent) -> None:
         """A torrent is found under all its info-hashes, of which a link may have told but one."""
-        for name in (managed.hash_string, *(info_hash.hex() for info_hash in managed.torrent.info_hashes)):
+        for name in _names(managed):
             self._by_hash.setdefault(name, managed)
 
     def _on_change(self, torrents: Iterable[Managed]) -> None:
@@ -252,8 +252,9 @@ class SessionLibrary:
             raise _not_yet("removing the content with its torrent")
         for managed in self._own(torrents):
             self._kept.pop(managed.id, None)
-            for name in [name for name, each in self._by_hash.items() if each is managed]:
-                del self._by_hash[name]
+            for name in _names(managed):
+                if self._by_hash.get(name) is managed:
+                    del self._by_hash[name]
             self._seen.pop(managed.id, None)
             self._changes.on_removed(managed.id, asyncio.get_running_loop().time())
             await self._session.remove(managed.torrent)
@@ -378,6 +379,10 @@ def _require_supported(change: TorrentChange) -> None:
         value = getattr(change, name)
         if value is not UNCHANGED and value != neutral:
             raise _not_yet(f"setting {name}")
+
+
+def _names(managed: ManagedTorrent) -> tuple[str, ...]:
+    return (managed.hash_string, *(info_hash.hex() for info_hash in managed.torrent.info_hashes))
 
 
 def _not_yet(what: str) -> RpcError:
