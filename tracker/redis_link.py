@@ -20,7 +20,7 @@ from tracker.redis_batch import SCRIPT, pack_batch
 from tracker.redis_clock import RedisClock
 from tracker.redis_comparison import Comparison
 from tracker.redis_connection import RedisConnection, RedisOutageError
-from tracker.redis_format import MAX_CHANGES, Keys, Total, read_entry
+from tracker.redis_format import MAX_CHANGES, Entry, Keys, Total, read_entry
 
 if TYPE_CHECKING:
     import random
@@ -249,15 +249,10 @@ class RedisLink:
         except ValueError:
             self._counts.refused += 1
             return
-        if entry.writer == self._writer:
-            return
         self._counts.refused += entry.refused
-        known = self._numbers.pop(entry.writer, entry.number - 1)
-        self._numbers[entry.writer] = entry.number
-        if len(self._numbers) > MAX_WRITERS:
-            self._numbers.popitem(last=False)
-        if entry.number != known + 1:
-            self._must_compare = True
+        if entry.writer != self._writer:
+            self._counts.received += len(entry.changes)
+            self._count(entry)
         now = asyncio.get_running_loop().time()
         over = now - self._lifetime()
         for info_hash, peer, detail, there in entry.changes:
@@ -266,7 +261,15 @@ class RedisLink:
                 self._store.on_change(info_hash, peer, detail, seen)
         for info_hash, family, completed in entry.totals:
             self._store.on_total(info_hash, family, completed)
-        self._counts.received += len(entry.changes)
+
+    def _count(self, entry: Entry) -> None:
+        """Notice that an entry of another process was missed."""
+        known = self._numbers.pop(entry.writer, entry.number - 1)
+        self._numbers[entry.writer] = entry.number
+        if len(self._numbers) > MAX_WRITERS:
+            self._numbers.popitem(last=False)
+        if entry.number != known + 1:
+            self._must_compare = True
 
     # -- keeping alike
 

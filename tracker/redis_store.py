@@ -168,7 +168,10 @@ class RedisStore:
     # -- what others tell
 
     def on_change(self, info_hash: bytes, peer: bytes, detail: bytes | None, seen: float) -> None:
-        """Another process says so. `detail` is as in a `SwarmRecord`, None for a peer that left at `seen`."""
+        """The stream says so. `detail` is as in a `SwarmRecord`, None for a peer that left at `seen`.
+
+        What this process has said itself comes back by it too, between the words of others: so all hear one order.
+        """
         found = self._find(info_hash, peer)
         if detail is None:
             if found is None:
@@ -177,6 +180,8 @@ class RedisStore:
                 self._note(info_hash, peer, None)
             else:
                 self._memory.remove(info_hash, peer)
+            return
+        if found is not None and found[0] == detail and abs(found[1] - seen) <= SAME:
             return
         if self._knows_better(info_hash, peer, found, seen):
             return

@@ -14,6 +14,7 @@ from p2p.codec.announce import ScrapeEntry
 from p2p.errors import TrackerError
 from p2p.ids import Address
 from tracker.memory_store import MemoryStore
+from tracker.redis_store import RedisStore
 from tracker.store import OWED, Family, Role, SwarmRecord, Totals
 
 HASHES = [bytes([n]) * 20 for n in range(3)]
@@ -23,7 +24,11 @@ IPV4, IPV6 = Family.IPV4, Family.IPV6
 DOWNLOADER, PARTIAL_SEED, SEEDER = Role
 
 
-@pytest.fixture(params=[MemoryStore], ids=["memory"])
+def shared_by_redis(**bounds):
+    return RedisStore(MemoryStore(**bounds), clock=lambda: 0.0, rng=random.Random(1))
+
+
+@pytest.fixture(params=[MemoryStore, shared_by_redis], ids=["memory", "redis"])
 def make_store(request):
     return request.param
 

@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from p2p.codec.announce import ScrapeEntry
 from tracker.memory_store import MemoryStore
+from tracker.redis_store import RedisStore
 from tracker.store import Family, Role, Totals
 
 HASHES = [bytes([n]) * 20 for n in range(3)]
@@ -129,3 +130,12 @@ class StoreMachine(RuleBasedStateMachine):
 
 TestMemoryStoreHistory = StoreMachine.TestCase
 TestMemoryStoreHistory.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+
+
+class RedisStoreMachine(StoreMachine):
+    def make(self):
+        return RedisStore(super().make(), clock=lambda: self.now, rng=random.Random(2), max_unsent=20)
+
+
+TestRedisStoreHistory = RedisStoreMachine.TestCase
+TestRedisStoreHistory.settings = settings(max_examples=30, stateful_step_count=40, deadline=None)
