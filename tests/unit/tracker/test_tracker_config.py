@@ -105,6 +105,10 @@ def test_values_are_typed():
         (f'[swarms]\nsnapshot = "{"x" * 5000}"', "it must be a path, or nothing"),
         ("x =", "t.toml: Invalid value"),
         ("[listen]\n[listen]", "t.toml: Cannot declare"),
+        (
+            '[swarms]\nredis_prefix = "a*"',
+            '[swarms] redis_prefix = "a*": it must be 1 to 64 letters, digits and signs of _ . : { } -",
+        ),
     ],
 )
 def test_what_is_wrong_is_named_with_what_is_allowed(text, reason):
