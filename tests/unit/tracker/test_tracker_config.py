@@ -107,7 +107,7 @@ def test_values_are_typed():
         ("[listen]\n[listen]", "t.toml: Cannot declare"),
         (
             '[swarms]\nredis_prefix = "a*"',
-            '[swarms] redis_prefix = "a*": it must be 1 to 64 letters, digits and signs of _ . : { } -",
+            '[swarms] redis_prefix = "a*": it must be 1 to 64 letters, digits and signs of _ . : { } -',
         ),
     ],
 )
