@@ -128,7 +128,7 @@ class Store(Protocol):
         """Go on looking for peers last seen before `before` and forget them; whether the end of the store is reached.
 
         `limit` bounds the work of this call: about so many peers are looked at, and one that is forgotten counts as
-        FORGETTING. From one True to the next every peer is looked at, but for a few that newcomers have moved meanwhile,
+        FORGETTING. From one True to the next every peer is looked at, but for a few that newcomers moved meanwhile,
         whose turn comes in the next round.
         """
 
@@ -144,5 +144,5 @@ class Store(Protocol):
         """
 
 
-FORGETTING: Final = 32
+FORGETTING: Final = 64
 """Peers that could have been looked at in the time it takes to forget one."""

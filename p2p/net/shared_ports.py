@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from p2p.ids import Address
-    from p2p.net.network import Answerer, Datagrams, Listener, Stream
+    from p2p.net.network import Answerer, Datagrams, FirstAnswerer, Listener, Stream
 
 _ATTACH_REUSEPORT_CBPF: Final = 51
 """SO_ATTACH_REUSEPORT_CBPF of Linux, which Python has no name for."""
@@ -121,6 +121,13 @@ class _SharedNetwork(AsyncioNetwork):
         if local not in self._tcp:
             return await super().listen(local, on_stream)
         return self.adopt_listener(self._tcp[local].dup(), on_stream)
+
+    async def listen_answering(
+        self, local: Address, answer: FirstAnswerer, on_stream: Callable[[Stream, bytes], None]
+    ) -> Listener:
+        if local not in self._tcp:
+            return await super().listen_answering(local, answer, on_stream)
+        return self.adopt_answering_listener(self._tcp[local].dup(), answer, on_stream)
 
     async def open_answering(self, local: Address, answer: Answerer) -> Datagrams:
         if local not in self._udp:

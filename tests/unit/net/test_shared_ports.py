@@ -84,6 +84,21 @@ async def test_connections_are_shared_out_and_those_of_a_closed_process_wait(por
         each.close()
 
 
+async def test_a_listener_that_answers_at_once_is_shared_too(ports, place):
+    ports.bind(tcp=[place], udp=[])
+    network = ports.network(1)
+    first = await network.listen_answering(
+        place, lambda received, remote: received[::-1], lambda stream, _: stream.abort()
+    )
+    assert first.local.port
+    again = await ports.network(2).listen_answering(
+        place, lambda received, remote: None, lambda stream, _: stream.abort()
+    )
+    assert again.local == first.local
+    first.close()
+    again.close()
+
+
 async def test_other_addresses_are_those_of_any_network(ports, place):
     ports.bind(tcp=[place], udp=[])
     listener = await ports.network(0).listen(Address("127.0.0.2", 0), lambda stream: stream.abort())

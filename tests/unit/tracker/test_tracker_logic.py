@@ -166,10 +166,10 @@ def test_a_peer_that_keeps_its_interval_never_expires(interval, seed):
     desk = Desk(Rules(interval=interval), seed)
     for _ in range(5):
         desk.now += desk.announce().interval
-        assert desk.store.expire(desk.now - desk.rules.peer_lifetime, 100)
+        assert desk.store.expire(desk.now - desk.rules.peer_lifetime, 1_000)
         assert desk.store.totals().peers == 1
     desk.now += desk.rules.peer_lifetime + 1
-    assert desk.store.expire(desk.now - desk.rules.peer_lifetime, 100)
+    assert desk.store.expire(desk.now - desk.rules.peer_lifetime, 1_000)
     assert desk.store.totals().peers == 0
 
 
