@@ -88,7 +88,7 @@ class ListenConfig:
     )
     workers: int = key(1, Whole(1, 64, "processes"), "Processes that serve the same ports and swarms.")
     trusted_proxies: tuple[IpNetwork, ...] = key(
-        (), Networks(), "Proxies whose X-Forwarded-For tells a client's address; nobody else's is believed."
+        (), Networks(), "Proxies whose X-Forwarded-For or Forwarded tells who asks; nobody else is believed."
     )
 
 
@@ -123,7 +123,10 @@ class LimitsConfig:
 
     torrents: int = key(100_000, Whole(1, 100_000_000, "swarms"), "Swarms at most; newcomers are refused beyond.")
     peers: int = key(2_000_000, Whole(1, 1_000_000_000, "peers"), "Peers at most, of all swarms together.")
-    connections: int = key(4_096, Whole(1, 1_000_000, "connections"), "HTTP connections at once.")
+    connections: int = key(4_096, Whole(1, 1_000_000, "connections"), "HTTP connections that stay, at once.")
+    connections_per_address: int = key(
+        256, Whole(1, 1_000_000, "connections"), "Of them from one IPv4 address or IPv6 /64; proxies are exempt."
+    )
     exchange_time: float = key(
         15.0, Duration(0.1, 600), "For a request to arrive, an answer to leave, a connection to be quiet."
     )

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from p2p.net.network import Network, Stream
+    from tracker.config_values import IpNetwork
     from tracker.figures import Traffic
     from tracker.gate import Gate
     from tracker.logic import TrackerLogic
@@ -53,7 +54,11 @@ class TrackerSettings:
     max_peers: int = 2_000_000
     """Of all torrents together; a peer takes some 140 bytes."""
     max_connections: int = 4_096
-    """HTTP connections at once; each takes a file descriptor and some 10 KB while it sends."""
+    """HTTP connections that stay, at once; each takes a file descriptor and some 10 KB while it sends."""
+    max_per_address: int = 256
+    """Of them from one IPv4 address or IPv6 network of 64 bits, unless it is one of `proxies`."""
+    proxies: tuple[IpNetwork, ...] = ()
+    """Whose word on who asks is taken (tracker.proxies)."""
     exchange_time: float = 15.0
     """Seconds for an HTTP request to arrive, an answer to leave, a connection to be quiet."""
 
@@ -98,6 +103,8 @@ class Tracker:
             told,
             exchange_time=settings.exchange_time,
             max_connections=settings.max_connections,
+            max_per_address=settings.max_per_address,
+            proxies=settings.proxies,
             on_page=on_page,
             gated=gated,
         )

@@ -296,5 +296,7 @@ def _settings(config: TrackerConfig, hosts: Sequence[str]) -> TrackerSettings:
         max_torrents=limits.torrents,
         max_peers=limits.peers,
         max_connections=limits.connections,
+        max_per_address=limits.connections_per_address,
+        proxies=listen.trusted_proxies,
         exchange_time=limits.exchange_time,
     )

@@ -1,0 +1,172 @@
+"""What the tracker says over HTTP to an announce or a scrape (BEP 3, 7, 23, 24, 31, 48): statuses and bodies.
+
+The rules: a refusal is a bencoded `failure reason` under status 200, which is what clients show. The address of a peer
+is the one its connection comes from, or the one a proxy of ours names; `ip`, `ipv4` and `ipv6` in a query are ignored,
+because anybody could have a stranger entered with them. The usual announce at an open tracker is read, answered and
+written by plain values, because at ten thousand a second every object counts.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from p2p.codec import compact, http_tracker
+from p2p.codec.announce import AnnounceReply
+from p2p.codec.http_fast import COMPACT_ANSWER, COMPACT_ANSWER6
+from p2p.errors import TrackerError
+from p2p.ids import Address, PeerId
+from tracker.gated_logic import passkey_of
+from tracker.logic import HTTP_LISTS
+from tracker.store import Family
+
+if TYPE_CHECKING:
+    import re
+
+    from p2p.codec.announce import AnnounceRequest
+    from p2p.codec.http_fast import UsualAnnounce
+    from p2p.net.network import Source
+    from tracker.gated_logic import GatedLogic
+    from tracker.logic import TrackerLogic
+    from tracker.proxies import Proxies
+    from tracker.store import Answer
+
+OK: Final = b"200 OK"
+BAD_REQUEST: Final = b"400 Bad Request"
+NOT_FOUND: Final = b"404 Not Found"
+WRONG_METHOD: Final = b"405 Method Not Allowed"
+TOO_LARGE: Final = b"431 Request Header Fields Too Large"
+
+HEAD: Final = b"HTTP/1.1 %b\r\nContent-Type: text/plain\r\nContent-Length: %d\r\nConnection: %b\r\n\r\n"
+KEEP: Final = b"keep-alive"
+CLOSE: Final = b"close"
+
+# The two heads of an answer to an announce, for the length of the body and the body.
+KEEPING: Final = HEAD.replace(b"%b", b"200 OK", 1).replace(b"%b", KEEP) + b"%b"
+CLOSING: Final = HEAD.replace(b"%b", b"200 OK", 1).replace(b"%b", CLOSE) + b"%b"
+_NOWHERE: Final = b"not found\n"
+
+
+class Request(NamedTuple):
+    """A request as a parser tells of it. A field that came several times is one list, as HTTP has it."""
+
+    method: bytes
+    target: bytes
+    keep_alive: bool
+    user_agent: str | None = None
+    forwarded_for: str | None = None
+    forwarded: str | None = None
+
+
+class HttpAnswers:
+    """Answers over a `logic`, or over `gated` in its place; counts what it answers."""
+
+    __slots__ = ("_gated", "_logic", "_proxies", "announces", "refusals", "scrapes")
+
+    def __init__(self, logic: TrackerLogic, gated: GatedLogic | None, proxies: Proxies) -> None:
+        self._logic = logic
+        self._gated = gated
+        self._proxies = proxies
+        self.announces = self.scrapes = self.refusals = 0
+
+    def reply_announce(self, announce: UsualAnnounce, source: Source, head: bytes) -> bytes:
+        """All that goes back for the usual announce at an open tracker; `head` is KEEPING or CLOSING."""
+        self.announces += 1
+        info_hash, peer_id, port, left, event, want, _ = announce
+        host = source[1]
+        try:
+            interval, answer = self._logic.announce(info_hash, host + port, peer_id, left, event, want, HTTP_LISTS)
+        except TrackerError as error:
+            body = self._refusal(error)
+            return head % (len(body), body)
+        seeders, leechers, completed, peers, _ = answer
+        form = COMPACT_ANSWER if len(host) == 4 else COMPACT_ANSWER6
+        least = self._logic.min_interval
+        body = form % (seeders, completed, host, leechers, interval, least, len(peers), peers)
+        return head % (len(body), body)
+
+    def reply(self, request: re.Match[bytes], source: Source, *, keep_alive: bool) -> bytes | None:
+        """All that goes back for a `usual_request`; None for one that asks for something else."""
+        agent = request[6]
+        target = b"%b?%b" % request.group(1, 2)
+        asked = Request(b"GET", target, keep_alive, None if agent is None else agent.decode("latin-1"))
+        port, packed = source
+        host = socket.inet_ntop(socket.AF_INET if len(packed) == 4 else socket.AF_INET6, packed)
+        status, body = self.answer(asked, Address(host, port))
+        if status is NOT_FOUND:
+            return None
+        return HEAD % (status, len(body), KEEP if keep_alive else CLOSE) + body
+
+    def answer(self, request: Request, source: Address) -> tuple[bytes, bytes]:
+        """Status and body. What is no announce and no scrape is not found."""
+        if request.method != b"GET":
+            return WRONG_METHOD, b""
+        path, _, query = request.target.partition(b"?")
+        kind = _kind_of(path) if self._gated is not None else path
+        if kind == b"/announce":
+            self.announces += 1
+        elif kind == b"/scrape":
+            self.scrapes += 1
+        else:
+            return NOT_FOUND, _NOWHERE
+        try:
+            host = self._proxies.asker(source.host, request.forwarded_for, request.forwarded)
+            asker = source if host == source.host else Address(host, source.port)
+            if kind == b"/announce":
+                return OK, self._announce(http_tracker.parse_announce(query), path, asker, request.user_agent)
+            return OK, self._scrape(query, path, asker)
+        except TrackerError as error:
+            return OK, self._refusal(error)
+
+    def _announce(self, request: AnnounceRequest, path: bytes, asker: Address, user_agent: str | None) -> bytes:
+        if self._gated is not None:
+            interval, answer, warning = self._gated.announce(request, passkey_of(path), asker, user_agent, HTTP_LISTS)
+            return self._encode(request, asker, interval, answer, warning)
+        peer = compact.pack(Address(asker.host, request.port))
+        interval, answer = self._logic.announce(
+            request.info_hash, peer, request.peer_id, request.left, request.event, request.num_want, HTTP_LISTS
+        )
+        return self._encode(request, asker, interval, answer, None)
+
+    def _scrape(self, query: bytes, path: bytes, asker: Address) -> bytes:
+        hashes = http_tracker.parse_scrape(query)
+        family = Family.IPV6 if asker.is_ipv6 else Family.IPV4
+        if self._gated is None:
+            return http_tracker.encode_scrape(self._logic.scrape(hashes, family))
+        return http_tracker.encode_scrape(self._gated.scrape(hashes, passkey_of(path), asker, family))
+
+    def _refusal(self, error: TrackerError) -> bytes:
+        self.refusals += 1
+        return http_tracker.encode_failure(str(error), retry_in=error.retry_in)
+
+    def _encode(
+        self, request: AnnounceRequest, asker: Address, interval: int, answer: Answer, warning: str | None
+    ) -> bytes:
+        peers = compact.decode_peers6(answer.peers) if asker.is_ipv6 else compact.decode_peers(answer.peers)
+        ids: list[bytes] = []
+        if not (request.compact or request.no_peer_id):
+            family = Family.IPV6 if asker.is_ipv6 else Family.IPV4
+            ids = self._logic.peer_ids(request.info_hash, answer.peers, family)
+        reply = AnnounceReply(
+            interval=interval,
+            min_interval=self._logic.min_interval,
+            seeders=answer.seeders,
+            leechers=answer.leechers,
+            completed=answer.completed,
+            peers=tuple(peers),
+            peer_ids=tuple([PeerId(each) for each in ids]),
+            warning=warning,
+            external_ip=asker.host,
+        )
+        if request.compact:
+            return http_tracker.encode_announce_compact(reply)
+        return http_tracker.encode_announce_dicts(reply)
+
+
+def _kind_of(path: bytes) -> bytes:
+    """`/announce` or `/scrape` for the paths of members, whose passkey stands before or after it; else the path."""
+    parts = path.split(b"/")
+    for word in (b"announce", b"scrape"):
+        if word in parts[1:3] and len(parts) <= 3:
+            return b"/" + word
+    return path
