@@ -217,7 +217,7 @@ class Bench:
             program = self.starling(f"{count} workers", "--workers", str(count), cores=self.all_cores)
             self.run_load(program, "fill", cores=self.all_cores)
             rates = [
-                self.run_load(program, "flood", self.options.seconds, IN_FLIGHT, cores=self.all_cores)["rate"]
+                self.run_load(program, "share", self.options.seconds, IN_FLIGHT, cores=self.all_cores)["rate"]
                 for _ in range(self.options.rounds)
             ]
             found[str(count)] = statistics.median(rates)

@@ -4,6 +4,8 @@
  *   udp_load echo PORT                                   answer connects and announces with fixed bytes, for ever
  *   udp_load fill  PORT PEERS SWARMS                     announce each peer once
  *   udp_load flood PORT PEERS SWARMS SECONDS IN_FLIGHT   announce random peers, as many as are answered
+ *   udp_load share PORT PEERS SWARMS SECONDS IN_FLIGHT   the same, resting when there is nothing to do, for a core that has
+ *                                                        other work
  *   udp_load pace  PORT PEERS SWARMS SECONDS RATE        announce random peers at a fixed rate
  *
  * Peer N comes from 127.0.0.(2 + N % SOURCES) with a port of its own and belongs to swarm N % SWARMS; every fourth of a
@@ -138,7 +140,7 @@ static double at(double share) { return timed ? 1e3 * times[(uint64_t)(share * (
 int main(int argc, char **argv) {
     const char *mode = argc > 2 ? argv[1] : "";
     if (!strcmp(mode, "echo")) echo(atoi(argv[2]));
-    int fill = !strcmp(mode, "fill"), pace = !strcmp(mode, "pace");
+    int fill = !strcmp(mode, "fill"), pace = !strcmp(mode, "pace"), share = !strcmp(mode, "share");
     if (argc < (fill ? 5 : 7)) { fprintf(stderr, "see the head of udp_load.c\n"); return 2; }
     peers = strtoull(argv[3], 0, 10) / SOURCES * SOURCES, swarms = strtoull(argv[4], 0, 10);
     double seconds = fill ? 1e9 : atof(argv[5]), start, end;
@@ -188,7 +190,7 @@ int main(int argc, char **argv) {
             }
             if (!flying && (fill ? idle && walked[0] >= peers / SOURCES : t >= start + seconds)) break;
             if (idle && t > start + seconds + 2) break;
-            if (idle) {  /* servers may be on this core too */
+            if (idle && share) {
                 struct pollfd waiting[SOURCES];
                 for (int s = 0; s < SOURCES; s++) waiting[s] = (struct pollfd){sockets[s], POLLIN, 0};
                 poll(waiting, SOURCES, 10);
