@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 POLL = 0.02
 
+DEADLINE = 60.0
+"""Seconds for everything a test waits for."""
+
 
 class RedisServer:
     """A server that can be killed and started anew, empty."""

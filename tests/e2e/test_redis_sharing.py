@@ -7,8 +7,7 @@ import logging
 import random
 
 import pytest
-from conftest import DEADLINE
-from redis_server import RedisServer, skip_without_redis
+from redis_server import DEADLINE, RedisServer, skip_without_redis
 
 from tracker import redis_link
 from tracker.memory_store import MemoryStore

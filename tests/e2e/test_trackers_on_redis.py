@@ -8,9 +8,8 @@ import json
 import signal
 
 import pytest
-from conftest import DEADLINE
 from programs import STARLING
-from redis_server import RedisServer, skip_without_redis
+from redis_server import DEADLINE, RedisServer, skip_without_redis
 
 from p2p.codec import bencode
 

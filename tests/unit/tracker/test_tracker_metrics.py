@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tracker.config import LogConfig, LogFormat, LogLevel
 from tracker.event_log import logging_to, tell
-from tracker.figures import Figures, RateWindow, Traffic, add_traffic, stats_json
+from tracker.figures import Figures, RateWindow, RedisFigures, Traffic, add_traffic, stats_json
 from tracker.metrics import PREFIX, metrics_text
 from tracker.private.gate import GateTotals
 from tracker.store import Totals
@@ -30,6 +30,10 @@ OPEN = Figures(
     traffic=Traffic(http_announces=5, udp_announces=7, udp_connects=2, http_refusals=1),
     announce_rate=1.5,
     scrape_rate=0.0,
+)
+SHARED = replace(
+    OPEN,
+    redis=RedisFigures(up=True, lag=0.02, unsent=1, batches=2, sent=3, received=4, refused=0, outages=1, comparisons=1),
 )
 PRIVATE = replace(OPEN, saved=1_050.0, accounts=GateTotals(2, 1, 1, 1, 3, 4, 0, 9, 0, "disk full"))
 
@@ -56,7 +60,8 @@ def test_prometheus_reads_what_is_told():
 def test_the_document_lists_every_metric_with_its_labels():
     told = {
         sample.name.removeprefix(f"{PREFIX}_"): set(sample.labels)
-        for family in text_string_to_metric_families(metrics_text(PRIVATE).decode())
+        for figures in (PRIVATE, SHARED)
+        for family in text_string_to_metric_families(metrics_text(figures).decode())
         for sample in family.samples
     }
     table = DOCUMENT.read_text(encoding="utf-8").partition("## Metrics")[2].partition("\n## ")[0]
