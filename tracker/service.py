@@ -24,7 +24,7 @@ from tracker.private.gate import PrivateGate
 from tracker.redis_store import RedisStore
 from tracker.saver import SwarmSaver
 from tracker.server import PrivateSide, Tracker, TrackerSettings, naming
-from tracker.shared_store import SharedStore
+from tracker.shared_store import Knowledge, SharedStore
 from tracker.siblings import Siblings
 from tracker.site import Site
 
@@ -249,6 +249,7 @@ class TrackerService:
             max_peers=settings.max_peers,
             clock=asyncio.get_running_loop().time,
             rng=self._outside.rng,
+            knowledge=Knowledge.ALL if place.number == 0 and place.is_first_start else Knowledge.NOTHING,
         )
         self._siblings = Siblings(place, store)
         return store

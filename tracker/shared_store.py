@@ -9,7 +9,9 @@ Each torrent has one process as its owner, by the first byte of its info-hash, a
   what lets processes add up: of the announces of a tracker most are renewals.
 - Only the owner lets a peer expire, as only the owner knows when it was last seen.
 - The owner goes round its swarms and tells how many peers they have; who has counted otherwise twice asks for that
-  swarm anew. So a message that was lost, or two that crossed, are made good.
+  swarm anew. The others tell the owner which of its swarms they have, and drop those that it has not. So a message
+  that was lost, or two that crossed, are made good.
+- Who takes another's place asks the others in turn for everything, and judges nobody's count before it has been told.
 
 No loop, no socket: `messages` says what to send, `receive` takes what has come. Messages go between processes of one
 program and one user, so they are believed, but one that cannot be read is dropped.
@@ -18,9 +20,10 @@ program and one user, so they are believed, but one that cannot be read is dropp
 from __future__ import annotations
 
 import marshal
+import math
 from array import array
 from collections import deque
-from enum import IntEnum
+from enum import Enum, IntEnum
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from tracker.figures import Traffic
@@ -40,6 +43,12 @@ ENTRIES: Final = 500
 
 COUNTED: Final = 4
 """Swarms whose peers the owner tells of with each round of messages: some 200 a second."""
+
+ROUND_TIME: Final = 1.0
+"""Seconds between two counts of a swarm at least: long enough for what was on its way to have arrived."""
+
+ASK_PERIOD: Final = 1.0
+"""Seconds after which a process that knows nothing asks the next one, if the one before says nothing."""
 
 PORTIONS: Final = 8
 """Of the swarms that a process is told, which has taken another's place, with each round: a millisecond of work."""
@@ -61,7 +70,17 @@ class Kind(IntEnum):
     COUNTS = 4
     WANTED = 5
     DROP = 6
-    TRAFFIC = 7
+    HELD = 7
+    ALL_TOLD = 8
+    TRAFFIC = 9
+
+
+class Knowledge(Enum):
+    """What a process knows of the swarms when it starts."""
+
+    ALL = "all"
+    """No other has more: it is the first of a tracker that starts."""
+    NOTHING = "nothing"
 
 
 class Message(NamedTuple):
@@ -82,7 +101,11 @@ class SharedStore:
         max_peers: int,
         clock: Callable[[], float],
         rng: random.Random,
+        knowledge: Knowledge,
     ) -> None:
+        self._is_informed = knowledge is Knowledge.ALL or count == 1
+        self._asked = 0
+        self._ask_at = -math.inf
         self._number = number
         self._count = count
         self._clock = clock
@@ -92,10 +115,12 @@ class SharedStore:
         )
         self._changed: dict[tuple[bytes, bytes], None] = {}
         self._renewed: dict[tuple[bytes, bytes], tuple[bytes, int]] = {}
-        self._to_send: list[Message] = [self._message(OTHERS, Kind.HELLO, None)]
+        self._to_send: list[Message] = []
         self._traffic: dict[int, Traffic] = {}
-        self._telling: deque[tuple[int, Iterator[list[_Part]]]] = deque()
+        self._telling: deque[tuple[int, Kind | None, Iterator[list[_Part]]]] = deque()
+        """Whom swarms are told, what is said at the end, and what there is to tell."""
         self._counted = 0
+        self._next_round = 0.0
         self._suspects: set[tuple[bytes, Family]] = set()
 
     # -- what a store does
@@ -158,17 +183,12 @@ class SharedStore:
 
     def messages(self) -> list[Message]:
         """What is to be sent now, in order. To be asked every some milliseconds."""
-        for begin in range(0, len(self._changed), ENTRIES):
-            told = []
-            for info_hash, peer in list(self._changed)[begin : begin + ENTRIES]:
-                completed = self._store.counts(info_hash, Family(len(peer))).completed
-                found = self._store.find(info_hash, peer)
-                told.append((info_hash, peer, found and found[0], completed))
-            self._to_send.append(self._message(OTHERS, Kind.CHANGES, told))
-        self._changed = {}
+        self._tell_changes()
         if self._renewed:
             self._tell_renewals()
-        if self._store.totals().torrents:
+        if not self._is_informed:
+            self._ask()
+        elif self._store.totals().torrents:
             self._tell_counts()
         self._tell_swarms()
         sending, self._to_send = self._to_send, []
@@ -180,6 +200,8 @@ class SharedStore:
             sender, kind, told = marshal.loads(content)  # noqa: S302 - of our own processes
         except (ValueError, EOFError, TypeError):
             return
+        # What has changed here is written down first: what comes now may be older, and must not pass for it.
+        self._tell_changes()
         match kind:
             case Kind.CHANGES:
                 now = self._clock()
@@ -191,16 +213,24 @@ class SharedStore:
                 for info_hash, peer, peer_id, role in told:
                     self._store.announce(info_hash, peer, peer_id, role, 0, now, self._rng)
             case Kind.HELLO:
-                self._on_hello(sender)
+                if self._is_informed:
+                    self._telling.append((sender, Kind.ALL_TOLD, _portions(self._store.records())))
+            case Kind.ALL_TOLD:
+                self._is_informed = True
             case Kind.SWARMS:
+                self._ask_at = self._clock() + ASK_PERIOD
                 for part in told:
                     self._on_swarm(*part)
             case Kind.COUNTS:
                 self._on_counts(sender, told)
+            case Kind.HELD if self._is_informed:
+                unknown = [(each, size) for each, size in told if not any(self._store.counts(each, Family(size)))]
+                if unknown:
+                    self._to_send.append(self._message(sender, Kind.DROP, unknown))
             case Kind.WANTED:
                 self._to_send.append(self._message(sender, Kind.DROP, told))
                 found = [self._store.record(info_hash, Family(size)) for info_hash, size in told]
-                self._telling.appendleft((sender, _portions([each for each in found if each is not None])))
+                self._telling.appendleft((sender, None, _portions([each for each in found if each is not None])))
             case Kind.DROP:
                 for info_hash, size in told:
                     self._store.drop(info_hash, Family(size))
@@ -220,6 +250,16 @@ class SharedStore:
     def _message(self, to: int | None, kind: Kind, told: Any) -> Message:
         return Message(to, marshal.dumps((self._number, int(kind), told)))
 
+    def _tell_changes(self) -> None:
+        for begin in range(0, len(self._changed), ENTRIES):
+            told = []
+            for info_hash, peer in list(self._changed)[begin : begin + ENTRIES]:
+                completed = self._store.counts(info_hash, Family(len(peer))).completed
+                found = self._store.find(info_hash, peer)
+                told.append((info_hash, peer, found and found[0], completed))
+            self._to_send.append(self._message(OTHERS, Kind.CHANGES, told))
+        self._changed = {}
+
     def _tell_renewals(self) -> None:
         by_owner: dict[int, list[tuple[bytes, bytes, bytes, int]]] = {}
         for (info_hash, peer), (peer_id, role) in self._renewed.items():
@@ -231,14 +271,24 @@ class SharedStore:
 
     def _tell_counts(self) -> None:
         swarms = self._store.totals().torrents
+        now = self._clock()
         told = []
-        for _ in range(min(COUNTED, swarms)):
-            self._counted = (self._counted + 1) % swarms
+        held: dict[int, list[tuple[bytes, int]]] = {}
+        for _ in range(COUNTED):
+            if self._counted >= swarms:
+                if now < self._next_round:
+                    break
+                self._counted, self._next_round = 0, now + ROUND_TIME
             info_hash, family = self._store.swarm_at(self._counted)
             if self._is_mine(info_hash):
                 told.append((info_hash, int(family), tuple(self._store.counts(info_hash, family))))
+            else:
+                held.setdefault(info_hash[0] % self._count, []).append((info_hash, int(family)))
+            self._counted += 1
         if told:
             self._to_send.append(self._message(OTHERS, Kind.COUNTS, told))
+        for owner, keys in held.items():
+            self._to_send.append(self._message(owner, Kind.HELD, keys))
 
     def _on_counts(self, sender: int, told: list[tuple[bytes, int, tuple[int, int, int, int]]]) -> None:
         wanted = []
@@ -254,19 +304,28 @@ class SharedStore:
         if wanted:
             self._to_send.append(self._message(sender, Kind.WANTED, wanted))
 
-    def _on_hello(self, sender: int) -> None:
-        # One is enough, as each has everything: the first process, and for that the second.
-        if self._number == (1 if sender == 0 else 0):
-            self._telling.append((sender, _portions(self._store.records())))
+    def _ask(self) -> None:
+        """Ask one other after another for everything, until one that knows it answers; until then judge nobody."""
+        now = self._clock()
+        if now >= self._ask_at:
+            if self._asked == 3 * (self._count - 1):
+                self._is_informed = True  # all have started anew: what there is is what they are told from now on
+                return
+            heir = (self._number + 1 + self._asked % (self._count - 1)) % self._count
+            self._to_send.append(self._message(heir, Kind.HELLO, None))
+            self._asked += 1
+            self._ask_at = now + ASK_PERIOD
 
     def _tell_swarms(self) -> None:
         for _ in range(PORTIONS):
             if not self._telling:
                 return
-            to, portions = self._telling[0]
+            to, end, portions = self._telling[0]
             portion = next(portions, None)
             if portion is None:
                 self._telling.popleft()
+                if end is not None:
+                    self._to_send.append(self._message(to, end, None))
             else:
                 self._to_send.append(self._message(to, Kind.SWARMS, portion))
 

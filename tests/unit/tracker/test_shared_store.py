@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import marshal
 import random
 from collections import deque
 
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tracker.figures import Traffic
-from tracker.shared_store import ENTRIES, OTHERS, SharedStore
+from tracker.shared_store import ENTRIES, OTHERS, Kind, Knowledge, SharedStore
 from tracker.store import Family, Role
 
 DOWNLOADER, PARTIAL_SEED, SEEDER = Role
@@ -29,11 +30,11 @@ class Processes:
         self.now = 0.0
         self.loss = loss
         self.rng = random.Random(1)
-        self.stores = [self.new(n, count) for n in range(count)]
+        self.stores = [self.new(n, count, Knowledge.NOTHING if n else Knowledge.ALL) for n in range(count)]
         self.queues = [deque() for _ in range(count)]
 
-    def new(self, number, count):
-        bounds = {"max_torrents": 1_000, "max_peers": 100_000}
+    def new(self, number, count, knowledge):
+        bounds = {"max_torrents": 1_000, "max_peers": 100_000, "knowledge": knowledge}
         return SharedStore(number, count, **bounds, clock=lambda: self.now, rng=random.Random(number))
 
     def __getitem__(self, number):
@@ -74,7 +75,7 @@ class Processes:
 
     def restart(self, number):
         self.queues[number].clear()
-        self.stores[number] = self.new(number, len(self.stores))
+        self.stores[number] = self.new(number, len(self.stores), Knowledge.NOTHING)
 
 
 @pytest.mark.parametrize("count", [2, 3, 5])
@@ -106,14 +107,15 @@ def test_roles_completions_and_stops_reach_all():
 def test_a_renewal_is_told_to_nobody_by_the_owner_and_to_the_owner_by_others():
     processes = Processes(3)
     processes.announce(0, HASHES[0], v4(1))
-    processes.settle()
+    for processes.now in (0.0, 1.0, 2.0, 3.0):
+        processes.settle()
     processes.now = 10.0
     processes.announce(0, HASHES[0], v4(1))
     counts_only = processes[0].messages()
     processes.announce(1, HASHES[0], v4(1))
     renewal = processes[1].messages()
-    assert [to for to, _ in counts_only] == [OTHERS]
-    assert [to for to, _ in renewal] == [0]
+    assert {marshal.loads(content)[1] for _, content in counts_only} == {Kind.COUNTS}
+    assert [(to, marshal.loads(content)[1]) for to, content in renewal] == [(0, Kind.RENEWALS), (0, Kind.HELD)]
 
 
 def test_only_the_owner_lets_a_peer_expire_and_it_knows_of_renewals_elsewhere():
@@ -164,10 +166,58 @@ def test_a_process_that_was_told_wrong_is_set_right():
             processes.settle(1)
     assert processes.contents(0) != processes.contents(1)
     processes.loss = 0.0
-    processes.settle(40)
+    for _ in range(4):
+        processes.now += 1.0
+        processes.settle()
     assert set(processes.contents(0)) == set(processes.contents(1))
     for info_hash in HASHES:
         assert processes[0].counts(info_hash, Family.IPV4) == processes[1].counts(info_hash, Family.IPV4)
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_stop_is_not_undone_by_older_word_of_the_same_peer(first):
+    """The owner answers a wish for a whole swarm just before it hears of a stop, and its answer arrives just after."""
+    processes = Processes(2)
+    processes.announce(0, HASHES[0], v4(1))
+    processes.settle()
+    processes[0].receive(processes[1]._message(0, Kind.WANTED, [(HASHES[0], 6)]).content)
+    processes[1].remove(HASHES[0], v4(1))
+    for number in (first, 1 - first):
+        processes.send(number)
+        processes.deliver(1 - number)
+    for _ in range(4):
+        processes.now += 1.0
+        processes.settle()
+    assert processes[0].totals().peers == processes[1].totals().peers == 0
+
+
+def test_two_that_start_anew_at_once_learn_from_the_third_and_take_nothing_from_it():
+    processes = Processes(3)
+    for n in range(40):
+        processes.announce(n % 3, HASHES[n % 4], v4(n))
+    processes.settle()
+    before = processes.contents(2)
+    processes.restart(0)
+    processes.restart(1)
+    for _ in range(6):
+        processes.now += 1.0
+        processes.settle()
+    assert processes.contents(0) == processes.contents(1) == processes.contents(2) == before
+
+
+def test_when_all_start_anew_they_go_on_with_what_they_are_told():
+    processes = Processes(3)
+    processes.settle()
+    for n in range(3):
+        processes.restart(n)
+    processes.announce(1, HASHES[0], v4(1))
+    for _ in range(10):
+        processes.now += 1.0
+        processes.settle()
+    processes.announce(2, HASHES[1], v4(2))
+    processes.settle()
+    assert processes.contents(0) == processes.contents(1) == processes.contents(2)
+    assert processes[0].totals().peers == 2
 
 
 steps = st.lists(
