@@ -25,7 +25,7 @@ from udp import CONFIG, HERE, NPM_PEERS, STARLING, Bench, Program, free_port, pi
 CONNECTIONS = 64
 """At once, or in a row where each is for one announce."""
 
-NPM_SERVER = """import { Server } from 'bittorrent-tracker/server'
+NPM_SERVER = """import Server from 'bittorrent-tracker/server'
 const server = new Server({ udp: true, http: true, ws: false, stats: false })
 server.on('error', error => { console.error(error.message); process.exit(1) })
 server.on('warning', () => {})
