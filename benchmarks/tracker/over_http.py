@@ -29,7 +29,8 @@ NPM_SERVER = """import Server from 'bittorrent-tracker/server'
 const server = new Server({ udp: true, http: true, ws: false, stats: false })
 server.on('error', error => { console.error(error.message); process.exit(1) })
 server.on('warning', () => {})
-server.listen({ http: Number(process.argv[2]), udp: Number(process.argv[2]) }, '127.0.0.1')
+const port = Number(process.argv[2])
+server.listen({ http: port, udp: port }, { http: '127.0.0.1', udp: '127.0.0.1', udp6: '::1' })
 """
 
 
