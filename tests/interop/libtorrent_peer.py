@@ -2,9 +2,9 @@
 
 Events carry `time` (seconds since the epoch): `listening`, `complete` (every piece of a torrent held and hash-checked),
 and for a download `first_payload`, whose time is the last look that still showed no payload byte of the first torrent,
-so a rate from there is never flattered. A download ends by itself; the others end on SIGTERM. One that introduces takes
-and gives no piece, and says `connected` of each peer that it can tell others of. Everything that would reach beyond the
-given peers, nodes and trackers is off. The interop tests and `benchmarks/transfer.py` run this as a program.
+so a rate from there is never flattered. A download ends by itself; the others end on SIGTERM, and `stopped` tells the
+payload bytes they moved. One that introduces takes and gives no piece, and says `connected` of each peer that it can
+tell others of. Everything that would reach beyond the given peers, nodes and trackers is off. The interop tests and `benchmarks/transfer.py` run this as a program.
 """
 
 from __future__ import annotations
@@ -118,6 +118,12 @@ def run(args: argparse.Namespace, stopped: list[int]) -> int:
             for peer in sorted(ways_to_peers(first) - connected):
                 connected.add(peer)
                 emit("connected", peer=peer)
+    moved = [handle.status() for handle in handles]
+    emit(
+        "stopped",
+        uploaded=sum(each.total_payload_upload for each in moved),
+        downloaded=sum(each.total_payload_download for each in moved),
+    )
     return 0
 
 

@@ -36,15 +36,23 @@ class TrackerProcess:
         self._process = process
 
     @classmethod
-    async def start(cls, namespace: Namespace, host: str = HOST) -> TrackerProcess:
+    async def start(cls, namespace: Namespace, host: str = HOST, *options: str | Path) -> TrackerProcess:
         literal = f"[{host}]" if ":" in host else host
         program = HERE / "tracker_process.py"
-        process = await namespace.start("tracker", sys.executable, program, f"{literal}:{TRACKER_PORT}")
+        process = await namespace.start("tracker", sys.executable, program, f"{literal}:{TRACKER_PORT}", *options)
         await process.event("listening")
         return cls(process)
 
     async def until_seed_announced(self) -> None:
-        await self._process.event("announce", left=0)
+        await self.until_told(left=0)
+
+    async def until_told(self, **facts: str | int) -> None:
+        """Wait until somebody has announced that, in the words of the tracker's log."""
+        await self._process.event("announce", **facts)
+
+    async def stop(self) -> None:
+        """End it, so that everything is written."""
+        assert await self._process.stop() == 0
 
 
 class Aria2:
