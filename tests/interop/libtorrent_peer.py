@@ -2,9 +2,10 @@
 
 Events carry `time` (seconds since the epoch): `listening`, `complete` (every piece of a torrent held and hash-checked),
 and for a download `first_payload`, whose time is the last look that still showed no payload byte of the first torrent,
-so a rate from there is never flattered. A download ends by itself; the others end on SIGTERM, and `stopped` tells the
-payload bytes they moved. One that introduces takes and gives no piece, and says `connected` of each peer that it can
-tell others of. Everything that would reach beyond the given peers, nodes and trackers is off. The interop tests and `benchmarks/transfer.py` run this as a program.
+so a rate from there is never flattered. A download ends by itself; the others end on SIGTERM. `stopped` tells the
+payload bytes that were moved. One that introduces takes and gives no piece, and says `connected` of each peer that it
+can tell others of. Everything that would reach beyond the given peers, nodes and trackers is off. The interop tests and
+`benchmarks/transfer.py` run this as a program.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Other clients and ours find one another through one `starling tracker serve`, and a private one counts what they move.
+"""Other clients and ours find one another through `starling tracker serve`, by HTTP and UDP, over IPv4 and IPv6.
 
 They are given nothing but torrents with our announce URL, whose private flag forbids every other way to a peer.
 """
