@@ -27,8 +27,8 @@ DEADLINE = 90
 TRACKER = (Path(sys.executable).with_name("starling"), "tracker")
 SIZE = (2 << 20) + 4_321
 MEMBERS = {"libtorrent": "http", "transmission": "http", "starling": "udp"}
-"""Named for their clients. Over UDP the passkey travels in BEP 41's option, which Transmission does not know; libtorrent
-does, but its session ends without a `stopped` over UDP, and so without telling its last bytes."""
+"""Named for their clients. Over UDP the passkey travels in BEP 41's option, which Transmission does not know;
+libtorrent does, but its session ends without a `stopped` there, and so without telling its last bytes."""
 HOSTS = {member: f"10.77.0.{number}" for number, member in enumerate(MEMBERS, 2)}
 """Transmission tells peers apart by their addresses alone."""
 
