@@ -16,16 +16,16 @@ from array import array
 from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from tracker.mirrored_store import MirroredStore
 from tracker.redis_format import MAX_COMPLETED
 from tracker.store import OWED, Family, Role, SwarmRecord
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
-    from p2p.codec.announce import ScrapeEntry
     from tracker.memory_store import MemoryStore
-    from tracker.store import Answer, Totals
+    from tracker.store import Answer
 
 MAX_UNSENT: Final = 100_000
 """Changed peers that wait to be sent: some 15 MB, what an outage of a minute leaves at 1,700 announces a second."""
@@ -48,7 +48,7 @@ class Unsent(NamedTuple):
     """For a swarm: completions that all know of, and those that were counted here since."""
 
 
-class RedisStore:
+class RedisStore(MirroredStore):
     """A `Store` over `memory`, which belongs to it. `clock` is that of the announces; `max_unsent` bounds its notes."""
 
     def __init__(
@@ -59,7 +59,7 @@ class RedisStore:
         rng: random.Random,
         max_unsent: int = MAX_UNSENT,
     ) -> None:
-        self._memory = memory
+        super().__init__(memory)
         self._clock = clock
         self._rng = rng
         self._max_unsent = max_unsent
@@ -99,27 +99,6 @@ class RedisStore:
         # Told also if it is unknown here: it may be known where this process has not looked yet.
         self._note(info_hash, peer, self._clock())
         return self._memory.remove(info_hash, peer)
-
-    def counts(self, info_hash: bytes, family: Family) -> ScrapeEntry:
-        return self._memory.counts(info_hash, family)
-
-    def peer_ids(self, info_hash: bytes, peers: bytes | bytearray, family: Family) -> list[bytes]:
-        return self._memory.peer_ids(info_hash, peers, family)
-
-    def info_hashes(self, family: Family, limit: int) -> list[bytes]:
-        return self._memory.info_hashes(family, limit)
-
-    def expire(self, before: float, limit: int) -> bool:
-        return self._memory.expire(before, limit)
-
-    def totals(self) -> Totals:
-        return self._memory.totals()
-
-    def records(self) -> Iterator[SwarmRecord]:
-        return self._memory.records()
-
-    def restore(self, record: SwarmRecord, rng: random.Random) -> None:
-        self._memory.restore(record, rng)
 
     # -- what others are told
 

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from tracker.figures import Traffic
 from tracker.memory_store import MemoryStore
+from tracker.mirrored_store import MirroredStore
 from tracker.store import Family, SwarmRecord
 from tracker.swarm import DETAIL
 
@@ -35,8 +36,7 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Iterable, Iterator
 
-    from p2p.codec.announce import ScrapeEntry
-    from tracker.store import Answer, Role, Totals
+    from tracker.store import Answer, Role
 
 ENTRIES: Final = 500
 """Peers in one message: some 40 KB, within what a Unix datagram may have everywhere."""
@@ -89,7 +89,7 @@ class Message(NamedTuple):
     content: bytes
 
 
-class SharedStore:
+class SharedStore(MirroredStore):
     """A `Store` of the process `number` of `count`. `clock` is one that all of them share."""
 
     def __init__(
@@ -103,6 +103,11 @@ class SharedStore:
         rng: random.Random,
         knowledge: Knowledge,
     ) -> None:
+        super().__init__(
+            MemoryStore(
+                max_torrents=max_torrents, max_peers=max_peers, on_change=self._on_change, expires=self._is_mine
+            )
+        )
         self._is_informed = knowledge is Knowledge.ALL or count == 1
         self._asked = 0
         self._ask_at = -math.inf
@@ -110,9 +115,6 @@ class SharedStore:
         self._count = count
         self._clock = clock
         self._rng = rng
-        self._store = MemoryStore(
-            max_torrents=max_torrents, max_peers=max_peers, on_change=self._on_change, expires=self._is_mine
-        )
         self._changed: dict[tuple[bytes, bytes], None] = {}
         self._renewed: dict[tuple[bytes, bytes], tuple[bytes, int]] = {}
         self._to_send: list[Message] = []
@@ -137,38 +139,17 @@ class SharedStore:
         min_interval: float = 0.0,
         lists: int = 1,
     ) -> Answer:
-        answer = self._store.announce(info_hash, peer, peer_id, role, want, now, rng, min_interval, lists)
+        answer = self._memory.announce(info_hash, peer, peer_id, role, want, now, rng, min_interval, lists)
         if info_hash[0] % self._count != self._number:
             self._renewed[info_hash, peer] = peer_id, int(role)
         return answer
 
     def complete(self, info_hash: bytes, peer: bytes) -> bool:
-        return self._store.complete(info_hash, peer)
+        return self._memory.complete(info_hash, peer)
 
     def remove(self, info_hash: bytes, peer: bytes) -> Answer:
         self._renewed.pop((info_hash, peer), None)
-        return self._store.remove(info_hash, peer)
-
-    def counts(self, info_hash: bytes, family: Family) -> ScrapeEntry:
-        return self._store.counts(info_hash, family)
-
-    def peer_ids(self, info_hash: bytes, peers: bytes | bytearray, family: Family) -> list[bytes]:
-        return self._store.peer_ids(info_hash, peers, family)
-
-    def info_hashes(self, family: Family, limit: int) -> list[bytes]:
-        return self._store.info_hashes(family, limit)
-
-    def expire(self, before: float, limit: int) -> bool:
-        return self._store.expire(before, limit)
-
-    def totals(self) -> Totals:
-        return self._store.totals()
-
-    def records(self) -> Iterator[SwarmRecord]:
-        return self._store.records()
-
-    def restore(self, record: SwarmRecord, rng: random.Random) -> None:
-        self._store.restore(record, rng)
+        return self._memory.remove(info_hash, peer)
 
     # -- what the processes tell one another
 
@@ -188,7 +169,7 @@ class SharedStore:
             self._tell_renewals()
         if not self._is_informed:
             self._ask()
-        elif self._store.totals().torrents:
+        elif self._memory.totals().torrents:
             self._tell_counts()
         self._tell_swarms()
         sending, self._to_send = self._to_send, []
@@ -206,15 +187,15 @@ class SharedStore:
             case Kind.CHANGES:
                 now = self._clock()
                 for info_hash, peer, detail, completed in told:
-                    self._store.put(info_hash, peer, detail, now, self._rng)
+                    self._memory.put(info_hash, peer, detail, now, self._rng)
                     self._on_completed(info_hash, Family(len(peer)), completed)
             case Kind.RENEWALS:
                 now = self._clock()
                 for info_hash, peer, peer_id, role in told:
-                    self._store.announce(info_hash, peer, peer_id, role, 0, now, self._rng)
+                    self._memory.announce(info_hash, peer, peer_id, role, 0, now, self._rng)
             case Kind.HELLO:
                 if self._is_informed:
-                    self._telling.append((sender, Kind.ALL_TOLD, _portions(self._store.records())))
+                    self._telling.append((sender, Kind.ALL_TOLD, _portions(self._memory.records())))
             case Kind.ALL_TOLD:
                 self._is_informed = True
             case Kind.SWARMS:
@@ -224,22 +205,22 @@ class SharedStore:
             case Kind.COUNTS:
                 self._on_counts(sender, told)
             case Kind.HELD if self._is_informed:
-                unknown = [(each, size) for each, size in told if not any(self._store.counts(each, Family(size)))]
+                unknown = [(each, size) for each, size in told if not any(self._memory.counts(each, Family(size)))]
                 if unknown:
                     self._to_send.append(self._message(sender, Kind.DROP, unknown))
             case Kind.WANTED:
                 self._to_send.append(self._message(sender, Kind.DROP, told))
-                found = [self._store.record(info_hash, Family(size)) for info_hash, size in told]
+                found = [self._memory.record(info_hash, Family(size)) for info_hash, size in told]
                 self._telling.appendleft((sender, None, _portions([each for each in found if each is not None])))
             case Kind.DROP:
                 for info_hash, size in told:
-                    self._store.drop(info_hash, Family(size))
+                    self._memory.drop(info_hash, Family(size))
             case Kind.TRAFFIC:
                 self._traffic[sender] = Traffic(*told)
 
     def _on_completed(self, info_hash: bytes, family: Family, completed: int) -> None:
-        if completed > self._store.counts(info_hash, family).completed:
-            self._store.restore(SwarmRecord(info_hash, family, completed, b"", b"", array("d")), self._rng)
+        if completed > self._memory.counts(info_hash, family).completed:
+            self._memory.restore(SwarmRecord(info_hash, family, completed, b"", b"", array("d")), self._rng)
 
     def _on_change(self, info_hash: bytes, peer: bytes) -> None:
         self._changed[info_hash, peer] = None
@@ -254,8 +235,8 @@ class SharedStore:
         for begin in range(0, len(self._changed), ENTRIES):
             told = []
             for info_hash, peer in list(self._changed)[begin : begin + ENTRIES]:
-                completed = self._store.counts(info_hash, Family(len(peer))).completed
-                found = self._store.find(info_hash, peer)
+                completed = self._memory.counts(info_hash, Family(len(peer))).completed
+                found = self._memory.find(info_hash, peer)
                 told.append((info_hash, peer, found and found[0], completed))
             self._to_send.append(self._message(OTHERS, Kind.CHANGES, told))
         self._changed = {}
@@ -270,7 +251,7 @@ class SharedStore:
                 self._to_send.append(self._message(owner, Kind.RENEWALS, renewals[begin : begin + ENTRIES]))
 
     def _tell_counts(self) -> None:
-        swarms = self._store.totals().torrents
+        swarms = self._memory.totals().torrents
         now = self._clock()
         told = []
         held: dict[int, list[tuple[bytes, int]]] = {}
@@ -279,9 +260,9 @@ class SharedStore:
                 if now < self._next_round:
                     break
                 self._counted, self._next_round = 0, now + ROUND_TIME
-            info_hash, family = self._store.swarm_at(self._counted)
+            info_hash, family = self._memory.swarm_at(self._counted)
             if self._is_mine(info_hash):
-                told.append((info_hash, int(family), tuple(self._store.counts(info_hash, family))))
+                told.append((info_hash, int(family), tuple(self._memory.counts(info_hash, family))))
             else:
                 held.setdefault(info_hash[0] % self._count, []).append((info_hash, int(family)))
             self._counted += 1
@@ -294,7 +275,7 @@ class SharedStore:
         wanted = []
         for info_hash, size, counts in told:
             key = info_hash, Family(size)
-            if tuple(self._store.counts(*key)) == counts:
+            if tuple(self._memory.counts(*key)) == counts:
                 self._suspects.discard(key)
             elif key in self._suspects:
                 self._suspects.remove(key)
@@ -336,7 +317,7 @@ class SharedStore:
         if self._is_mine(info_hash):
             # Told by one that is no owner and does not know the last renewals: each peer has a lifetime from now.
             seen = array("d", [self._clock()] * len(seen))
-        self._store.restore(SwarmRecord(info_hash, Family(size), completed, peers, details, seen), self._rng)
+        self._memory.restore(SwarmRecord(info_hash, Family(size), completed, peers, details, seen), self._rng)
 
 
 def _portions(records: Iterable[SwarmRecord]) -> Iterator[list[_Part]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ ACCEPT_PAUSE: Final = 1.0
 EXHAUSTED: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
-class ListeningSocket(Generic[T]):
+class ListeningSocket(ABC, Generic[T]):
     """Owns `sock`, which listens and does not block. Each form says how it takes a connection."""
 
     __slots__ = ("_loop", "_resuming", "_sock", "local")
@@ -44,13 +45,13 @@ class ListeningSocket(Generic[T]):
         self._pause()
         self._sock.close()
 
+    @abstractmethod
     def _take(self) -> T:
         """Take one connection. Raises OSError where it died before that, and BlockingIOError where none waits."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _begin(self, taken: T) -> None:
         """Do with it what it was taken for."""
-        raise NotImplementedError
 
     def _resume(self) -> None:
         self._resuming = None
