@@ -90,7 +90,7 @@ async def test_compressed_bodies_are_bounded_after_inflation(client, encoding, c
     ("body", "encoding", "reason"),
     [
         (b"not gzip at all", "gzip", "a compressed body that is damaged"),
-        (gzip.compress(bytes(99))[:-4], "gzip", "a compressed body that is cut short"),
+        (gzip.compress(bytes(99), mtime=0)[:-4], "gzip", "a compressed body that is cut short"),
         (b"de", "br", "a content encoding that was not asked for"),
     ],
 )
