@@ -30,9 +30,8 @@ from p2p.daemon.ports import (
     Totals,
 )
 from p2p.daemon.rpc_errors import Code, RpcError
-from p2p.daemon.session_fields import KEPT
+from p2p.daemon.session_values import KILO, SessionValues, initial
 from p2p.errors import StarlingError
-from p2p.session.encryption import Encryption
 from p2p.session.session import Begin, load
 from p2p.session.settings import TorrentOptions
 
@@ -46,9 +45,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-KILO: Final = 1000
-"""Bytes a second in the RPC's unit of rates."""
-
 FREE_SPACE_INTERVAL: Final = 30.0
 """Seconds between looks at the room on disk, which `session_get` tells without waiting for it."""
 
@@ -57,7 +53,6 @@ CHANGE_INTERVAL: Final = 1.0
 
 
 _LIMITS: Final = ("speed_limit_down", "speed_limit_down_enabled", "speed_limit_up", "speed_limit_up_enabled")
-_SETTABLE: Final = frozenset({*_LIMITS, "start_added_torrents", "download_dir"})
 
 
 class SessionLibrary:
@@ -87,34 +82,9 @@ class SessionLibrary:
         self._files_added = 0
         self._gone = Totals()
         """What torrents that were removed had moved in this session."""
-        settings = session.settings
-        self._values: dict[str, Json] = {
-            **dict.fromkeys(KEPT, 0),
-            **{name: False for name in KEPT if name.endswith("_enabled")},
-            **{name: "" for name in KEPT if name.endswith(("_filename", "_url", "_dir"))},
-            "config_dir": config_dir,
-            "default_trackers": "",
-            "download_dir": str(Path(settings.download_dir).absolute()),
-            "dht_enabled": settings.dht,
-            "pex_enabled": settings.peer_exchange,
-            "lpd_enabled": settings.local_discovery,
-            "encryption": _ENCRYPTION.get(settings.encryption, "allowed"),
-            "cache_size_mib": settings.read_cache >> 20,
-            "peer_limit_global": settings.max_connections,
-            "peer_limit_per_torrent": settings.max_connections_per_torrent,
-            "peer_port_random_on_start": settings.port == 0,
-            "rename_partial_files": False,
-            "reqq": 500,
-            "seed_ratio_limited": False,
-            "sequential_download": False,
-            "speed_limit_down": round((settings.limit_down or 0) / KILO),
-            "speed_limit_down_enabled": settings.limit_down is not None,
-            "speed_limit_up": round((settings.limit_up or 0) / KILO),
-            "speed_limit_up_enabled": settings.limit_up is not None,
-            "start_added_torrents": True,
-            "trash_original_torrent_files": False,
-            "download_dir_free_space": -1,
-        }
+        self._values = SessionValues(initial(session.settings, config_dir))
+        self._values.told_by("peer_port", lambda: session.port)
+        self._values.applied_by(_LIMITS, self._apply_limits)
 
     async def run(self) -> None:
         """Keep the log of changes and the room on disk up to date, until cancelled."""
@@ -125,8 +95,8 @@ class SessionLibrary:
             if loop.time() >= look_at:
                 look_at = loop.time() + FREE_SPACE_INTERVAL
                 with suppress(RpcError):  # a folder that is not there yet has no figure
-                    space = await self.free_space(str(self._values["download_dir"]))
-                    self._values["download_dir_free_space"] = space.free
+                    space = await self.free_space(self._values.text("download_dir"))
+                    self._values.note("download_dir_free_space", space.free)
             await asyncio.sleep(CHANGE_INTERVAL)
 
     def _note_changes(self) -> None:
@@ -177,7 +147,7 @@ class SessionLibrary:
         return self._changes.since(revision)
 
     def settings(self) -> Mapping[str, Json]:
-        return {**self._values, "peer_port": self._session.port}
+        return self._values.all()
 
     def statistics(self) -> Statistics:
         kept = self._kept.values()
@@ -225,7 +195,7 @@ class SessionLibrary:
         _require_supported(addition.change)
         torrent = await self._session.add(
             loaded,
-            TorrentOptions(download_dir=addition.download_dir or str(self._values["download_dir"])),
+            TorrentOptions(download_dir=addition.download_dir or self._values.text("download_dir")),
             begin=Begin.PAUSED if paused else Begin.STARTED,
         )
         managed = ManagedTorrent(
@@ -323,16 +293,10 @@ class SessionLibrary:
         raise _not_yet("a queue")
 
     async def set_settings(self, changes: Mapping[str, Json]) -> None:
-        for name, value in changes.items():
-            if name not in _SETTABLE and self.settings().get(name, value) != value:
-                raise _not_yet(f"changing {name} while the daemon runs")
-        self._values.update((name, value) for name, value in changes.items() if name in self._values)
-        if any(name in changes for name in _LIMITS):
-            self._session.set_limits(down=self._limit("speed_limit_down"), up=self._limit("speed_limit_up"))
+        await self._values.set(changes)
 
-    def _limit(self, name: str) -> float | None:
-        value = self._values[name]
-        return float(value) * KILO if self._values[f"{name}_enabled"] and isinstance(value, (int, float)) else None
+    async def _apply_limits(self, changes: Mapping[str, Json]) -> None:  # noqa: ARG002 - both limits are set at once
+        self._session.set_limits(down=self._values.rate("speed_limit_down"), up=self._values.rate("speed_limit_up"))
 
     async def set_group(self, name: str, changes: Mapping[str, Json]) -> None:  # noqa: ARG002 - the port's shape
         raise _not_yet("bandwidth groups")
@@ -356,8 +320,6 @@ class SessionLibrary:
     def _own(self, torrents: Sequence[Managed]) -> list[ManagedTorrent]:
         return [self._kept[each.id] for each in torrents if each.id in self._kept]
 
-
-_ENCRYPTION: Final = {Encryption.REQUIRE: "required", Encryption.PREFER: "preferred"}
 
 _UNSUPPORTED: Final = {
     "bandwidth_priority": Priority.NORMAL,

@@ -1,0 +1,152 @@
+"""The values of the session's settings, and who makes each of them hold: the one table that `session_set` goes through.
+
+The rule: a value is kept only if somebody stands for it. A subject takes the keys that it applies live
+(`applied_by`); a key that is read when it is needed is `READ_WHEN_NEEDED`; a key whose value is a fact is told by
+whoever knows it (`told_by`). Every other key keeps the value it has, and refuses any other by name. Values were checked
+by `p2p.daemon.session_fields`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from p2p.daemon import session_fields
+from p2p.daemon.names import Json
+from p2p.daemon.rpc_errors import Code, RpcError
+from p2p.session.encryption import Encryption
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from p2p.session.settings import Settings
+
+log = logging.getLogger(__name__)
+
+Apply: TypeAlias = Callable[[Mapping[str, Json]], Awaitable[None]]
+"""Makes changed values hold, all of a subject's in one call; they are in the table already. Raises StarlingError if it
+cannot, and then the old ones stay."""
+
+KILO: Final = 1000
+"""Bytes a second in the RPC's unit of rates."""
+
+READ_WHEN_NEEDED: Final = frozenset({"download_dir", "start_added_torrents"})
+"""Kept, and read by who needs them: nothing has to happen when they change."""
+
+_ENCRYPTION: Final = {Encryption.REQUIRE: "required", Encryption.PREFER: "preferred"}
+
+
+def initial(settings: Settings, config_dir: str) -> dict[str, Json]:
+    """What a session begins with where nobody has set anything."""
+    kept = session_fields.KEPT
+    return {
+        **dict.fromkeys(kept, 0),
+        **{name: False for name in kept if name.endswith("_enabled")},
+        **{name: "" for name in kept if name.endswith(("_filename", "_url", "_dir"))},
+        "cache_size_mib": settings.read_cache >> 20,
+        "config_dir": config_dir,
+        "default_trackers": "",
+        "dht_enabled": settings.dht,
+        "download_dir": str(Path(settings.download_dir).absolute()),
+        "download_dir_free_space": -1,
+        "encryption": _ENCRYPTION.get(settings.encryption, "allowed"),
+        "lpd_enabled": settings.local_discovery,
+        "peer_limit_global": settings.max_connections,
+        "peer_limit_per_torrent": settings.max_connections_per_torrent,
+        "peer_port_random_on_start": settings.port == 0,
+        "pex_enabled": settings.peer_exchange,
+        "rename_partial_files": False,
+        "reqq": 500,
+        "seed_ratio_limited": False,
+        "sequential_download": False,
+        "speed_limit_down": round((settings.limit_down or 0) / KILO),
+        "speed_limit_down_enabled": settings.limit_down is not None,
+        "speed_limit_up": round((settings.limit_up or 0) / KILO),
+        "speed_limit_up_enabled": settings.limit_up is not None,
+        "start_added_torrents": True,
+        "trash_original_torrent_files": False,
+    }
+
+
+class SessionValues:
+    """See the module's head. Values are read by name, and all with `all`."""
+
+    def __init__(self, values: Mapping[str, Json]) -> None:
+        self._values = dict(values)
+        self._subjects: dict[str, Apply] = {}
+        self._facts: dict[str, Callable[[], Json]] = {}
+
+    def applied_by(self, names: Iterable[str], apply: Apply) -> None:
+        """`apply` stands for those keys: it is called with those of them that have changed."""
+        self._subjects.update(dict.fromkeys(names, apply))
+
+    def told_by(self, name: str, read: Callable[[], Json]) -> None:
+        """The value of `name` is whatever `read` says when it is asked for."""
+        self._facts[name] = read
+
+    def __getitem__(self, name: str) -> Json:
+        fact = self._facts.get(name)
+        return self._values[name] if fact is None else fact()
+
+    def flag(self, name: str) -> bool:
+        return bool(self[name])
+
+    def number(self, name: str) -> float:
+        value = self[name]
+        return value if isinstance(value, (int, float)) else 0
+
+    def text(self, name: str) -> str:
+        return str(self[name])
+
+    def rate(self, name: str) -> float | None:
+        """Bytes a second of a limit that has a switch `NAME_enabled`; None while that is off."""
+        return self.number(name) * KILO if self.flag(f"{name}_enabled") else None
+
+    def all(self) -> dict[str, Json]:
+        return {**self._values, **{name: read() for name, read in self._facts.items()}}
+
+    def note(self, name: str, value: Json) -> None:
+        """A value that was found, not set."""
+        self._values[name] = value
+
+    async def set(self, changes: Mapping[str, Json]) -> None:
+        """Take in checked values and make them hold. Raises RpcError for the first that nobody stands for, before
+        anything has changed; StarlingError from a subject, whose keys then keep their values."""
+        subjects: dict[Apply, dict[str, Json]] = {}
+        noted: dict[str, Json] = {}
+        for name, value in changes.items():
+            if name in session_fields.CONSTANT or value == self[name]:
+                continue
+            apply = self._subjects.get(name)
+            if apply is not None:
+                subjects.setdefault(apply, {})[name] = value
+            elif name in READ_WHEN_NEEDED:
+                noted[name] = value
+            else:
+                raise RpcError(Code.SYSTEM, f"changing {name} while the daemon runs is not in this version")
+        self._values.update(noted)
+        for apply, own in subjects.items():
+            before = {name: self._values[name] for name in own}
+            self._values.update(own)
+            try:
+                await apply(own)
+            except BaseException:
+                self._values.update(before)
+                raise
+
+    def to_record(self) -> dict[str, Json]:
+        """What is kept over a restart: the values that can be set."""
+        return {name: self._values[name] for name in sorted({*self._subjects, *READ_WHEN_NEEDED})}
+
+    async def from_record(self, record: Mapping[str, Json]) -> None:
+        """Set what was kept; what is not known or cannot be any more is left out, and the log says so."""
+        for name, value in record.items():
+            if name not in self._subjects and name not in READ_WHEN_NEEDED:
+                log.warning("the setting %.100r that was kept is not known, and left out", name)
+                continue
+            try:
+                await self.set(session_fields.checked({name: value}))
+            except RpcError as error:
+                log.warning("the setting %s that was kept is left out: %s", name, error)
