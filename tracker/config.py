@@ -6,7 +6,6 @@ anything of it is used; and a reload takes up what is `live` and names what is n
 
 from __future__ import annotations
 
-import logging
 import os
 import tomllib
 from dataclasses import dataclass, field, fields, replace
@@ -14,17 +13,16 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from p2p.errors import ConfigError
-from tracker.config_private import (
-    CheatsConfig,
-    ClientsConfig,
-    DutyConfig,
-    GuessesConfig,
-    MembersConfig,
-    PrivateConfig,
-    RatioConfig,
+from p2p.operation.config_schema import (
+    check_sections,
+    differences,
+    key,
+    keys_of,
+    read_section,
+    read_value,
+    write_section,
 )
-from tracker.config_schema import check_sections, differences, key, keys_of, read_section, read_value, write_section
-from tracker.config_values import (
+from p2p.operation.config_values import (
     Choice,
     Duration,
     Hosts,
@@ -35,6 +33,16 @@ from tracker.config_values import (
     Switch,
     Text,
     Whole,
+)
+from p2p.operation.log_lines import LogLevel
+from tracker.config_private import (
+    CheatsConfig,
+    ClientsConfig,
+    DutyConfig,
+    GuessesConfig,
+    MembersConfig,
+    PrivateConfig,
+    RatioConfig,
 )
 from tracker.logic import Rules
 from tracker.private.rules import PrivateRules
@@ -55,19 +63,6 @@ class LogFormat(StrEnum):
 
     PLAIN = "plain"
     JSON = "json"
-
-
-class LogLevel(StrEnum):
-    """The least that is logged."""
-
-    DEBUG = "debug"
-    INFO = "info"
-    WARNING = "warning"
-    ERROR = "error"
-
-    @property
-    def number(self) -> int:
-        return logging.getLevelNamesMapping()[self.name]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from tracker.config_schema import key
-from tracker.config_values import Duration, Number, Size, Text, Whole, Words
+from p2p.operation.config_schema import key
+from p2p.operation.config_values import Duration, Number, Size, Text, Whole, Words
 from tracker.private.rules import (
     CheatRules,
     ClientRules,

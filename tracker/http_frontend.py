@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from p2p.ids import Address
     from p2p.net.network import Listener, Network, Source, Stream
-    from tracker.config_values import IpNetwork
+    from p2p.operation.config_values import IpNetwork
     from tracker.gated_logic import GatedLogic
     from tracker.logic import TrackerLogic
 

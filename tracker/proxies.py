@@ -17,7 +17,7 @@ from p2p.ids import Address
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tracker.config_values import IpNetwork
+    from p2p.operation.config_values import IpNetwork
 
 _PAIR: Final = re.compile(
     r"[ \t]*(?:([!#$%&'*+.^_`|~0-9A-Za-z-]+)="

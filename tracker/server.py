@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from p2p.net.network import Network, Stream
-    from tracker.config_values import IpNetwork
+    from p2p.operation.config_values import IpNetwork
     from tracker.figures import Traffic
     from tracker.gate import Gate
     from tracker.logic import TrackerLogic

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from p2p.net.network import Network
     from tracker.config import ConfigSource, TrackerConfig
-    from tracker.event_log import LogControl
+    from tracker.event_log import LogSettings
     from tracker.figures import SwarmFigures, Traffic
     from tracker.redis_link import RedisLink
     from tracker.siblings import WorkerPlace
@@ -65,7 +65,7 @@ class Outside:
 class TrackerService:
     """See the module's head. Made of a configuration that `source` has given; a reload asks it again."""
 
-    def __init__(self, source: ConfigSource, config: TrackerConfig, outside: Outside, log: LogControl | None) -> None:
+    def __init__(self, source: ConfigSource, config: TrackerConfig, outside: Outside, log: LogSettings | None) -> None:
         self._source = source
         self._config = config
         self._outside = outside

@@ -26,8 +26,8 @@ from tracker.status_page import SHOWN_SWARMS, Note, StatusPage
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from p2p.operation.config_values import IpNetwork
     from tracker.config import AdminConfig
-    from tracker.config_values import IpNetwork
     from tracker.figures import Facts
     from tracker.private.summary import MemberSummary
 

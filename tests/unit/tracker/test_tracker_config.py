@@ -11,19 +11,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from p2p.errors import ConfigError
+from p2p.operation.config_schema import keys_of
+from p2p.operation.config_values import Duration, Networks, Places, Size
+from p2p.operation.log_lines import LogLevel
 from tracker.config import (
     SECTIONS,
     ConfigSource,
     LogFormat,
-    LogLevel,
     TrackerConfig,
     needs_restart,
     only_live,
     parse,
     taken_up,
 )
-from tracker.config_schema import keys_of
-from tracker.config_values import Duration, Networks, Places, Size
 
 
 def refusal(text):

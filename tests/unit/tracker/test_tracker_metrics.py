@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tracker.config import LogConfig, LogFormat, LogLevel
+from p2p.operation.log_lines import LogLevel
+from tracker.config import LogConfig, LogFormat
 from tracker.event_log import logging_to, tell
 from tracker.figures import Figures, RateWindow, RedisFigures, Traffic, add_traffic, stats_json
 from tracker.metrics import PREFIX, metrics_text

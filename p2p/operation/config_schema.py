@@ -17,7 +17,7 @@ from p2p.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from tracker.config_values import Kind
+    from p2p.operation.config_values import Kind
 
 T = TypeVar("T")
 S = TypeVar("S")
