@@ -167,7 +167,7 @@ def test_where_a_peer_has_its_node_is_heard_while_metadata_is_fetched(play, monk
         seed = await world.add_peer("seed", seeding=True, bootstrap=())
         fetcher = await add_fetcher(world, settings=replace(SETTINGS, dht=True, bootstrap=()))
         torrent = await fetcher.session.add(link(whole, peers=[seed.address]))
-        while not torrent.connected_peers and torrent._run is None:
+        while not torrent.connected_peers and torrent.current_run is None:
             await asyncio.sleep(0)
         torrent._members._dht.greet = lambda _: None
         async with asyncio.timeout(30):
