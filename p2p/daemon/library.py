@@ -32,7 +32,8 @@ from p2p.daemon.ports import (
 from p2p.daemon.rpc_errors import Code, RpcError
 from p2p.daemon.session_values import KILO, SessionValues, initial
 from p2p.errors import StarlingError
-from p2p.session.session import Begin, load
+from p2p.session.loading import load
+from p2p.session.session import Begin
 from p2p.session.settings import TorrentOptions
 
 if TYPE_CHECKING:
