@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from p2p.daemon import session_fields
 from p2p.daemon.names import Json
 from p2p.daemon.rpc_errors import Code, RpcError
+from p2p.errors import StarlingError
 from p2p.session.encryption import Encryption
 
 if TYPE_CHECKING:
@@ -140,13 +141,26 @@ class SessionValues:
         """What is kept over a restart: the values that can be set."""
         return {name: self._values[name] for name in sorted({*self._subjects, *READ_WHEN_NEEDED})}
 
-    async def from_record(self, record: Mapping[str, Json]) -> None:
-        """Set what was kept; what is not known or cannot be any more is left out, and the log says so."""
+    def from_record(self, record: Mapping[str, Json]) -> None:
+        """Take in what was kept; what is not known or cannot be any more is left out, and the log says so. It holds
+        once `hold` has been called."""
         for name, value in record.items():
             if name not in self._subjects and name not in READ_WHEN_NEEDED:
                 log.warning("the setting %.100r that was kept is not known, and left out", name)
                 continue
             try:
-                await self.set(session_fields.checked({name: value}))
+                self._values |= session_fields.checked({name: value})
             except RpcError as error:
                 log.warning("the setting %s that was kept is left out: %s", name, error)
+
+    async def hold(self) -> None:
+        """Let every subject make its values hold, at the start. A subject that cannot is told of in the log, and the
+        others hold all the same."""
+        subjects: dict[Apply, dict[str, Json]] = {}
+        for name, apply in self._subjects.items():
+            subjects.setdefault(apply, {})[name] = self._values[name]
+        for apply, own in subjects.items():
+            try:
+                await apply(own)
+            except StarlingError as error:
+                log.warning("what was kept of %s does not hold: %s", ", ".join(own), error)
