@@ -15,7 +15,7 @@ from p2p.codec import compact
 from p2p.codec.http_fast import stays, usual_request
 from p2p.errors import NetworkError
 from tracker.http_answers import BAD_REQUEST, CLOSE, CLOSING, HEAD, KEEP, KEEPING, TOO_LARGE, Request
-from tracker.page_server import is_page
+from tracker.page_server import is_page, is_page_target
 
 if TYPE_CHECKING:
     import re
@@ -75,6 +75,7 @@ class Connection:
         "_house",
         "_is_within",
         "_parser",
+        "_read",
         "_requests",
         "_size",
         "_stream",
@@ -97,6 +98,8 @@ class Connection:
         self._is_within = False
         """Whether the parser is within a request."""
         self._size = 0
+        self._read = b""
+        """What the parser was given since it last was between two requests: a page's server begins with it."""
         self._target = b""
         self._fields: dict[str, str] = {}
         self._requests: list[Request] = []
@@ -183,12 +186,13 @@ class Connection:
                     self._write(reply)
                     return
             if self._house.has_pages and is_page(received):
-                self.has_ended = True
-                self._house.on_page(self, self._stream, received)
+                self._give_away(received)
                 return
+            self._read = b""
         if self._parser is None:
             self._parser = httptools.HttpRequestParser(self)
         self._size += len(received)
+        self._read += received
         try:
             self._parser.feed_data(received)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
@@ -198,8 +202,18 @@ class Connection:
             self._refuse(BAD_REQUEST)
         elif self._size >= MAX_REQUEST:
             self._refuse(TOO_LARGE)
+        elif self._house.has_pages and self._is_one_page():
+            self._give_away(self._read)
         else:
             self._serve()
+
+    def _is_one_page(self) -> bool:
+        """Whether a request for a page has come, in pieces, and nothing else."""
+        return len(self._requests) == 1 and not self._is_within and is_page_target(self._requests[0].target)
+
+    def _give_away(self, received: bytes) -> None:
+        self.has_ended = True
+        self._house.on_page(self, self._stream, received)
 
     def _serve(self) -> None:
         while self._requests and self._unsent is None and not self.has_ended:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class HttpFrontend:
-    """Serves `/announce`, `/scrape` and a bare `/stats` at any number of addresses.
+    """Serves `/announce`, `/scrape` and, where nobody else has pages, a bare `/stats` at any number of addresses.
 
     `exchange_time` is how many seconds a request may take to arrive, or an answer to leave; a connection that is quiet
     as long is closed. Connections that are kept past `max_connections`, or past `max_per_address` from one IPv4 address
@@ -145,7 +145,8 @@ class HttpFrontend:
 
     def answer(self, request: Request, source: Address) -> tuple[bytes, bytes]:
         status, body = self._answers.answer(request, source)
-        if status is NOT_FOUND and request.target.partition(b"?")[0] == b"/stats":
+        is_bare = not self.has_pages  # or who may see the numbers is for the pages to say
+        if status is NOT_FOUND and is_bare and request.target.partition(b"?")[0] == b"/stats":
             return OK, self._stats()
         return status, body
 

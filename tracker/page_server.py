@@ -77,8 +77,13 @@ class PageAnswer(NamedTuple):
 def is_page(received: bytes) -> bool:
     """Whether a request that begins so, whole up to its path, is for a page."""
     _, _, rest = received[:64].partition(b" ")
-    path, _, _ = rest.partition(b" ")
-    return path.partition(b"?")[0] in PATHS
+    target, _, _ = rest.partition(b" ")
+    return is_page_target(target)
+
+
+def is_page_target(target: bytes) -> bool:
+    """Whether what a request asks for is a page, whatever its query."""
+    return target.partition(b"?")[0] in PATHS
 
 
 def plain_answer(status: HTTPStatus, text: str = "") -> PageAnswer:

@@ -150,6 +150,29 @@ async def test_a_connection_that_asks_for_a_page_is_given_away():
     assert given == [b"GET /stats?x HTTP/1.1\r\n\r\n"]
 
 
+async def test_a_page_that_is_asked_for_in_pieces_is_no_way_around_its_server():
+    request = b"POST /login HTTP/1.1\r\nContent-Length: 3\r\n\r\na=b"
+    numbers = b"GET /stats HTTP/1.1\r\n\r\n"
+    given = []
+
+    def on_page(stream, received):
+        given.append(received)
+        stream.send([b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\npage"])
+        stream.close()
+
+    async with serving(on_page=on_page) as tracker:
+        for asked in (request, numbers):
+            async with connected(tracker) as (reader, writer):
+                for at in range(len(asked)):
+                    writer.write(asked[at : at + 1])
+                    await asyncio.sleep(0)
+                assert (await read_answer(reader))[2] == b"page"
+        async with connected(tracker) as (reader, writer):
+            writer.write(b"GET /x HTTP/1.1\r\n\r\n" + numbers)
+            assert [(await read_answer(reader))[0] for _ in range(2)] == [404, 404]
+    assert given == [request, numbers]
+
+
 @pytest.mark.parametrize(
     ("query", "reason"),
     [
