@@ -67,5 +67,9 @@ class StateLockedError(StorageError):
     """Another process works on this torrent at this target."""
 
 
+class StateVersionError(StorageError):
+    """State that a later version of this program has written: it is not read, and never overwritten."""
+
+
 class ConfigError(StarlingError):
     """A configuration file, or an option that stands for one of its keys, that says what is not allowed."""
