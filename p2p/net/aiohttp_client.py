@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, Final
 import aiohttp
 from yarl import URL
 
-from p2p.errors import TrackerError
+from p2p.errors import NetworkError, TrackerError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from p2p.net.http_hold import HttpHold
 
 MAX_REDIRECTS: Final = 5
 
@@ -38,10 +40,15 @@ GZIP_OR_ZLIB: Final = 32 + zlib.MAX_WBITS
 
 
 class AiohttpClient:
-    """An `HttpClient`. Makes its sessions at the first use, on the running loop; `close` ends them for good."""
+    """An `HttpClient`. Makes its sessions at the first use, on the running loop; `close` ends them for good.
 
-    def __init__(self, *, user_agent: str = "Starling") -> None:
+    With `hold` every connection goes by one interface (see `HttpHold`).
+    """
+
+    def __init__(self, *, user_agent: str = "Starling", hold: HttpHold | None = None) -> None:
         self._user_agent = user_agent
+        self._hold = hold
+        self._held_at = None if hold is None else hold.addresses
         self._sessions: dict[str | None, aiohttp.ClientSession] = {}
         self._closed = False
 
@@ -63,8 +70,10 @@ class AiohttpClient:
                 return await _follow(session, target, max_body, headers or {})
         except TimeoutError as error:
             raise TrackerError(f"no answer within {timeout:g} s") from error
+        except NetworkError as error:
+            raise TrackerError(str(error)) from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise TrackerError(_reason(error)) from error
+            raise TrackerError(reason_of(error)) from error
 
     async def close(self) -> None:
         self._closed = True
@@ -73,6 +82,14 @@ class AiohttpClient:
             await session.close()
 
     async def _session(self, local: str | None) -> aiohttp.ClientSession:
+        hold = self._hold
+        if hold is not None:
+            hold.require()
+            if hold.addresses != self._held_at:  # what is connected from an address that is gone is of no use
+                self._held_at = hold.addresses
+                stale, self._sessions = self._sessions, {}
+                for each in stale.values():
+                    await each.close()
         session = self._sessions.get(local)
         if session is None:
             family = socket.AF_UNSPEC
@@ -80,7 +97,11 @@ class AiohttpClient:
                 family = socket.AF_INET6 if ":" in local else socket.AF_INET
             session = self._sessions[local] = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(
-                    family=family, local_addr=(local, 0) if local is not None else None, limit=0
+                    family=family,
+                    local_addr=(local, 0) if local is not None and hold is None else None,
+                    limit=0,
+                    socket_factory=None if hold is None else hold.open,
+                    resolver=None if hold is None else hold,
                 ),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers={"User-Agent": self._user_agent, "Accept-Encoding": "gzip"},
@@ -162,7 +183,8 @@ def _too_large(max_body: int) -> TrackerError:
     return TrackerError(f"the answer is larger than {max_body} bytes")
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """One line that says why a request failed."""
     match error:
         case aiohttp.ClientConnectorDNSError():
             return f"no address for {error.host}"

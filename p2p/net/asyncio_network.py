@@ -19,6 +19,7 @@ from p2p.errors import NetworkError
 from p2p.ids import Address
 from p2p.net.answering_listener import AnsweringListener
 from p2p.net.answering_socket import AnsweringSocket
+from p2p.net.device import hold_to_device
 from p2p.net.interfaces import multicast_interfaces
 from p2p.net.listening_socket import ListeningSocket
 from p2p.net.name_lookup import look_up
@@ -57,13 +58,18 @@ _SHARED_PORT: Final = [getattr(socket, name) for name in ("SO_REUSEADDR", "SO_RE
 
 
 class AsyncioNetwork:
-    """The `Network` of this host. Every method belongs to the running loop."""
+    """The `Network` of this host. Every method belongs to the running loop.
 
-    def __init__(self) -> None:
+    With `device`, the name of a network interface, sockets are held to it: the kernel sends by no other, whatever its
+    routes say, and where it cannot promise that, nothing is opened (see `hold_to_device`).
+    """
+
+    def __init__(self, *, device: str | None = None) -> None:
         self._lookups = asyncio.Semaphore(MAX_LOOKUPS)
+        self._device = device
 
     async def connect(self, remote: Address, *, local: Address | None = None) -> Stream:
-        sock = _socket(remote, socket.SOCK_STREAM)
+        sock = self._socket(remote, socket.SOCK_STREAM)
         try:
             if local is not None:
                 sock.bind(local)
@@ -77,7 +83,7 @@ class AsyncioNetwork:
             raise
 
     async def listen(self, local: Address, on_stream: Callable[[Stream], None]) -> Listener:
-        sock = _socket(local, socket.SOCK_STREAM)
+        sock = self._socket(local, socket.SOCK_STREAM)
         try:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             sock.bind(local)
@@ -89,7 +95,7 @@ class AsyncioNetwork:
     async def listen_answering(
         self, local: Address, answer: FirstAnswerer, on_stream: Callable[[Stream, bytes], None]
     ) -> Listener:
-        sock = _socket(local, socket.SOCK_STREAM)
+        sock = self._socket(local, socket.SOCK_STREAM)
         try:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             sock.bind(local)
@@ -99,7 +105,7 @@ class AsyncioNetwork:
             raise NetworkError(_reason(error)) from error
 
     async def open_datagrams(self, local: Address, on_datagram: Callable[[bytes, Address], None]) -> Datagrams:
-        sock = _socket(local, socket.SOCK_DGRAM)
+        sock = self._socket(local, socket.SOCK_DGRAM)
         try:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, DATAGRAM_BUFFER)
             sock.bind(local)
@@ -109,7 +115,7 @@ class AsyncioNetwork:
             raise NetworkError(_reason(error)) from error
 
     async def open_answering(self, local: Address, answer: Answerer) -> Datagrams:
-        sock = _socket(local, socket.SOCK_DGRAM)
+        sock = self._socket(local, socket.SOCK_DGRAM)
         try:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, DATAGRAM_BUFFER)
             sock.bind(local)
@@ -145,7 +151,7 @@ class AsyncioNetwork:
         interface: str | None = None,
         source: str | None = None,
     ) -> Datagrams:
-        sock = _socket(group, socket.SOCK_DGRAM)
+        sock = self._socket(group, socket.SOCK_DGRAM)
         try:
             for option in _SHARED_PORT:
                 sock.setsockopt(socket.SOL_SOCKET, option, 1)
@@ -162,6 +168,16 @@ class AsyncioNetwork:
         except OSError as error:
             sock.close()
             raise NetworkError(_reason(error)) from error
+
+    def _socket(self, address: Address, kind: socket.SocketKind) -> socket.socket:
+        sock = _socket(address, kind)
+        try:
+            if self._device is not None:
+                hold_to_device(sock, self._device)
+        except OSError as error:
+            sock.close()
+            raise NetworkError(f"{self._device}: {_reason(error)}") from error
+        return sock
 
     def multicast_interfaces(self) -> list[Interface]:
         return multicast_interfaces()

@@ -1,8 +1,12 @@
-"""The network interfaces of this host that local discovery can use: those that are up and carry multicast (BEP 14)."""
+"""The network interfaces of this host: those that local discovery can use, and the addresses of one by its name.
+
+Local discovery needs an interface that is up and carries multicast (BEP 14).
+"""
 
 from __future__ import annotations
 
 import ipaddress
+import socket
 
 import psutil
 
@@ -26,6 +30,19 @@ def multicast_interfaces() -> list[Interface]:
         places = (_place(each.address, each.netmask) for each in addresses.get(name, ()))
         found.append(Interface(name, tuple(place for place in places if place is not None)))
     return found
+
+
+def addresses_of(name: str) -> list[str]:
+    """The IP addresses of the interface of that name, if it is up; none where there is no such interface.
+
+    Raises NetworkError where the system does not tell.
+    """
+    try:
+        state = psutil.net_if_stats().get(name)
+        addresses = psutil.net_if_addrs().get(name, ()) if state is not None and state.isup else ()
+    except (OSError, psutil.Error) as error:
+        raise NetworkError(f"the system does not tell its network interfaces: {error}") from error
+    return [each.address for each in addresses if each.family in (socket.AF_INET, socket.AF_INET6)]
 
 
 def _place(address: str, netmask: str | None) -> ipaddress.IPv4Interface | ipaddress.IPv6Interface | None:
