@@ -6,13 +6,12 @@ anything of it is used; and a reload takes up what is `live` and names what is n
 
 from __future__ import annotations
 
-import os
-import tomllib
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from p2p.errors import ConfigError
+from p2p.operation.config_layers import read_config, read_tables
 from p2p.operation.config_schema import (
     check_sections,
     differences,
@@ -50,9 +49,6 @@ from tracker.private.rules import PrivateRules
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
-
-MAX_FILE: Final = 1 << 20
-"""Bytes. A file with every key and comment has some 10 KB; a bigger one is something else."""
 
 DEFAULT_PORT: Final = 6_969
 """Where trackers have always listened."""
@@ -217,10 +213,10 @@ class ConfigSource:
 
     def load(self) -> TrackerConfig:
         """Read it, now. Raises ConfigError with the file or option, the key and what is allowed."""
-        config = TrackerConfig() if self.file is None else parse(_read(self.file), str(self.file))
+        config = TrackerConfig() if self.file is None else parse(read_config(self.file), str(self.file))
         for (section, name), (option, value) in self.options.items():
-            kind = next(known.kind for each, known, _ in keys_of(SECTIONS[section]) if each == name)
-            changed = replace(getattr(config, section), **{name: read_value(kind, value, option)})
+            known = next(known for each, known, _ in keys_of(SECTIONS[section]) if each == name)
+            changed = replace(getattr(config, section), **{name: read_value(known, value, option)})
             config = replace(config, **{section: changed})
         _check(config, "the configuration" if self.file is None else str(self.file))
         return config
@@ -228,12 +224,7 @@ class ConfigSource:
 
 def parse(text: str, place: str) -> TrackerConfig:
     """The configuration in TOML `text`; `place` names it in messages. Raises ConfigError."""
-    try:
-        tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{place}: {error}") from error
-    except RecursionError as error:  # nested a thousand deep
-        raise ConfigError(f"{place}: nested too deep") from error
+    tables = read_tables(text, place)
     check_sections(tables, tuple(SECTIONS), place)
     return TrackerConfig(
         **{name: read_section(SECTIONS[name], name, table, place) for name, table in tables.items()}  # type: ignore[arg-type]
@@ -261,20 +252,6 @@ def only_live(old: TrackerConfig, new: TrackerConfig) -> TrackerConfig:
 
 def _changed(old: TrackerConfig, new: TrackerConfig, name: str, *, live: bool) -> list[str]:
     return differences(getattr(old, name), getattr(new, name), lambda known: known.live is live)
-
-
-def _read(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_FILE + 1)
-    except OSError as error:
-        raise ConfigError(f"{path}: {os.strerror(error.errno) if error.errno else error}") from error
-    if len(raw) > MAX_FILE:
-        raise ConfigError(f"{path}: a configuration has at most {MAX_FILE} bytes")
-    try:
-        return raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not in UTF-8, at byte {error.start}") from error
 
 
 def _check(config: TrackerConfig, place: str) -> None:

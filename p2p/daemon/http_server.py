@@ -89,7 +89,7 @@ class HttpServer:
         token: str,
         secret: bytes,
     ) -> None:
-        if settings.login is None and not _is_loopback(settings.host):
+        if settings.login is None and not is_loopback(settings.host):
             raise ConfigError(f"the RPC on {settings.host} would be open to others: give it a password first")
         self._settings = settings
         self._dispatch = dispatch
@@ -221,7 +221,8 @@ def _refusal(status: int, text: str, headers: dict[str, str] | None = None) -> w
     return web.Response(status=status, text=text, headers=headers)
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether nobody but this machine reaches what listens there."""
     if host == "localhost":
         return True
     try:

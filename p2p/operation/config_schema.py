@@ -23,6 +23,9 @@ T = TypeVar("T")
 S = TypeVar("S")
 
 _KEY: Final = "key"
+HIDDEN: Final = "(hidden)"
+"""Instead of a secret."""
+
 _SHOWN: Final = 60
 """Characters of a refused value that a message repeats."""
 
@@ -39,11 +42,13 @@ class Key:
     """What it decides, for whoever sets it."""
     live: bool
     """Whether a reload changes it in a running server."""
+    secret: bool = False
+    """Whether nobody may see it."""
 
 
-def key(default: T, kind: Kind[T], words: str, *, live: bool = False) -> T:
+def key(default: T, kind: Kind[T], words: str, *, live: bool = False, secret: bool = False) -> T:
     """Declare a field of a section."""
-    declared: T = field(default=default, metadata={_KEY: Key(kind, words, live)})
+    declared: T = field(default=default, metadata={_KEY: Key(kind, words, live, secret)})
     return declared
 
 
@@ -61,17 +66,23 @@ def read_section(section: type[S], name: str, table: object, place: str) -> S:
     values = {}
     for each, value in table.items():
         if each not in known:
-            raise ConfigError(f"{place}: [{name}] has no key {_shown(each)}{_instead(each, known)}")
-        values[each] = read_value(known[each].kind, value, f"{place}: [{name}] {each}")
+            raise unknown_key(name, each, list(known), place)
+        values[each] = read_value(known[each], value, f"{place}: [{name}] {each}")
     return section(**values)
 
 
-def read_value(kind: Kind[T], value: object, place: str) -> T:
+def read_value(key: Key, value: object, place: str) -> Any:
     """The value of a key. Raises ConfigError."""
     try:
-        return kind.read(value)
+        return key.kind.read(value)
     except ValueError as error:
-        raise ConfigError(f"{place} = {_shown(value)}: it must be {kind.allowed}") from error
+        shown = HIDDEN if key.secret else _shown(value)
+        raise ConfigError(f"{place} = {shown}: it must be {key.kind.allowed}") from error
+
+
+def unknown_key(section: str, name: str, known: Sequence[str], place: str) -> ConfigError:
+    """The refusal of a key that is not declared."""
+    return ConfigError(f"{place}: [{section}] has no key {_shown(name)}{_instead(name, known)}")
 
 
 def check_sections(tables: Mapping[str, object], known: Sequence[str], place: str) -> None:
@@ -104,8 +115,8 @@ def _key(each: Field[Any]) -> Key:
     return declared
 
 
-def _instead(word: str, known: Sequence[str] | Mapping[str, object]) -> str:
-    near = difflib.get_close_matches(word[:_SHOWN], list(known), n=1)
+def _instead(word: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(word[:_SHOWN], known, n=1)
     return f"; did you mean {near[0]}?" if near else f"; there are {', '.join(known)}"
 
 

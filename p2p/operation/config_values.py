@@ -180,6 +180,14 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
+class Secret(Text):
+    """Text that nobody is shown."""
+
+    def write(self, value: str) -> str:  # noqa: ARG002 - which is the point
+        return '"(hidden)"'
+
+
+@dataclass(frozen=True, slots=True)
 class Name:
     """A word of plain signs."""
 
