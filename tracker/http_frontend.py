@@ -17,6 +17,7 @@ from p2p.net.network import MAX_LAST_WORDS
 from tracker.figures import Traffic
 from tracker.http_answers import CLOSING, NOT_FOUND, OK, HttpAnswers, Request
 from tracker.http_connection import MAX_REQUEST, Connection
+from tracker.places import Places
 from tracker.proxies import Proxies
 
 if TYPE_CHECKING:
@@ -56,12 +57,11 @@ class HttpFrontend:
         self._on_page = on_page
         self._exchange_time = exchange_time
         self._max_connections = max_connections
-        self._max_per_address = max_per_address
         self._listeners: list[Listener] = []
         # All connections, the one whose time is over first in front, which the timer is for.
         self._connections: dict[Connection, None] = {}
         self._timer: asyncio.TimerHandle | None = None
-        self._from: dict[bytes, int] = {}
+        self._places = Places(max_per_address)
         self._long_reply: tuple[bytes, bytes] | None = None
         self._accepted = 0
         self.room = memoryview(bytearray(MAX_REQUEST))
@@ -125,14 +125,13 @@ class HttpFrontend:
     def _on_stream(self, stream: Stream, received: bytes) -> None:
         self._accepted += 1
         connection = Connection(stream, self)
-        place = _place(connection.source)
-        here = self._from.get(place, 0)
-        if len(self._connections) >= self._max_connections or (
-            here >= self._max_per_address and stream.remote.host not in self._proxies
+        host = connection.source[1]
+        if len(self._connections) >= self._max_connections or not (
+            self._places.has_room(host) or stream.remote.host in self._proxies
         ):
             stream.abort()
             return
-        self._from[place] = here + 1
+        self._places.take(host)
         self._connections[connection] = None
         connection.deadline = asyncio.get_running_loop().time() + self._exchange_time
         self._watch()
@@ -163,12 +162,7 @@ class HttpFrontend:
 
     def on_end(self, connection: Connection) -> None:
         del self._connections[connection]
-        place = _place(connection.source)
-        here = self._from[place]
-        if here > 1:
-            self._from[place] = here - 1
-        else:
-            del self._from[place]
+        self._places.leave(connection.source[1])
 
     # -- time
 
@@ -195,8 +189,3 @@ class HttpFrontend:
 
 def _read_nothing(received: bytes) -> None:
     """Members' announces say more than the usual form has, and have it read by others."""
-
-
-def _place(source: Source) -> bytes:
-    """What counts as one address: of IPv6 the network, which has one owner, who has all its addresses."""
-    return source[1][:8]

@@ -1,9 +1,9 @@
 """Pages over HTTP: what a browser, Prometheus or an operator asks for, apart from the frontend that answers announces.
 
 A connection comes from a listener of its own, or from the HTTP frontend, which hands over what is no announce and no
-scrape. The rules: few connections and small requests, each with a fixed time that trickled bytes do not extend; every
-answer forbids the browser to fetch, run or frame anything; a bug in a page is an answer of status 500 and a line in the
-log, never the end of anything else.
+scrape. The rules: few connections and small requests, each with a fixed time that trickled bytes do not extend;
+strangers do not take the operator's places; every answer forbids the browser to fetch, run or frame anything; a bug in
+a page is an answer of status 500 and a line in the log, never the end of anything else.
 """
 
 from __future__ import annotations
@@ -15,13 +15,17 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import httptools
 
+from p2p.codec import compact
 from p2p.errors import NetworkError
+from tracker.places import Places
+from tracker.proxies import LISTS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from p2p.ids import Address
     from p2p.net.network import Listener, Network, Stream
+    from tracker.proxies import Proxies
 
 MAX_REQUEST: Final = 16_384
 """Bytes of a request with headers and body: a browser sends some 1 KB, a form of ours some 100 bytes more."""
@@ -30,7 +34,11 @@ MAX_FIELDS: Final = 64
 """Header fields; a browser behind two proxies sends some 25."""
 
 MAX_CONNECTIONS: Final = 128
-"""At once. They serve people and a scraper or two, and must not take what announces need."""
+"""At once, and as many again at the operator's addresses, where nobody else can take their place. They serve people and
+a scraper or two, and must not take what announces need."""
+
+MAX_PER_ADDRESS: Final = 16
+"""Of them from one stranger, unless it is a proxy of ours; a browser opens six."""
 
 EXCHANGE_TIME: Final = 15.0
 """Seconds for a request to arrive, its answer to be made and to leave, or a connection to be quiet."""
@@ -52,7 +60,7 @@ _log = logging.getLogger(__name__)
 
 
 class PageRequest(NamedTuple):
-    """What was asked. Header names are in small letters; of a field given twice the last counts."""
+    """What was asked. Header names are in small letters; of a field given twice the last counts, if it is no list."""
 
     method: str
     path: str
@@ -92,12 +100,19 @@ def plain_answer(status: HTTPStatus, text: str = "") -> PageAnswer:
 
 
 class PageServer:
-    """Serves what `pages` answers, at any number of addresses and on connections that were handed over."""
+    """Serves what `pages` answers, at any number of addresses and on connections that were handed over.
 
-    def __init__(self, pages: Callable[[PageRequest], Awaitable[PageAnswer]]) -> None:
+    `proxies` may have as many connections as there are.
+    """
+
+    def __init__(self, pages: Callable[[PageRequest], Awaitable[PageAnswer]], proxies: Proxies) -> None:
         self._pages = pages
+        self._proxies = proxies
         self._listeners: list[Listener] = []
-        self._connections: dict[_Connection, None] = {}
+        self._strangers: dict[_Connection, bytes] = {}
+        """And where each is from."""
+        self._operators: dict[_Connection, None] = {}
+        self._places = Places(MAX_PER_ADDRESS)
 
     @property
     def addresses(self) -> tuple[Address, ...]:
@@ -106,32 +121,43 @@ class PageServer:
 
     async def open(self, network: Network, local: Address) -> None:
         """Listen at one more address, whose requests are the operator's. Raises NetworkError."""
-        self._listeners.append(await network.listen(local, lambda stream: self._begin(stream, b"", admin=True)))
+        self._listeners.append(await network.listen(local, self._begin_operators))
 
     def adopt(self, stream: Stream, received: bytes) -> None:
         """Take over a connection from which `received` was read and not answered; its callbacks are replaced."""
-        self._begin(stream, received, admin=False)
+        host = compact.pack(stream.remote)[:-2]
+        has_room = self._places.has_room(host) or stream.remote.host in self._proxies
+        if len(self._strangers) >= MAX_CONNECTIONS or not has_room:
+            stream.abort()
+            return
+        self._places.take(host)
+        connection = _Connection(stream, self._pages, self._forget, admin=False)
+        self._strangers[connection] = host
+        connection.begin(received)
 
     async def close(self) -> None:
         """Stop listening, end every connection, wait for what was being answered."""
         for listener in self._listeners:
             listener.close()
         self._listeners.clear()
-        tasks = [connection.end() for connection in list(self._connections)]
+        tasks = [connection.end() for connection in (*self._strangers, *self._operators)]
         for task in tasks:
             if task is not None:
                 await asyncio.wait([task])
 
-    def _begin(self, stream: Stream, received: bytes, *, admin: bool) -> None:
-        if len(self._connections) >= MAX_CONNECTIONS:
+    def _begin_operators(self, stream: Stream) -> None:
+        if len(self._operators) >= MAX_CONNECTIONS:
             stream.abort()
             return
-        connection = _Connection(stream, self._pages, self._forget, admin=admin)
-        self._connections[connection] = None
-        connection.begin(received)
+        connection = _Connection(stream, self._pages, self._forget, admin=True)
+        self._operators[connection] = None
+        connection.begin(b"")
 
     def _forget(self, connection: _Connection) -> None:
-        self._connections.pop(connection, None)
+        host = self._strangers.pop(connection, None)
+        if host is not None:
+            self._places.leave(host)
+        self._operators.pop(connection, None)
 
 
 class _Connection:
@@ -195,7 +221,9 @@ class _Connection:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if len(self._fields) < MAX_FIELDS:
-            self._fields[name.decode("latin-1").lower()] = value.decode("latin-1")
+            field, text = name.decode("latin-1").lower(), value.decode("latin-1")
+            before = self._fields.get(field) if field in LISTS else None
+            self._fields[field] = text if before is None else f"{before},{text}"
 
     def on_body(self, part: bytes) -> None:
         self._body += part

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from p2p.operation.config_values import IpNetwork
 
+LISTS: Final = frozenset(("x-forwarded-for", "forwarded"))
+"""The two fields. Given several times, each is one list, as HTTP has it."""
+
 _PAIR: Final = re.compile(
     r"[ \t]*(?:([!#$%&'*+.^_`|~0-9A-Za-z-]+)="
     r"(?:([!#$%&'*+.^_`|~0-9A-Za-z:\[\]-]+)|\"((?:[^\"\\]|\\.)*)\"))?[ \t]*(;|,|$)"

@@ -21,6 +21,7 @@ from tracker.figures import SAMPLE_PERIOD, Figures, RateWindow, add_traffic
 from tracker.memory_store import MemoryStore
 from tracker.page_server import PageServer
 from tracker.private.gate import PrivateGate
+from tracker.proxies import Proxies
 from tracker.redis_store import RedisStore
 from tracker.saver import SwarmSaver
 from tracker.server import PrivateSide, Tracker, TrackerSettings, naming
@@ -90,15 +91,16 @@ class TrackerService:
             self._gate = PrivateGate(
                 config.private.database, config.private_rules(), secrets=outside.secrets, wall=outside.wall
             )
+        proxies = Proxies(config.listen.trusted_proxies)
         self._site = Site(
             self,
             admin=config.admin,
-            proxies=config.listen.trusted_proxies,
+            proxies=proxies,
             register=self._gate,
             secret=outside.secret,
             wall=outside.wall,
         )
-        self._pages = PageServer(self._site.answer)
+        self._pages = PageServer(self._site.answer, proxies)
         settings = _settings(config, await self._hosts())
         self._tracker = Tracker(
             outside.network,

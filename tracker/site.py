@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from tracker.config import AdminConfig
     from tracker.figures import Facts
     from tracker.private.summary import MemberSummary
+    from tracker.proxies import Proxies
 
 _HTML: Final = "text/html; charset=utf-8"
 _NO_STORE: Final = ("Cache-Control", "no-store")
@@ -57,7 +58,7 @@ class Site:
         facts: Facts,
         *,
         admin: AdminConfig,
-        proxies: tuple[IpNetwork, ...],
+        proxies: Proxies,
         register: Register | None,
         secret: bytes,
         wall: Callable[[], float],
@@ -149,24 +150,21 @@ class Site:
         return client is not None and _is_in(client, self._admin.allow)
 
     def _client(self, request: PageRequest) -> str | None:
-        """The host that asks; None where a proxy that is not trusted says that it asks for somebody."""
-        forwarded = request.headers.get("x-forwarded-for")
-        if forwarded is None:
-            return None if "forwarded" in request.headers else request.source.host
-        if not _is_in(request.source.host, self._proxies):
+        """The host that asks; None where a proxy does not tell, or one that is not trusted says that it asks for
+        somebody."""
+        forwarded_for, forwarded = request.headers.get("x-forwarded-for"), request.headers.get("forwarded")
+        host = request.source.host
+        if forwarded_for is None and forwarded is None:
+            return host
+        if host not in self._proxies:
             return None
-        # Each proxy appends whom it saw; the last that is no proxy of ours is the client.
-        for text in reversed(forwarded.split(",")):
-            try:
-                host = str(ipaddress.ip_address(text.strip()))
-            except ValueError:
-                return None
-            if not _is_in(host, self._proxies):
-                return host
-        return None
+        try:
+            return self._proxies.asker(host, forwarded_for, forwarded)
+        except TrackerError:
+            return None
 
     def _is_secure(self, request: PageRequest) -> bool:
-        proxied = _is_in(request.source.host, self._proxies)
+        proxied = request.source.host in self._proxies
         return proxied and request.headers.get("x-forwarded-proto", "").lower() == "https"
 
 
@@ -182,8 +180,12 @@ def _to_front(cookie: str | None = None) -> PageAnswer:
 
 
 def _is_foreign(request: PageRequest) -> bool:
-    """Whether a page of another site sent this form; browsers that are too old to say so send no cookie along."""
-    return request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none")
+    """Whether a page of another site sent this form. Browsers that do not tell of sites tell of origins."""
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        return site not in ("same-origin", "none")
+    origin = request.headers.get("origin")
+    return origin is not None and origin.partition("://")[2] != request.headers.get("host")
 
 
 def _form_field(body: bytes, name: str) -> str:

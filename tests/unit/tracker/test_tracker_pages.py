@@ -18,6 +18,7 @@ from tracker.figures import Figures, Traffic
 from tracker.page_server import PageServer, is_page
 from tracker.page_session import Session
 from tracker.private.summary import MemberSummary
+from tracker.proxies import Proxies
 from tracker.site import Site
 from tracker.store import Totals
 
@@ -64,11 +65,11 @@ class Members:
 @contextlib.asynccontextmanager
 async def serving(*, register=None, proxies=(), admin_port=True, wall=lambda: NOW, **admin):
     """A server of pages at two addresses: the first as the HTTP frontend hands over, the second the operator's."""
-    networks = tuple(map(ipaddress.ip_network, proxies))
+    networks = Proxies(tuple(map(ipaddress.ip_network, proxies)))
     allow = tuple(map(ipaddress.ip_network, admin.pop("allow", ("127.0.0.1",))))
     config = AdminConfig(allow=allow, **admin)
     site = Site(Facts(), admin=config, proxies=networks, register=register, secret=SECRET, wall=wall)
-    server = PageServer(site.answer)
+    server = PageServer(site.answer, networks)
     network = AsyncioNetwork()
     public = await network.listen(Address("127.0.0.1", 0), lambda stream: server.adopt(stream, b""))
     await server.open(network, Address("127.0.0.1", 0))
@@ -135,6 +136,19 @@ async def test_a_proxy_is_believed_if_it_is_trusted_and_else_nobody_is_the_opera
         assert (await ask(public, "/stats", X_Forwarded_For="203.0.113.9, 198.51.100.1"))[0] == 403
         assert (await ask(public, "/stats", X_Forwarded_For="198.51.100.1, 203.0.113.9"))[0] == 200
         assert (await ask(public, "/stats", X_Forwarded_For="nonsense"))[0] == 403
+        assert (await ask(public, "/stats", X_Forwarded_For="203.0.113.9:4711"))[0] == 200
+        assert (await ask(public, "/stats", X_Forwarded_For="::ffff:203.0.113.9"))[0] == 200
+        assert (await ask(public, "/stats", Forwarded='for="203.0.113.9:4711"'))[0] == 200
+        # One of the two is the client's own word, and so is the first of two fields.
+        assert (await ask(public, "/stats", Forwarded="for=198.51.100.1", **forwarded))[0] == 403
+        twice = {"X-Forwarded-For": "203.0.113.9", "x-forwarded-for": "198.51.100.1"}
+        assert (await ask(public, "/stats", **twice))[0] == 403
+
+
+async def test_a_list_that_comes_in_two_fields_is_one():
+    async with serving(proxies=("127.0.0.1",), allow=("203.0.113.9",)) as (public, _):
+        fields = {"X-Forwarded-For": "203.0.113.9", "x-forwarded-for": "127.0.0.1"}
+        assert (await ask(public, "/stats", **fields))[0] == 200
 
 
 async def test_every_answer_forbids_what_the_page_does_not_need():
@@ -197,13 +211,25 @@ async def test_logins_are_refused_in_words_and_told_by_whom():
 
 
 @pytest.mark.parametrize(
-    "headers", [{"Sec_Fetch_Site": "cross-site"}, {"Sec_Fetch_Site": "same-site"}, {"Content-Type": "text/plain"}]
+    "headers",
+    [
+        {"Sec_Fetch_Site": "cross-site"},
+        {"Sec_Fetch_Site": "same-site"},
+        {"Content-Type": "text/plain"},
+        {"Origin": "http://elsewhere.example"},
+        {"Origin": "null"},
+    ],
 )
 async def test_a_form_of_another_site_logs_nobody_in(headers):
     members = Members()
     async with serving(register=members) as (public, _):
         status, fields, _ = await log_in(public, **headers)
         assert (status, "Set-Cookie" in fields, members.asked) == (403, False, [])
+
+
+async def test_an_old_browser_that_tells_our_own_origin_is_let_in():
+    async with serving(register=Members()) as (public, _):
+        assert (await log_in(public, Origin="http://t"))[0] == 303
 
 
 @pytest.mark.parametrize(
@@ -276,11 +302,31 @@ async def test_connections_past_the_bound_are_dropped(monkeypatch):
         await first.wait_closed()
 
 
+async def test_strangers_take_neither_each_others_places_nor_the_operators(monkeypatch):
+    monkeypatch.setattr(page_server, "MAX_CONNECTIONS", 2)
+    monkeypatch.setattr(page_server, "MAX_PER_ADDRESS", 1)
+    held = []
+    for proxies, goes_on in (((), False), (("127.0.0.1",), True)):
+        async with serving(proxies=proxies) as (public, admin):
+            for _ in range(goes_on + 1):
+                _, writer = await asyncio.open_connection(*public)
+                writer.write(b"GET / HT")
+                await writer.drain()
+                held.append(writer)
+            with contextlib.suppress(ConnectionError):
+                assert await send(public, b"GET / HTTP/1.1\r\n\r\n") == b""
+            assert (await ask(admin, "/metrics"))[0] == 200
+    for writer in held:
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+
 async def test_a_bug_in_a_page_is_an_answer_and_a_line_in_the_log(caplog):
     async def fail(request):
         raise ZeroDivisionError
 
-    server = PageServer(fail)
+    server = PageServer(fail, Proxies())
     await server.open(AsyncioNetwork(), Address("127.0.0.1", 0))
     try:
         assert (await ask(server.addresses[0], "/"))[0] == 500
@@ -296,7 +342,7 @@ async def test_closing_ends_what_is_being_answered():
         begun.set()
         await asyncio.Event().wait()
 
-    server = PageServer(wait)
+    server = PageServer(wait, Proxies())
     await server.open(AsyncioNetwork(), Address("127.0.0.1", 0))
     reader, writer = await asyncio.open_connection(*server.addresses[0])
     writer.write(b"GET / HTTP/1.1\r\n\r\n")
