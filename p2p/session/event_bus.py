@@ -23,6 +23,8 @@ class EventKind(Enum):
     ADDED = "added"
     METADATA = "metadata"
     CHECKING = "checking"
+    DOWNLOADING = "downloading"
+    """A torrent that was complete is no more: more is wanted, or a check found less."""
     PROGRESS = "progress"
     COMPLETE = "complete"
     ERROR = "error"

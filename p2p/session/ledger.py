@@ -36,6 +36,8 @@ class Ledger:
     """When the last wanted piece came."""
     active_time: float | None = None
     """When payload moved last, either way."""
+    moved_at: float = 0.0
+    """The same on the loop's clock, in this session."""
     uploaded: int = 0
     downloaded: int = 0
     """Of the runs that have ended, with those of earlier sessions."""
@@ -61,6 +63,11 @@ class Ledger:
     def seeding_for(self, now: float) -> float:
         """Seconds spent seeding, in all runs."""
         return self._seeding + (now - self._since if self.work is Work.SEEDING else 0.0)
+
+    @property
+    def quiet_since(self) -> float | None:
+        """Since when no payload has moved while it is at work, on the loop's clock; None while it is not."""
+        return None if self.work is Work.NONE else max(self.moved_at, self._since)
 
     def close_run(self, *, uploaded: int, downloaded: int, wasted: int, corrupt: int) -> None:
         """Take in what a run that has ended moved."""

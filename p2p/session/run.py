@@ -13,10 +13,10 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from p2p.errors import DiskFullError, StarlingError, StorageError
-from p2p.session import goals
 from p2p.session.dht_announcer import dht_announcer
 from p2p.session.event_bus import EventKind
 from p2p.session.extensions import TorrentExtensions
+from p2p.session.goal_watch import GoalWatch
 from p2p.session.ledger import Work
 from p2p.session.local_announcer import local_announcer
 from p2p.session.membership import Membership
@@ -108,6 +108,7 @@ class Run:
             stop=self.stopping,
             on_error=self._on_storage_error,
         )
+        self._goals = GoalWatch(torrent, up, self._on_goal)
         self._completing: asyncio.Task[None] | None = None
 
     @property
@@ -209,6 +210,7 @@ class Run:
 
     async def _leave(self) -> None:
         self._torrent.ledger.enter(Work.NONE, asyncio.get_running_loop().time())
+        self._goals.on_rest()
         self.members.stop()
         if self.exchange is not None:
             await self.exchange.storing.drain()
@@ -243,6 +245,7 @@ class Run:
         """Begin to stop."""
         if not self.stopping.is_set():
             self.stop_message = message
+            self._goals.on_rest()
             self.stopping.set()
             self.members.stop_fetching()
 
@@ -262,19 +265,11 @@ class Run:
         if moved != self._moved:
             self._moved = moved
             torrent.ledger.active_time = self._services.environment.wall()
+            torrent.ledger.moved_at = now
+            self._goals.look()
         if torrent.state is TorrentState.DISK_FULL and exchange.storing.disk_full is None and not self._record.waiting:
             torrent.state = TorrentState.DOWNLOADING if self.seeding_since is None else TorrentState.SEEDING
             torrent.message = None
-        if self.seeding_since is not None:
-            goal = goals.reached(
-                uploaded=torrent.ledger.uploaded + exchange.uploaded,
-                size=self.store.metainfo.total_size,
-                seeding_for=now - self.seeding_since,
-                seed_ratio=torrent.options.seed_ratio,
-                seed_time=torrent.options.seed_time,
-            )
-            if goal is not None:
-                self.request_stop(goal)
 
     def _on_stage_tick(self, now: float) -> None:
         torrent, stage = self._torrent, self.members.stage
@@ -296,6 +291,7 @@ class Run:
                 self._on_nothing_missing()
         elif was_seeding:
             self.seeding_since = None
+            self._goals.on_rest()
             torrent.on_wanting()
             torrent.ledger.enter(Work.DOWNLOADING, now)
             if torrent.state is not TorrentState.DISK_FULL:
@@ -341,6 +337,15 @@ class Run:
         if fresh and self.store.have.complete:
             torrent.tracking.on_completed(now)
         torrent.on_complete(now if fresh else None)
+        self._goals.on_seeding(now)
+
+    def on_goals(self) -> None:
+        """The torrent's goals are others."""
+        self._goals.look()
+
+    def _on_goal(self, goal: str) -> None:
+        self._torrent.goal = goal
+        self.request_stop(goal)
 
     def _on_storage_error(self, error: StorageError) -> None:
         torrent = self._torrent

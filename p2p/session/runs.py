@@ -193,10 +193,12 @@ class Runs:
         if not self._done.done():
             self._done.set_result(None)
 
-    def on_wanting(self) -> None:
-        """More is wanted than is had, after nothing was: who waits for completion waits anew."""
-        if self._done.done():
-            self._done = asyncio.get_running_loop().create_future()
+    def on_wanting(self) -> bool:
+        """More is wanted than is had: who waits for completion waits anew. Returns whether it was complete before."""
+        if not self._done.done():
+            return False
+        self._done = asyncio.get_running_loop().create_future()
+        return True
 
     def _settle(self) -> None:
         if not self._done.done():

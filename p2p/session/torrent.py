@@ -17,6 +17,7 @@ from p2p.errors import StarlingError
 from p2p.metainfo.magnet import Magnet
 from p2p.metainfo.metainfo import Metainfo
 from p2p.session.event_bus import EventKind
+from p2p.session.goals import Goals
 from p2p.session.ledger import Ledger
 from p2p.session.magnet_stage import UNKNOWN_LEFT, tracker_tiers
 from p2p.session.move import move_content
@@ -88,6 +89,9 @@ class Torrent(TorrentFacts, TorrentWishes):
         self.file_priorities: list[int] = []
         self.target = Path(options.download_dir or services.settings.download_dir).absolute()
         self.ledger = Ledger(environment.wall())
+        self.goals = Goals(ratio=options.seed_ratio, time=options.seed_time)
+        self.goal: str | None = None
+        """The goal that ended the last run, if one did."""
         tiers = tracker_tiers(source) if options.trackers is None else options.trackers
         self.tracking = Tracking(self, tiers, services, now)
         self.peer_list = PeerList(sources=PRIVATE_SOURCES) if self.private else PeerList()
@@ -244,7 +248,7 @@ class Torrent(TorrentFacts, TorrentWishes):
         elif purpose is not Purpose.EXCHANGE:
             self._make_store(purpose)
         self._store_is_used = True
-        self.failure = self.message = None
+        self.failure = self.message = self.goal = None
         self.state = TorrentState.QUEUED
         self.ledger.started_time = self._services.environment.wall()
         return Run(
@@ -331,5 +335,6 @@ class Torrent(TorrentFacts, TorrentWishes):
         self._services.publish(EventKind.COMPLETE, self.info_hash)
 
     def on_wanting(self) -> None:
-        """More is wanted than is had, after nothing was: who waits for completion waits anew."""
-        self._runs.on_wanting()
+        """More is wanted than is had: who waits for completion waits anew."""
+        if self._runs.on_wanting():
+            self._services.publish(EventKind.DOWNLOADING, self.info_hash)

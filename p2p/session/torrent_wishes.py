@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from p2p.ids import Address
     from p2p.metainfo.metainfo import Metainfo
+    from p2p.session.goals import Goals
     from p2p.session.run import Run
     from p2p.session.settings import TorrentOptions
     from p2p.session.tracking import Tracking
@@ -35,6 +36,7 @@ class TorrentWishes(ABC):
     file_priorities: list[int]
     limit_down: RateLimiter
     limit_up: RateLimiter
+    goals: Goals
     tracking: Tracking
     peer_list: PeerList
     _sizes_of: tuple[int, int] | None
@@ -50,6 +52,13 @@ class TorrentWishes(ABC):
         self.limit_down.set_limit(down, now)
         self.limit_up.set_limit(up, now)
         self.options = replace(self.options, limit_down=down, limit_up=up)
+
+    def set_goals(self, goals: Goals) -> None:
+        """Change when it has been seeded enough; one that is reached already ends it now."""
+        if goals != self.goals:
+            self.goals = goals
+            if self.current_run is not None:
+                self.current_run.on_goals()
 
     def set_priorities(self, priorities: Mapping[int, int]) -> None:
         """Change priorities by index of file: 0 unwanted, 1 to 7 wanted, 4 normal. Those not named stay as they are.

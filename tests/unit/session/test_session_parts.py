@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 
 import pytest
@@ -13,6 +14,7 @@ from p2p.errors import NetworkError, StarlingError
 from p2p.ids import Address
 from p2p.session import goals
 from p2p.session.event_bus import MAX_WAITING, Event, EventBus, EventKind
+from p2p.session.goals import Goals, Seeding
 from p2p.session.selection import file_priorities, piece_priorities
 from p2p.session.settings import TorrentOptions
 from p2p.session.slots import Slots
@@ -140,18 +142,48 @@ def test_a_piece_is_worth_what_the_best_of_its_files_is(metainfo, files, ends):
 
 
 @pytest.mark.parametrize(
-    ("facts", "said"),
+    ("wanted", "said"),
     [
-        ({"uploaded": 0, "size": 10, "seeding_for": 0.0, "seed_ratio": None, "seed_time": None}, None),
-        ({"uploaded": 19, "size": 10, "seeding_for": 9e9, "seed_ratio": 2.0, "seed_time": None}, None),
-        ({"uploaded": 20, "size": 10, "seeding_for": 0.0, "seed_ratio": 2.0, "seed_time": None}, "ratio 2 reached"),
-        ({"uploaded": 0, "size": 10, "seeding_for": 0.0, "seed_ratio": 0.0, "seed_time": None}, "ratio 0 reached"),
-        ({"uploaded": 0, "size": 10, "seeding_for": 89.9, "seed_ratio": None, "seed_time": 90.0}, None),
-        ({"uploaded": 0, "size": 10, "seeding_for": 90.0, "seed_ratio": 5.0, "seed_time": 90.0}, "seeded for 1.5 min"),
+        (Goals(), None),
+        (Goals(ratio=2.0), "ratio 2 reached"),
+        (Goals(ratio=0.0), "ratio 0 reached"),
+        (Goals(ratio=2.1), None),
+        (Goals(ratio=5.0, time=90.0), "seeded for 1.5 min"),
+        (Goals(time=90.1), None),
+        (Goals(time_in_all=600.0), "seeded for 10 min in all"),
+        (Goals(time_in_all=601.0), None),
+        (Goals(idle=60.0), "idle for 1 min"),
+        (Goals(idle=61.0), None),
     ],
 )
-def test_goals(facts, said):
-    assert goals.reached(**facts) == said
+def test_the_first_goal_that_is_reached_ends_a_seeding(wanted, said):
+    seeding = Seeding(uploaded=20, size=10, idle_for=60.0, seeding_for=90.0, seeding_in_all=600.0)
+    assert goals.reached(wanted, seeding) == said
+
+
+def test_nothing_wanted_has_no_ratio():
+    nothing = Seeding(uploaded=0, size=0, idle_for=0.0, seeding_for=0.0, seeding_in_all=0.0)
+    assert goals.reached(Goals(ratio=0.0), nothing) is None
+
+
+_seconds = st.floats(0, 1e6)
+_goal = st.none() | _seconds
+
+
+@given(st.builds(Goals, _goal, _goal, _goal, _goal), st.builds(Seeding, st.just(0), st.just(0), *[_seconds] * 3))
+def test_time_reaches_a_goal_when_it_is_said_to_and_not_before(wanted, seeding):
+    wait = goals.look_in(wanted, seeding)
+
+    def after(seconds):
+        later = [each + seconds for each in (seeding.idle_for, seeding.seeding_for, seeding.seeding_in_all)]
+        return goals.reached(wanted, Seeding(0, 0, *later))
+
+    if wait == math.inf:
+        assert after(1e12) is None
+    else:
+        assert after(max(wait, 0.0) + 1e-3) is not None
+        if wait > 0:
+            assert after(max(wait - 1e-3, 0.0) if wait > 1e-3 else 0.0) is None
 
 
 # -- bytes of a handshake
