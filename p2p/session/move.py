@@ -179,7 +179,11 @@ async def move_content(torrent: Torrent, path: Path, services: Services) -> None
     if torrent.metainfo is None:
         torrent.set_target(target)
         return
-    files = await torrent.store.own_files()
+    while True:
+        store = torrent.store
+        files = await store.own_files()
+        if torrent.store is store:  # else another run began meanwhile, and it may know more
+            break
     relocation = await plan(torrent.target, target, files, services)
     await carry_out(torrent, Move(relocation, torrent.info_hashes[0], services))
 

@@ -93,6 +93,9 @@ class PieceStore:
         self._opened = False
         self._known = False
         """Whether it is known which files are ours."""
+        self._decided = asyncio.Event()
+        """Set while nobody is about to find that out."""
+        self._decided.set()
         self._recorded_totals = Totals()
         self._recording = asyncio.Lock()
         self._stored = 0
@@ -149,6 +152,7 @@ class PieceStore:
         if not self._is_all_there(stats):
             await self._storage.prepare(allocate=self._services.settings.allocate, protect=self._foreign)
         self._opened = self._known = True
+        self._decided.set()
         await uninterrupted(self._put_on_record(self._recorded_totals, clean=False))
 
     async def look_up(self) -> None:
@@ -173,6 +177,7 @@ class PieceStore:
         if resume is None or self.key is None:
             return None
         self._lock = resume.lock(self.key)
+        self._decided.clear()
         try:
             state = await resume.load(self.key)
         except StorageError as error:  # neither the record nor its backup: what is on disk is checked instead
@@ -276,14 +281,19 @@ class PieceStore:
         )
 
     def take_over(self, former: PieceStore) -> None:
-        """Show what `former`, of the same torrent elsewhere, had, until this is opened."""
+        """Show what `former`, of the same torrent in an earlier run or elsewhere, had, until this is opened."""
         self.have, self.left, self.known_peers = former.have.copy(), former.left, former.known_peers
         self._foreign, self._known = former._foreign, former._known
 
     async def own_files(self) -> list[tuple[str, ...]]:
-        """The torrent's files, as paths below the target: those that are on record, or were opened, as ours."""
+        """The torrent's files, as paths below the target: those that are on record, or were opened, as ours.
+
+        Where it is being found out which are, this waits for that.
+        """
         if not self._opened:
             await self.look_up()
+        if not self._known:
+            await self._decided.wait()
         if not self._known:
             return []
         root = self._layout.root
@@ -415,6 +425,7 @@ class PieceStore:
             await self.drain()
             await self._checkpoint(totals, clean=True)
         finally:
+            self._decided.set()
             try:
                 await self._storage.close()
             finally:

@@ -225,9 +225,7 @@ class Torrent(TorrentFacts, TorrentWishes):
         self.target = path.absolute()
         self.options = replace(self.options, download_dir=self.target)
         if self.metainfo is not None and self._store is not None:
-            have = self._store
             self._make_store(Purpose.EXCHANGE)
-            self._store.take_over(have)
 
     async def look_up(self) -> None:
         """Show what is on record of a torrent that has not run yet."""
@@ -291,6 +289,7 @@ class Torrent(TorrentFacts, TorrentWishes):
             options = replace(options, trust=False, recheck=False)
         if purpose is not Purpose.EXCHANGE:
             options = replace(options, trust=False, recheck=True)
+        former = self._store
         self._store = PieceStore(
             self.metainfo,
             self.target,
@@ -299,6 +298,8 @@ class Torrent(TorrentFacts, TorrentWishes):
             options=options,
             ledger=self.ledger,
         )
+        if former is not None:
+            self._store.take_over(former)
 
     def set_names(self, names: tuple[InfoHash, ...]) -> None:
         """The torrent's info-hashes as they are known now, version 1 first."""

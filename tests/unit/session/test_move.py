@@ -8,7 +8,7 @@ import random
 
 import pytest
 
-from p2p.disk import relocation
+from p2p.disk import file_copy, relocation
 from p2p.errors import StarlingError, StorageError
 from p2p.session.session import Begin, Session
 from p2p.session.settings import Settings, TorrentOptions
@@ -45,7 +45,7 @@ def way(request, monkeypatch):
             "plan",
             lambda *arguments: plan(*arguments).at(relocation.MoveStage.COPYING),
         )
-        monkeypatch.setattr(relocation, "STEP", 30_000)
+        monkeypatch.setattr(file_copy, "STEP", 30_000)
     return request.param
 
 
@@ -110,6 +110,23 @@ async def test_nothing_is_moved_onto_what_is_there(tmp_path, metainfo, way):
         assert torrent.state is TorrentState.SEEDING
     assert tree(tmp_path / "old") == before
     assert tree(tmp_path / "new") == {"content/z": b"mine"}
+
+
+@pytest.mark.parametrize("times", [0, 1])
+async def test_content_that_is_being_looked_at_moves_when_it_is_known_what_is_ours(tmp_path, metainfo, times):
+    """Whether in the first run or a later one: a move that comes while the content is opened takes it all."""
+    before = tree(tmp_path / "old")
+    async with asyncio.timeout(20), Session(settings(tmp_path)) as session:
+        torrent = await session.add(metainfo)
+        for _ in range(times):
+            await torrent.completed()
+            await torrent.stop()
+            torrent.start()
+        while torrent.state is TorrentState.STOPPED:
+            await asyncio.sleep(0)
+        await torrent.move(tmp_path / "new")
+        assert tree(tmp_path / "new") == before
+        assert tree(tmp_path / "old") == {}
 
 
 async def test_a_crash_at_any_point_of_a_move_loses_nothing(tmp_path, metainfo, way, monkeypatch):
