@@ -252,7 +252,9 @@ def test_help_of_every_command_has_an_example(starling: Callable[..., tuple[int,
 
 
 def process(*arguments: str, **settings: object) -> subprocess.Popen[bytes]:
-    code = "from p2p.cli.main import main; main()"
+    # A shell that runs the tests in the background has SIGINT ignored in all that they start.
+    listen = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    code = f"{listen}; from p2p.cli.main import main; main()"
     return subprocess.Popen([sys.executable, "-c", code, *arguments], **settings)  # type: ignore[call-overload]
 
 
