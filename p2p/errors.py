@@ -47,6 +47,10 @@ class DhtError(StarlingError):
     """A DHT node answered with an error, garbage, or not at all."""
 
 
+class BlocklistError(StarlingError):
+    """A list of addresses to have nothing to do with that cannot be read."""
+
+
 class NetworkError(StarlingError):
     """A connection could not be made, or ended."""
 
