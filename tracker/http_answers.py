@@ -22,6 +22,7 @@ from tracker.store import Family
 
 if TYPE_CHECKING:
     import re
+    from collections.abc import Callable
 
     from p2p.codec.announce import AnnounceRequest
     from p2p.codec.http_fast import UsualAnnounce
@@ -59,14 +60,24 @@ class Request(NamedTuple):
 
 
 class HttpAnswers:
-    """Answers over a `logic`, or over `gated` in its place; counts what it answers."""
+    """Answers over a `logic`, or over `gated` in its place; counts what it answers.
 
-    __slots__ = ("_gated", "_logic", "_proxies", "announces", "refusals", "scrapes")
+    `on_malformed` is told of each announce that cannot be read: the host that asks, and why.
+    """
 
-    def __init__(self, logic: TrackerLogic, gated: GatedLogic | None, proxies: Proxies) -> None:
+    __slots__ = ("_gated", "_logic", "_on_malformed", "_proxies", "announces", "refusals", "scrapes")
+
+    def __init__(
+        self,
+        logic: TrackerLogic,
+        gated: GatedLogic | None,
+        proxies: Proxies,
+        on_malformed: Callable[[str, TrackerError], None] | None = None,
+    ) -> None:
         self._logic = logic
         self._gated = gated
         self._proxies = proxies
+        self._on_malformed = on_malformed
         self.announces = self.scrapes = self.refusals = 0
 
     def reply_announce(self, announce: UsualAnnounce, source: Source, head: bytes) -> bytes:
@@ -109,13 +120,17 @@ class HttpAnswers:
             self.scrapes += 1
         else:
             return NOT_FOUND, _NOWHERE
+        asker, announce = source, None
         try:
             host = self._proxies.asker(source.host, request.forwarded_for, request.forwarded)
             asker = source if host == source.host else Address(host, source.port)
-            if kind == b"/announce":
-                return OK, self._announce(http_tracker.parse_announce(query), path, asker, request.user_agent)
-            return OK, self._scrape(query, path, asker)
+            if kind == b"/scrape":
+                return OK, self._scrape(query, path, asker)
+            announce = http_tracker.parse_announce(query)
+            return OK, self._announce(announce, path, asker, request.user_agent)
         except TrackerError as error:
+            if announce is None and kind == b"/announce" and self._on_malformed is not None:
+                self._on_malformed(asker.host, error)
             return OK, self._refusal(error)
 
     def _announce(self, request: AnnounceRequest, path: bytes, asker: Address, user_agent: str | None) -> bytes:

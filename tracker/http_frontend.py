@@ -23,6 +23,7 @@ from tracker.proxies import Proxies
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from p2p.errors import TrackerError
     from p2p.ids import Address
     from p2p.net.network import Listener, Network, Source, Stream
     from p2p.operation.config_values import IpNetwork
@@ -38,6 +39,7 @@ class HttpFrontend:
     or IPv6 network of 64 bits, are dropped at once; `proxies` may have as many as there are. A connection whose next
     request is for a page (`is_page`) is given to `on_page`, with what was read of it, and is then none of this
     frontend's. `gated` is a private tracker's logic, in whose place `logic` never hears of an announce or a scrape.
+    `on_malformed` hears of announces that cannot be read (tracker.http_answers).
     """
 
     def __init__(
@@ -50,10 +52,11 @@ class HttpFrontend:
         proxies: Sequence[IpNetwork] = (),
         on_page: Callable[[Stream, bytes], None] | None = None,
         gated: GatedLogic | None = None,
+        on_malformed: Callable[[str, TrackerError], None] | None = None,
     ) -> None:
         self._logic = logic
         self._proxies = Proxies(proxies)
-        self._answers = HttpAnswers(logic, gated, self._proxies)
+        self._answers = HttpAnswers(logic, gated, self._proxies, on_malformed)
         self._on_page = on_page
         self._exchange_time = exchange_time
         self._max_connections = max_connections

@@ -16,7 +16,7 @@ from tracker.http_frontend import HttpFrontend
 from tracker.logic import Rules, SwarmLogic
 from tracker.memory_store import MemoryStore
 from tracker.store import Family
-from tracker.told_logic import ToldLogic
+from tracker.told_logic import ToldGate, ToldLogic, told_malformed
 from tracker.udp_frontend import UdpFrontend
 
 if TYPE_CHECKING:
@@ -98,7 +98,10 @@ class Tracker:
         self._store = store
         self._logic = SwarmLogic(self._store, rng=rng, clock=self._now, rules=settings.rules)
         told: TrackerLogic = self._logic if tell is None else ToldLogic(self._logic, tell)
-        gated = None if private is None else GatedLogic(told, private.gate, private.wall)
+        gated = None
+        if private is not None:
+            gated = GatedLogic(told, private.gate if tell is None else ToldGate(private.gate, tell), private.wall)
+        on_malformed = None if tell is None else told_malformed(tell)
         self._http = HttpFrontend(
             told,
             exchange_time=settings.exchange_time,
@@ -107,8 +110,9 @@ class Tracker:
             proxies=settings.proxies,
             on_page=on_page,
             gated=gated,
+            on_malformed=on_malformed,
         )
-        self._udp = UdpFrontend(told, secret=secret, clock=self._now, gated=gated)
+        self._udp = UdpFrontend(told, secret=secret, clock=self._now, gated=gated, on_malformed=on_malformed)
         self._sweeper: asyncio.TimerHandle | None = None
 
     async def start(self) -> None:

@@ -1,4 +1,7 @@
-"""A logic that tells of every announce it answers: for who looks for the reason why two peers do not meet."""
+"""Tells of every announce and what became of it: for who looks for the reason why two peers do not meet.
+
+The rule: an announce is told once, by the first that refuses it or by the logic that answers it; a passkey never.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,9 @@ from p2p.errors import TrackerError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from p2p.codec.announce import AnnounceEvent, ScrapeEntry
-    from p2p.ids import InfoHash
+    from p2p.codec.announce import AnnounceEvent, AnnounceRequest, ScrapeEntry
+    from p2p.ids import Address, InfoHash
+    from tracker.gate import Admission, Gate
     from tracker.logic import TrackerLogic
     from tracker.store import Answer, Family, Totals
 
@@ -56,3 +60,41 @@ class ToldLogic:
     @property
     def min_interval(self) -> int:
         return self._logic.min_interval
+
+
+class ToldGate:
+    """A `Gate` over another one, which tells of whom that refuses."""
+
+    def __init__(self, gate: Gate, tell: Callable[..., None]) -> None:
+        self._gate = gate
+        self._tell = tell
+        self.on_announced = gate.on_announced
+        self.may_scrape = gate.may_scrape
+
+    def admit(
+        self, request: AnnounceRequest, passkey: str | None, source: Address, user_agent: str | None, now: float
+    ) -> Admission:
+        """See `tracker.gate.Gate`."""
+        try:
+            return self._gate.admit(request, passkey, source, user_agent, now)
+        except TrackerError as error:
+            self._tell(
+                "announce",
+                info_hash=request.info_hash.hex(),
+                source=source.host,
+                port=request.port,
+                peer_id=request.peer_id.hex(),
+                said=request.event.value,
+                left=request.left,
+                refused=str(error),
+            )
+            raise
+
+
+def told_malformed(tell: Callable[..., None]) -> Callable[[str, TrackerError], None]:
+    """Tells of announces that cannot be read: from which host, and what is wrong."""
+
+    def on_malformed(host: str, error: TrackerError) -> None:
+        tell("announce", source=host, refused=str(error))
+
+    return on_malformed

@@ -63,6 +63,7 @@ class UdpFrontend:
     """Answers datagrams at any number of addresses. `secret` keys the connection ids; 16 to 64 bytes.
 
     `gated` is a private tracker's logic, in whose place `logic` then never hears of an announce or a scrape.
+    `on_malformed` hears of announces that cannot be read: the host that asks, and why.
     """
 
     __slots__ = (
@@ -72,6 +73,7 @@ class UdpFrontend:
         "_gated",
         "_ids",
         "_logic",
+        "_on_malformed",
         "_places",
         "_received",
         "_refusals",
@@ -79,8 +81,15 @@ class UdpFrontend:
     )
 
     def __init__(
-        self, logic: TrackerLogic, *, secret: bytes, clock: Callable[[], float], gated: GatedLogic | None = None
+        self,
+        logic: TrackerLogic,
+        *,
+        secret: bytes,
+        clock: Callable[[], float],
+        gated: GatedLogic | None = None,
+        on_malformed: Callable[[str, TrackerError], None] | None = None,
     ) -> None:
+        self._on_malformed = on_malformed
         self._logic = logic
         self._gated = gated
         self._ids = ConnectionIds(secret)
@@ -169,15 +178,19 @@ class UdpFrontend:
         if not self._ids.is_good(packet[:7], packet[7], host, now):
             self._dropped += 1
             return _SILENCE
+        request = None
         try:
-            return self._respond(decode_request(packet), transaction_id, source)
+            request = decode_request(packet)
+            return self._respond(request, transaction_id, source)
         except TrackerError as error:
             self._refusals += 1
+            if request is None and action == ANNOUNCE and self._on_malformed is not None:
+                self._on_malformed(_host(host), error)
             return _refusal(transaction_id, error)
 
     def _respond(self, request: Request, transaction_id: bytes, source: Source) -> bytes:
         port, host = source
-        address = Address(socket.inet_ntop(socket.AF_INET if len(host) == 4 else socket.AF_INET6, host), port)
+        address = Address(_host(host), port)
         family = Family(len(host) + 2)
         if isinstance(request, UdpScrapeRequest):
             self._scrapes += 1
@@ -199,6 +212,10 @@ class UdpFrontend:
         seeders, leechers, _, peers, _ = told.answer
         head = ANNOUNCE_ANSWER.pack(ANNOUNCE, transaction_id, told.interval, leechers, seeders)
         return head + _fitting(peers, host)
+
+
+def _host(packed: bytes) -> str:
+    return socket.inet_ntop(socket.AF_INET if len(packed) == 4 else socket.AF_INET6, packed)
 
 
 def _fitting(peers: bytes | bytearray, host: bytes) -> bytes | bytearray:
