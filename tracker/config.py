@@ -192,6 +192,7 @@ class TrackerConfig:
             clients=self.clients.rules(),
             guesses=self.guesses.rules(),
             peer_lifetime=self.announce.rules().peer_lifetime,
+            place_lifetime=self.members.place_lifetime,
         )
 
     def to_toml(self) -> str:

@@ -9,6 +9,7 @@ from typing import Final
 from p2p.operation.config_schema import key
 from p2p.operation.config_values import Duration, Number, Size, Text, Whole, Words
 from tracker.private.rules import (
+    PLACE_LIFETIME,
     CheatRules,
     ClientRules,
     DutyRules,
@@ -98,6 +99,12 @@ class MembersConfig:
         _LIMITS.slots, Whole(0, 1_000_000, "torrents"), "Downloaded at once by one member; 0 for any number.", live=True
     )
     places: int = key(_LIMITS.places, Whole(1, 1_000, "clients"), "Of one member at one torrent.", live=True)
+    place_lifetime: float = key(
+        PLACE_LIFETIME,
+        Duration(1, _DECADE),
+        "A silent client's counters are kept, so that it goes on where it was; never less than a peer's lifetime.",
+        live=True,
+    )
 
     def rules(self) -> LimitRules:
         """For the gate."""

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 GIB = 1024**3
 DAY = 86_400.0
 
+PLACE_LIFETIME = DAY
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RatioRules:
@@ -94,5 +96,9 @@ class PrivateRules:
     clients: ClientRules = field(default_factory=ClientRules)
     guesses: GuessRules = field(default_factory=GuessRules)
     peer_lifetime: float = 4_500.0
-    place_lifetime: float = DAY
-    """Seconds a client's last counters are kept, so that one that slept or lost its line goes on where it was."""
+    place_lifetime: float = PLACE_LIFETIME
+    """Seconds a client's last counters are kept, so that one that slept or lost its line goes on where it was. Never
+    less than `peer_lifetime`: counters that are forgotten between two announces would credit nobody."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "place_lifetime", max(self.place_lifetime, self.peer_lifetime))

@@ -203,3 +203,11 @@ def test_any_value_is_taken_as_it_is_or_refused(data):
 
 def test_each_section_is_a_field():
     assert list(SECTIONS) == [each.name for each in fields(TrackerConfig)]
+
+
+def test_a_clients_counters_are_kept_as_long_as_is_asked_and_never_less_than_its_peer():
+    assert parse("", "t").private_rules().place_lifetime == 86_400
+    asked = parse('[members]\nplace_lifetime = "3d"\n', "t").private_rules()
+    assert asked.place_lifetime == 3 * 86_400
+    rare = parse('[announce]\ninterval = "1d"\n[members]\nplace_lifetime = "1h"\n', "t").private_rules()
+    assert rare.place_lifetime == rare.peer_lifetime == 2.5 * 86_400
