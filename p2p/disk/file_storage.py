@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from p2p.disk.housing import Housing
 from p2p.disk.piece_files import PieceFiles
+from p2p.disk.places import Places
 from p2p.disk.storage import FileStat, PieceCheck, PieceState
+from p2p.errors import StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from pathlib import Path
 
+    from p2p.disk.file_copy import FileCopy
     from p2p.disk.hasher import Hasher
     from p2p.disk.journal import PieceJournal
     from p2p.disk.open_files import OpenFiles
+    from p2p.disk.places import Found, Parts, Place
+    from p2p.disk.storage import Left
     from p2p.ids import PieceIndex
     from p2p.metainfo.layout import Layout
 
@@ -26,7 +33,7 @@ LONG: Final = 131_072
 
 
 class FileStorage:
-    """The content of `layout` in the folder `target`; see `PieceFiles` for what is on disk when.
+    """The content of `layout` at its places, or in a folder; see `PieceFiles` for what is on disk when.
 
     `files` and `hasher` are shared by a session and stay open when this is closed, as does `journal`.
     """
@@ -34,7 +41,7 @@ class FileStorage:
     def __init__(
         self,
         layout: Layout,
-        target: Path,
+        where: Path | Places,
         *,
         hasher: Hasher,
         files: OpenFiles,
@@ -43,9 +50,39 @@ class FileStorage:
     ) -> None:
         self._layout = layout
         self._hasher = hasher
-        self._pieces = PieceFiles(layout, target, files, wanted, journal)
+        places = where if isinstance(where, Places) else Places(layout, where)
+        self._pieces = PieceFiles(layout, places, files, wanted, journal)
+        self._housing = Housing(places, files)
         self._verifying = 0
         self._buffers: list[bytearray] = []
+
+    async def find(self, left: Mapping[int, Left]) -> list[Found]:
+        return await self._hasher.run(lambda: self._housing.find(left))
+
+    async def move(self, index: int, place: Place) -> None:
+        while (transfer := await self._hasher.run(lambda: self._housing.move(index, place))) is not None:
+            await self._copy(transfer.copy)
+            if await self._hasher.run(partial(self._housing.end_move, index, transfer)):
+                return
+
+    async def rename(self, old: Parts, new: Parts, names: Mapping[int, Parts]) -> None:
+        await self._hasher.run(lambda: self._housing.rename(old, new, names))
+
+    async def unshare(self, indices: Sequence[int]) -> None:
+        for index in indices:
+            copy = await self._hasher.run(partial(self._housing.shared, index))
+            if copy is not None:
+                await self._copy(copy)
+                await self._hasher.run(partial(self._housing.end_sharing, copy))
+
+    async def _copy(self, copy: FileCopy) -> None:
+        offset = 0
+        try:
+            while taken := await self._hasher.run(partial(copy.step, offset)):
+                offset += taken
+        except StorageError:
+            await self._hasher.run(copy.give_up)
+            raise
 
     async def prepare(self, *, allocate: bool, protect: Collection[int] = ()) -> None:
         await self._hasher.run(lambda: self._pieces.prepare(allocate=allocate, protect=protect))

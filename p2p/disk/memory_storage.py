@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from p2p.disk.places import Found, Place
 from p2p.disk.storage import FileStat, PieceState
 from p2p.errors import MissingContentError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from p2p.disk.storage import PieceCheck
+    from p2p.disk.places import Parts
+    from p2p.disk.storage import Left, PieceCheck
     from p2p.ids import PieceIndex
     from p2p.metainfo.layout import Layout
 
@@ -23,6 +25,19 @@ class MemoryStorage:
         self._pieces: dict[int, bytes] = dict(content or {})
         self._made = bool(content)
         self._stores = 0
+
+    async def find(self, left: Mapping[int, Left]) -> list[Found]:  # noqa: ARG002 - memory has one place
+        nowhere = Place("", ())
+        return [Found(nowhere, stat) for stat in await self.stat()]
+
+    async def move(self, index: int, place: Place) -> None:
+        """Nothing has a place in memory, and so no name."""
+
+    async def rename(self, old: Parts, new: Parts, names: Mapping[int, Parts]) -> None:
+        """See `move`."""
+
+    async def unshare(self, indices: Sequence[int]) -> None:
+        """Nobody else has what is in this memory."""
 
     async def prepare(self, *, allocate: bool, protect: Collection[int] = ()) -> None:  # noqa: ARG002 - all is ours
         self._made = True

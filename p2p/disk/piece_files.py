@@ -13,6 +13,8 @@ What this decides:
 - A piece that spans a wanted and an unwanted file is written to both, because it can only be seeded whole. The unwanted
   file then exists, sparse, with just those bytes.
 - A file that was there and is gone is never made again: that is a drive that was pulled, not an empty start.
+- A file that has other names (hard links) is never written, since what has them would change too.
+- Files may change their places meanwhile (`Housing`): what is looked for in the old place is then found in the new one.
 """
 
 from __future__ import annotations
@@ -22,17 +24,18 @@ import os
 import threading
 from contextlib import contextmanager
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from p2p.disk.open_files import Access, OpenFile, OpenFiles
 from p2p.disk.paths import make_folders, stat_file, sync_folder
+from p2p.disk.places import Place, Places
 from p2p.disk.refusals import other_content, printable, refusal
 from p2p.disk.storage import FileStat
 from p2p.errors import DiskFullError, MissingContentError, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
-    from pathlib import Path
 
     from p2p.disk.journal import PieceJournal
     from p2p.metainfo.layout import Layout, Span
@@ -45,7 +48,7 @@ _NO_ALLOCATION: Final = (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS)
 
 
 class PieceFiles:
-    """The files of `layout` below `target`. Every method blocks, and raises StorageError or a subclass of it.
+    """The files of `layout` at their places, or in a folder. Every method blocks, and raises StorageError.
 
     Any thread may call; two calls may touch different pieces at once. `wanted` tells whether the file of an index is to
     be made before a piece needs it; None means all. A piece is put in `journal` before its first byte is written.
@@ -54,18 +57,16 @@ class PieceFiles:
     def __init__(
         self,
         layout: Layout,
-        target: Path,
+        where: Path | Places,
         files: OpenFiles,
         wanted: Callable[[int], bool] | None = None,
         journal: PieceJournal | None = None,
     ) -> None:
         self._layout = layout
-        self._target = target
-        self._folder = os.fspath(target)
+        self._places = where if isinstance(where, Places) else Places(layout, where)
         self._files = files
         self._wanted = wanted
         self._journal = journal
-        self._parts = [(*layout.root, *file.parts) for file in layout.files]
         self._stored = [file.stored for file in layout.files]
         self._lock = threading.Lock()
         self._present: set[int] = set()
@@ -74,19 +75,16 @@ class PieceFiles:
         """Files that were there with their full length before we wrote anything; compared before they are written."""
         self._protected: frozenset[int] = frozenset()
         self._dirty: dict[int, None] = {}
-        self._changed_folders: dict[tuple[str, ...], None] = {}
+        self._changed_folders: dict[Place, None] = {}
 
     def path(self, index: int) -> Path:
         """Where the file `index` of the layout lies."""
-        return self._target.joinpath(*self._parts[index])
+        return self._places[index].path
 
     def prepare(self, *, allocate: bool, protect: Collection[int] = ()) -> None:
         """See `Storage.prepare`."""
         self._protected = frozenset(protect)
-        try:
-            self._target.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise refusal(error, self._target) from error
+        self._make_folder(self._places.target)
         for index, file in enumerate(self._layout.files):
             if not self._stored[index]:
                 continue
@@ -97,6 +95,12 @@ class PieceFiles:
                     continue
             if self._wanted is None or self._wanted(index):
                 self._make(index, file.length if allocate else 0)
+
+    def _make_folder(self, folder: Path) -> None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise refusal(error, folder) from error
 
     def stat(self) -> list[FileStat | None]:
         """See `Storage.stat`."""
@@ -126,9 +130,9 @@ class PieceFiles:
         with self._lock:
             for span in self._layout.spans(piece, 0, self._layout.piece_size(piece)):
                 if self._stored[span.file_index]:
-                    parts = self._parts[span.file_index]
+                    folder, parts = self._places[span.file_index]
                     self._dirty[span.file_index] = None
-                    self._changed_folders.update((parts[:depth], None) for depth in range(len(parts)))
+                    self._changed_folders.update((Place(folder, parts[:depth]), None) for depth in range(len(parts)))
 
     def write(self, piece: int, views: Sequence[bytes | memoryview]) -> None:
         """Journal and write a whole piece, given as consecutive views."""
@@ -161,8 +165,8 @@ class PieceFiles:
         except DiskFullError as error:  # room that comes later does not bring back what was not written
             raise StorageError(str(error)) from error
         try:
-            for parts in folders:
-                self._sync_folder(parts)
+            for folder in folders:
+                self._sync_folder(folder)
         except DiskFullError:  # unlike content, the entries of folders stay for the next try
             with self._lock:
                 self._changed_folders.update(folders)
@@ -170,12 +174,13 @@ class PieceFiles:
 
     def close(self) -> None:
         """Let go of the open files."""
-        for parts in self._parts:
-            self._files.discard(self._folder, parts)
+        for index, stored in enumerate(self._stored):
+            if stored:
+                self._files.discard(*self._places[index])
 
     def _stat(self, index: int) -> FileStat | None:
         try:
-            found = stat_file(self._folder, self._parts[index])
+            found = stat_file(*self._places.settled(index))
         except OSError as error:
             raise refusal(error, self.path(index)) from error
         return None if found is None else FileStat(found.st_size, found.st_mtime_ns)
@@ -240,17 +245,24 @@ class PieceFiles:
         index, offset, length = span
         with self._borrowed(index, Access.WRITE if index in self._present else Access.CREATE) as file:
             self._present.add(index)
+            if os.fstat(file.fd).st_nlink > 1:
+                raise StorageError(
+                    f"{printable(self.path(index))} has other names (hard links), whose content would change with it;"
+                    " started again, the torrent goes on in a copy of its own"
+                )
             if len(views) > MAX_VIEWS or os.pwritev(file.fd, views, offset) != length:
                 _write_all(file.fd, views, offset)
         with self._lock:
             self._dirty[index] = None
 
-    def _sync_folder(self, parts: tuple[str, ...]) -> None:
+    def _sync_folder(self, place: Place) -> None:
         try:
-            sync_folder(self._folder, parts)
+            sync_folder(*place)
+        except FileNotFoundError:  # its files went elsewhere, which was synced there
+            return
         except OSError as error:
             if error.errno != errno.EINVAL:
-                raise refusal(error, self._target.joinpath(*parts)) from error
+                raise refusal(error, place.path) from error
 
     @contextmanager
     def _borrowed(self, index: int, access: Access) -> Iterator[OpenFile]:
@@ -264,13 +276,25 @@ class PieceFiles:
             raise refusal(error, self.path(index)) from error
 
     def _borrow(self, index: int, access: Access) -> OpenFile:
-        parts = self._parts[index]
+        place = self._places[index]
+        try:
+            return self._borrow_at(place, access)
+        except FileNotFoundError:
+            settled = self._places.settled(index)
+            if settled == place:
+                raise
+            return self._borrow_at(settled, access)
+
+    def _borrow_at(self, place: Place, access: Access) -> OpenFile:
+        folder, parts = place
         if access is not Access.CREATE:
-            return self._files.borrow(self._folder, parts, access)
-        folders = make_folders(self._folder, parts[:-1])
-        file = self._files.borrow(self._folder, parts, access)
+            return self._files.borrow(folder, parts, access)
+        if place.folder != os.fspath(self._places.target):
+            self._make_folder(Path(place.folder))
+        folders = make_folders(folder, parts[:-1])
+        file = self._files.borrow(folder, parts, access)
         with self._lock:
-            self._changed_folders.update(dict.fromkeys([*folders, parts[:-1]]))
+            self._changed_folders.update((Place(folder, each), None) for each in (*folders, parts[:-1]))
         return file
 
 

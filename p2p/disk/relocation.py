@@ -1,9 +1,8 @@
 """Content on its way to another folder, and the journal by which a move outlives a crash.
 
-What this decides: within a filesystem files are renamed; across filesystems each is copied beside its place, synced,
-given the time of change that it had and only then its name, so that what has its name is whole. A source goes when all
-is at its place and the journal says so, never before. Nothing at the new place is written over. Every function blocks,
-and raises StorageError or a subclass of it.
+What this decides: within a filesystem files are renamed; across filesystems each is copied (`p2p.disk.file_copy`). A
+source goes when all is at its place and the journal says so, never before. Nothing at the new place is written over.
+Every function blocks, and raises StorageError or a subclass of it.
 """
 
 from __future__ import annotations
@@ -15,19 +14,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from p2p.codec import bencode
-from p2p.disk.paths import make_folders, open_file, stat_file, sync_folder
+from p2p.disk.file_copy import FileCopy, partial
+from p2p.disk.paths import stat_file
+from p2p.disk.places import Place
 from p2p.disk.refusals import printable, refusal
 from p2p.disk.trash import Parts, remove_empty, remove_file, rename_below
 from p2p.errors import BencodeError, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-STEP: Final = 8 << 20
-"""Bytes copied in one job, so that pieces of other torrents wait no longer than for this."""
-
-PARTIAL: Final = ".starling-move"
-"""What the name of a file ends in while it is copied."""
 
 _FORMAT: Final = b"starling move 1"
 
@@ -137,61 +132,26 @@ def rename_back(move: Relocation) -> None:
 def is_copied(move: Relocation, parts: Parts) -> bool:
     """Whether a file is at its new place as it stands at the old one, by size and time of change."""
     try:
-        old, new = stat_file(os.fspath(move.source), parts), stat_file(os.fspath(move.target), parts)
+        there = stat_file(os.fspath(move.source), parts) is not None
     except OSError as error:
-        raise refusal(error, move.target.joinpath(*parts)) from error
-    if old is None:  # never there, or not any more: then there is nothing to copy
-        return True
-    return new is not None and (old.st_size, old.st_mtime_ns) == (new.st_size, new.st_mtime_ns)
+        raise refusal(error, move.source.joinpath(*parts)) from error
+    # One that was never there, or is not any more, has nothing to copy.
+    return not there or _copy(move, parts).is_done()
 
 
 def begin_copy(move: Relocation, parts: Parts) -> None:
-    """Make the folders of a file's new place, and remove what an earlier try left there."""
-    try:
-        for changed in make_folders(os.fspath(move.target), parts[:-1]):
-            sync_folder(os.fspath(move.target), changed)
-        remove_file(move.target, _partial(parts))
-    except OSError as error:
-        raise refusal(error, move.target.joinpath(*parts)) from error
+    """See `FileCopy.begin`."""
+    _copy(move, parts).begin()
 
 
 def copy_step(move: Relocation, parts: Parts, offset: int) -> int:
-    """Copy up to `STEP` bytes from `offset` on; how many there were, 0 at the end of the file."""
-    try:
-        source = open_file(os.fspath(move.source), parts, os.O_RDONLY)
-        try:
-            content = os.pread(source, STEP, offset)
-        finally:
-            os.close(source)
-        target = open_file(os.fspath(move.target), _partial(parts), os.O_WRONLY | os.O_CREAT)
-        try:
-            view, at = memoryview(content), offset
-            while view:
-                taken = os.pwrite(target, view, at)
-                view, at = view[taken:], at + taken
-        finally:
-            os.close(target)
-    except OSError as error:
-        raise refusal(error, move.target.joinpath(*parts)) from error
-    return len(content)
+    """See `FileCopy.step`."""
+    return _copy(move, parts).step(offset)
 
 
 def end_copy(move: Relocation, parts: Parts) -> None:
-    """Sync a copy, give it the time of change of its source, and its name."""
-    folder, partial = os.fspath(move.target), _partial(parts)
-    try:
-        found = stat_file(os.fspath(move.source), parts)
-        fd = open_file(folder, partial, os.O_WRONLY)
-        try:
-            if found is not None:
-                os.utime(fd, ns=(found.st_atime_ns, found.st_mtime_ns))
-            os.fsync(fd)
-        finally:
-            os.close(fd)
-        remove_file(move.target, parts)  # an older copy of ours: `plan` saw that nothing else was there
-        rename_below(move.target, partial, move.target, parts)
-    except OSError as error:
-        raise refusal(error, move.target.joinpath(*parts)) from error
+    """Sync a copy and give it its name; an older copy goes, as `plan` saw that nothing else was there."""
+    _copy(move, parts).end_over()
 
 
 def clear(move: Relocation, folder: Path) -> None:
@@ -201,11 +161,11 @@ def clear(move: Relocation, folder: Path) -> None:
             return
         for parts in move.files:
             remove_file(folder, parts)
-            remove_file(folder, _partial(parts))
+            remove_file(folder, partial(parts))
         remove_empty(folder, move.files)
     except OSError as error:
         raise refusal(error, folder) from error
 
 
-def _partial(parts: Parts) -> Parts:
-    return (*parts[:-1], parts[-1] + PARTIAL)
+def _copy(move: Relocation, parts: Parts) -> FileCopy:
+    return FileCopy(Place(os.fspath(move.source), parts), Place(os.fspath(move.target), parts))

@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from p2p.disk.places import Found, Parts, Place, Spot
     from p2p.ids import PieceIndex
 
 PieceCheck = Callable[[Sequence[bytes | memoryview]], bool]
@@ -35,8 +38,33 @@ class FileStat:
     modified_ns: int
 
 
+class Left(NamedTuple):
+    """A file as a record says that it was left: how it stood, and where."""
+
+    stat: FileStat
+    spot: Spot
+
+
 class Storage(Protocol):
     """The content of one torrent at one target. Every method raises StorageError or a subclass of it."""
+
+    async def find(self, left: Mapping[int, Left]) -> list[Found]:
+        """Look for the files in all their places, given those that are on record; one entry a file of the layout.
+
+        They are used where they are found. Before this is called they are looked for in the place of whole ones.
+        """
+
+    async def move(self, index: int, place: Place) -> None:
+        """Bring a file to another of its places, while it is read and, if it is not whole, written.
+
+        One that is nowhere is made there when it is. StorageError where something else is in the way.
+        """
+
+    async def rename(self, old: Parts, new: Parts, names: Mapping[int, Parts]) -> None:
+        """Give the file or folder `old` another name in its folder; all or nothing. See `Housing.rename`."""
+
+    async def unshare(self, indices: Sequence[int]) -> None:
+        """Files that have other names too (hard links) get a copy of their own; what has those names stays as it is."""
 
     async def prepare(self, *, allocate: bool, protect: Collection[int] = ()) -> None:
         """Make the folders and wanted files that do not exist: sparse, or with their room reserved (`allocate`).

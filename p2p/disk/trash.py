@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    Folder = str | os.PathLike[str]
+
 TRASH: Final = ".starling-trash"
 """The folder in a download folder that holds what was removed; hidden, as it is nobody's to look through."""
 
@@ -96,7 +98,7 @@ def stat_folder(target: Path, parts: Sequence[str]) -> bool:
         return False
 
 
-def rename_below(source: Path, old: Parts, target: Path, new: Parts) -> None:
+def rename_below(source: Folder, old: Parts, target: Folder, new: Parts) -> None:
     """Rename a file, whose new folders are made, on stable storage. Raises OSError; FileExistsError if it would
     replace one."""
     made = make_folders(os.fspath(target), new[:-1])
@@ -112,7 +114,7 @@ def rename_below(source: Path, old: Parts, target: Path, new: Parts) -> None:
     sync_folder(os.fspath(source), old[:-1])
 
 
-def remove_file(target: Path, parts: Parts) -> None:
+def remove_file(target: Folder, parts: Parts) -> None:
     """Delete a file. One that is gone is no error. Raises OSError."""
     try:
         with folder_below(os.fspath(target), parts[:-1]) as folder:
@@ -121,7 +123,7 @@ def remove_file(target: Path, parts: Parts) -> None:
         return
 
 
-def remove_empty(target: Path, files: Iterable[Parts]) -> None:
+def remove_empty(target: Folder, files: Iterable[Parts]) -> None:
     """Delete the folders that held `files` and hold nothing now, from the deepest up, but never `target`."""
     folders = {parts[:depth] for parts in files for depth in range(1, len(parts))}
     for parts in sorted(folders, key=lambda folder: (-len(folder), folder)):

@@ -96,7 +96,7 @@ class _Folder:
         taken: set[str] = set()
         settled = [False] * len(names)
         for at, child in enumerate(self.children):
-            if names[at].encode() == child.raw and (key := _fold(names[at])) not in taken:
+            if names[at].encode() == child.raw and (key := folded(names[at])) not in taken:
                 taken.add(key)
                 settled[at] = True
         # Repetitions of one name are counted, so that a torrent full of them costs one try each.
@@ -104,11 +104,11 @@ class _Folder:
         for at, child in enumerate(self.children):
             if settled[at]:
                 continue
-            key = _fold(names[at])
+            key = folded(names[at])
             if key in taken:
                 seen[child.raw] = seen.get(child.raw, 0) + 1
                 names[at] = _distinct(names[at], child.raw, seen[child.raw], taken)
-                key = _fold(names[at])
+                key = folded(names[at])
             taken.add(key)
         return names
 
@@ -118,13 +118,13 @@ def _distinct(name: str, raw: bytes, repetition: int, taken: set[str]) -> str:
         digest = hashlib.sha256(b"%d %d %b" % (repetition, salt, raw)).hexdigest()
         for size in (8, 32):  # a torrent made so that the short suffixes collide gets long ones
             candidate = _cut(name, "~" + digest[:size])
-            if _fold(candidate) not in taken:
+            if folded(candidate) not in taken:
                 return candidate
     raise AssertionError("count() has no end")
 
 
-def _fold(name: str) -> str:
-    """What a filesystem that ignores case and composition compares."""
+def folded(name: str) -> str:
+    """What a filesystem that ignores case and composition compares: equal for two names that it takes for one."""
     if name.isascii():
         return name.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFD", name).casefold())
