@@ -16,6 +16,9 @@ from p2p.daemon.rpc_errors import Code, RpcError
 from p2p.errors import MagnetError, MetainfoError, StarlingError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from p2p.daemon.methods import Method
     from p2p.daemon.names import Json
     from p2p.daemon.ports import Library
 
@@ -23,11 +26,13 @@ log = logging.getLogger(__name__)
 
 
 class Dispatcher:
-    """See the module's head. `session_id` is the token of the HTTP handshake, `version` this program's own."""
+    """See the module's head. The arguments are those of `all_methods`."""
 
-    def __init__(self, library: Library, *, session_id: str, version: str) -> None:
+    def __init__(
+        self, library: Library, *, session_id: str, version: str, own: Mapping[str, Method] | None = None
+    ) -> None:
         self._library = library
-        self._methods = all_methods(session_id=session_id, version=version)
+        self._methods = all_methods(session_id=session_id, version=version, own=own)
 
     async def dispatch(self, body: bytes) -> bytes | None:
         """The response to a request, None where nobody waits for one. Raises nothing."""

@@ -9,7 +9,7 @@ import mimetypes
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from p2p.daemon.peer_facts import SOURCES, peer_facts, tracker_facts
+from p2p.daemon.peer_facts import SOURCES, peer_facts, tracker_facts, tracker_host
 from p2p.daemon.ports import ErrorKind, FileFacts, GoalMode, PeersFrom, Priority, Status
 from p2p.metainfo.magnet import Magnet
 from p2p.session.snapshot import TorrentState
@@ -392,6 +392,21 @@ class ManagedTorrent:
     @property
     def peers_sending_to_us(self) -> int:
         return sum(not peer.wire.peer_choking and peer.wire.am_interested for peer in self.torrent.connected_peers)
+
+    @property
+    def starling_seeders(self) -> int:
+        return max((each.seeders for each in self.torrent.tracking.snapshot() if each.seeders is not None), default=-1)
+
+    @property
+    def starling_leechers(self) -> int:
+        return max(
+            (each.leechers for each in self.torrent.tracking.snapshot() if each.leechers is not None), default=-1
+        )
+
+    @property
+    def starling_tracker(self) -> str:
+        url = next((url for tier in self.torrent.tracking.tiers for url in tier), "")
+        return tracker_host(url)
 
     def files(self) -> Sequence[FileFacts]:
         metainfo = self.torrent.metainfo

@@ -60,8 +60,16 @@ def peer_facts(peer: PeerSnapshot) -> PeerFacts:
     )
 
 
+def tracker_host(url: str) -> str:
+    """Host of a tracker's URL, empty for what is none."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
 def tracker_facts(at: int, tracker: TrackerSnapshot, offset: float) -> TrackerFacts:
-    host = urlsplit(tracker.url).hostname or ""
+    host = tracker_host(tracker.url)
     last = 0 if tracker.last_announce is None else int(tracker.last_announce + offset)
     following = 0 if tracker.next_announce is None else int(tracker.next_announce + offset)
     answered = tracker.last_announce is not None

@@ -284,6 +284,16 @@ class Managed(Protocol):
     @property
     def peers_sending_to_us(self) -> int: ...
     @property
+    def starling_seeders(self) -> int:
+        """In the swarm, the most that a tracker tells of; -1 where none has."""
+
+    @property
+    def starling_leechers(self) -> int: ...
+    @property
+    def starling_tracker(self) -> str:
+        """Host of the first tracker, empty without one."""
+
+    @property
     def web_seeds(self) -> Sequence[str]: ...
     @property
     def web_seeds_sending_to_us(self) -> int: ...

@@ -172,6 +172,8 @@ SETTINGS: Final = (
     _boolean("speed_limit_down_enabled"),
     _whole("speed_limit_up"),
     _boolean("speed_limit_up_enabled"),
+    _told("starling_extensions", "array"),
+    _told("starling_version", "string"),
     _boolean("start_added_torrents"),
     _only("tcp_enabled", True, "boolean", "peers are reached by TCP alone, and " + _NO_UTP),
     _boolean("trash_original_torrent_files"),
@@ -194,10 +196,11 @@ CONSTANT: Final[dict[str, Json]] = {
 }
 """What is the same in every session."""
 
+OF_THE_PROGRAM: Final = ("session_id", "starling_extensions", "starling_version", "version")
+"""What the methods themselves tell."""
+
 KEPT: Final = tuple(
-    setting.name
-    for setting in SETTINGS
-    if setting.name not in CONSTANT and setting.name not in ("session_id", "version")
+    setting.name for setting in SETTINGS if setting.name not in CONSTANT and setting.name not in OF_THE_PROGRAM
 )
 """The keys whose values the library keeps."""
 

@@ -11,6 +11,8 @@ from p2p.daemon.rpc_errors import Code, RpcError, invalid
 from p2p.daemon.torrent_change import MAX_GROUP
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from p2p.daemon.dialects import Call
     from p2p.daemon.methods import Method
     from p2p.daemon.names import Json
@@ -23,12 +25,14 @@ _IP_PROTOCOLS: Final = ("ipv4", "ipv6")
 
 
 class SessionMethods:
-    """`session_id` is the token of the HTTP handshake, `version` this program's own."""
+    """`session_id` is the token of the HTTP handshake, `version` this program's own; `extensions` names our methods."""
 
-    def __init__(self, session_id: str, version: str) -> None:
+    def __init__(self, session_id: str, version: str, extensions: Iterable[str] = ()) -> None:
         self._told: dict[str, Json] = {
             **session_fields.CONSTANT,
             "session_id": session_id,
+            "starling_extensions": [*sorted(extensions)],
+            "starling_version": version,
             "version": f"{session_fields.COMPATIBLE} (starling-{version})",
         }
 

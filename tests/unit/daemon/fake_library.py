@@ -87,6 +87,9 @@ class FakeTorrent:
     peers_connected: int = 0
     peers_getting_from_us: int = 0
     peers_sending_to_us: int = 0
+    starling_seeders: int = -1
+    starling_leechers: int = -1
+    starling_tracker: str = "a.test"
     web_seeds: tuple[str, ...] = ()
     web_seeds_sending_to_us: int = 0
     tiers: tuple[tuple[str, ...], ...] = (("http://a.test/announce", "http://b.test/announce"), ("udp://c.test:1",))
