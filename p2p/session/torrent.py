@@ -122,6 +122,11 @@ class Torrent(TorrentFacts, TorrentWishes):
         return self._runs.current
 
     @property
+    def link(self) -> Magnet | None:
+        """The magnet link it was added by; None where it was added by its metadata."""
+        return self._magnet
+
+    @property
     def private(self) -> bool:
         """Whether peers come from trackers alone (BEP 27); False while that is not known."""
         return self.metainfo is not None and self.metainfo.private
