@@ -70,6 +70,12 @@ class ManagedTorrent:
         self.torrent = torrent
         self.wishes = wishes
         self.queue_position = number - 1
+        self.torrent_file = ""
+        """Where its torrent file is kept; empty while it is not."""
+
+        self.lost_file = False
+        """Whether what is kept there is no torrent file any more, or not this one's."""
+
         self._now = loop_time
         self._wall = wall
 
@@ -133,10 +139,6 @@ class ManagedTorrent:
         return max(sizes, key=lambda kind: sizes[kind], default="application/octet-stream")
 
     @property
-    def torrent_file(self) -> str:
-        return ""
-
-    @property
     def download_dir(self) -> str:
         return str(self.torrent.target)
 
@@ -149,9 +151,8 @@ class ManagedTorrent:
 
     def magnet_link(self) -> str:
         metainfo = self.torrent.metainfo
-        if metainfo is None:
-            return f"magnet:?xt=urn:btih:{self.hash_string}"
-        return Magnet.from_metainfo(metainfo).uri()
+        link = self.torrent.link if metainfo is None else Magnet.from_metainfo(metainfo)
+        return f"magnet:?xt=urn:btih:{self.hash_string}" if link is None else link.uri()
 
     # -- how it is
 

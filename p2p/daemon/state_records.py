@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, TypeVar
 
@@ -37,6 +37,7 @@ MAX_SHOWN: Final = 80
 
 T = TypeVar("T")
 E = TypeVar("E", bound=Enum)
+V = TypeVar("V")
 
 
 class Keeps(Protocol):
@@ -168,3 +169,32 @@ def _plain(value: Any) -> Json:
     if isinstance(value, tuple | list):
         return [_plain(each) for each in value]
     raise TypeError(f"{type(value).__name__} is no plain value")
+
+
+def read_plain(values: V, reader: RecordReader, except_for: tuple[str, ...] = ()) -> V:
+    """`values`, a dataclass as in `plain_record`, with what the record has of it. Tuples are of texts."""
+    if not is_dataclass(values) or isinstance(values, type):
+        raise TypeError(f"{type(values).__name__} is no dataclass")
+    found = {
+        field.name: _read_plain(reader, field.name, getattr(values, field.name))
+        for field in fields(values)
+        if field.name not in except_for
+    }
+    return replace(values, **found)
+
+
+def _read_plain(reader: RecordReader, name: str, default: Any) -> Any:
+    match default:
+        case Enum():
+            return reader.choice(name, default)
+        case bool():
+            return reader.boolean(name, default)
+        case int():
+            return reader.integer(name, default, low=-MAX_NUMBER)
+        case float():
+            return reader.number(name, default, low=-MAX_NUMBER)
+        case str():
+            return reader.text(name, default)
+        case tuple():
+            return reader.texts(name, default)
+    raise TypeError(f"{type(default).__name__} is no plain value")

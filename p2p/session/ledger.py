@@ -22,6 +22,20 @@ class Work(Enum):
     SEEDING = "seeding"
 
 
+@dataclass(frozen=True, slots=True)
+class History:
+    """What is kept of a torrent's past. Bytes of all runs, dates in seconds since the epoch (0 for never), durations in
+    seconds."""
+
+    added_time: float = 0.0
+    completed_time: float = 0.0
+    active_time: float = 0.0
+    uploaded: int = 0
+    downloaded: int = 0
+    downloading_seconds: float = 0.0
+    seeding_seconds: float = 0.0
+
+
 @dataclass(slots=True)
 class Ledger:
     """See the module's head. Bytes; dates in seconds since the epoch, None for never; durations in seconds.
@@ -80,10 +94,36 @@ class Ledger:
 
     def restore(self, state: ResumeState) -> None:
         """Take in what is on record."""
-        self.uploaded = max(self.uploaded, state.uploaded)
-        self.downloaded = max(self.downloaded, state.downloaded)
-        self.added_time = min(self.added_time, state.added_time)
-        self.completed_time = state.completed_time if self.completed_time is None else self.completed_time
-        self.active_time = max((t for t in (self.active_time, state.active_time) if t is not None), default=None)
-        self._downloading = max(self._downloading, state.downloading_seconds)
-        self._seeding = max(self._seeding, state.seeding_seconds)
+        self.take_in(
+            History(
+                added_time=state.added_time,
+                completed_time=state.completed_time or 0.0,
+                active_time=state.active_time or 0.0,
+                uploaded=state.uploaded,
+                downloaded=state.downloaded,
+                downloading_seconds=state.downloading_seconds,
+                seeding_seconds=state.seeding_seconds,
+            )
+        )
+
+    def take_in(self, history: History) -> None:
+        """Take in what is known from elsewhere."""
+        self.uploaded = max(self.uploaded, history.uploaded)
+        self.downloaded = max(self.downloaded, history.downloaded)
+        self.added_time = min(self.added_time, history.added_time or self.added_time)
+        self.completed_time = self.completed_time or history.completed_time or None
+        self.active_time = max(self.active_time or 0.0, history.active_time) or None
+        self._downloading = max(self._downloading, history.downloading_seconds)
+        self._seeding = max(self._seeding, history.seeding_seconds)
+
+    def history(self, now: float, *, uploaded: int = 0, downloaded: int = 0) -> History:
+        """What there is to keep, with what the run that goes has moved."""
+        return History(
+            added_time=self.added_time,
+            completed_time=self.completed_time or 0.0,
+            active_time=self.active_time or 0.0,
+            uploaded=self.uploaded + uploaded,
+            downloaded=self.downloaded + downloaded,
+            downloading_seconds=self.downloading_for(now),
+            seeding_seconds=self.seeding_for(now),
+        )
