@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from p2p.session.throttle import QUANTUM, UNLIMITED, Throttle, Turns
+from p2p.session.throttle import QUANTUM, UNLIMITED, Throttle, Turns, Weight
 from p2p.simulation.virtual_loop import run
 from p2p.swarm.rate import RateLimiter
 
@@ -176,5 +176,71 @@ def test_who_waits_at_a_high_limit_is_not_kept_by_the_timer_of_a_low_one():
         await asyncio.sleep(0.1)
         assert len(woken) == 1
         slow.forget(1)
+
+    run(scenario())
+
+
+# -- weights and groups
+
+
+async def move_placed(session, torrents, seconds):
+    """`torrents` are weight, group's limit or None, peers, and whether the session's limit is honoured; the same group
+    where the same limit is. What each torrent moved."""
+    now = asyncio.get_running_loop().time()
+    turns, free = Turns(RateLimiter(session, now)), Turns(RateLimiter(None, now))
+    groups = {limit: RateLimiter(limit, now) for _, limit, _, _ in torrents if limit is not None}
+    movers = []
+    for weight, limit, count, honours in torrents:
+        throttle = Throttle(RateLimiter(None, now), turns)
+        throttle.place(turns if honours else free, groups.get(limit), weight)
+        movers.append([Mover(key, throttle) for key in range(count)])
+    for mover in (mover for torrent in movers for mover in torrent):
+        mover.go()
+    await asyncio.sleep(seconds)
+    for mover in (mover for torrent in movers for mover in torrent):
+        mover.throttle.forget(mover.key)
+    return [sum(mover.moved for mover in torrent) for torrent in movers]
+
+
+@pytest.mark.parametrize("limit", [50_000, 5_000_000])
+@pytest.mark.parametrize(
+    "weights", [(Weight.HIGH, Weight.LOW), (Weight.NORMAL, Weight.HIGH, Weight.LOW, Weight.LOW, Weight.NORMAL)]
+)
+def test_turns_are_had_in_proportion_to_weight_and_nobody_goes_without(limit, weights):
+    moved = run(move_placed(limit, [(weight, None, 2, True) for weight in weights], 90.0))
+    assert sum(moved) == pytest.approx(90 * limit, rel=0.05, abs=QUANTUM)
+    for weight, had in zip(weights, moved, strict=True):
+        assert had == pytest.approx(sum(moved) * weight / sum(weights), rel=0.05, abs=3 * QUANTUM)
+
+
+def test_a_group_keeps_its_limit_shares_it_evenly_and_leaves_the_rest_to_others():
+    normal = Weight.NORMAL
+    moved = run(
+        move_placed(400_000, [(normal, 100_000, 1, True), (normal, 100_000, 4, True), (normal, None, 1, True)], 60)
+    )
+    assert moved[0] + moved[1] == pytest.approx(6_000_000, rel=0.05)
+    assert moved[0] == pytest.approx(moved[1], rel=0.05)
+    assert moved[2] == pytest.approx(18_000_000, rel=0.05)
+
+
+def test_who_does_not_honour_the_limit_of_the_session_comes_under_its_group_alone():
+    normal = Weight.NORMAL
+    moved = run(move_placed(50_000, [(normal, 300_000, 2, False), (normal, None, 2, True)], 60))
+    assert moved == pytest.approx([18_000_000, 3_000_000], rel=0.05)
+
+
+def test_who_waits_goes_on_waiting_when_it_is_placed_elsewhere():
+    async def scenario():
+        still, free = Turns(RateLimiter(0, 0.0)), Turns(RateLimiter(None, 0.0))
+        throttle = Throttle(RateLimiter(None, 0.0), still)
+        woken = []
+        throttle.wait(1, lambda: woken.append(asyncio.get_running_loop().time()))
+        await asyncio.sleep(10)
+        throttle.place(free, None, Weight.HIGH)
+        assert not still.waiting
+        await asyncio.sleep(1.1)
+        assert len(woken) == 1
+        assert not free.waiting
+        assert throttle.allowance(1, 11.1) == UNLIMITED
 
     run(scenario())
