@@ -102,7 +102,10 @@ class SessionLibrary:
 
     def _note_changes(self) -> None:
         now = asyncio.get_running_loop().time()
-        for number, each in self._kept.items():
+        for torrent in self._session.take_changed():
+            each = self._by_hash.get(torrent.info_hash)
+            if each is None or each.torrent is not torrent:
+                continue
             facts = (
                 each.status,
                 each.torrent.message,
@@ -115,10 +118,10 @@ class SessionLibrary:
                 each.rate_download,
                 each.rate_upload,
             )
-            if self._seen.get(number) != facts:
-                self._seen[number] = facts
+            if self._seen.get(each.id) != facts:
+                self._seen[each.id] = facts
                 self._note_names(each)
-                self._changes.on_change(number, now)
+                self._changes.on_change(each.id, now)
 
     def _note_names(self, managed: ManagedTorrent) -> None:
         """A torrent is found under all its info-hashes, of which a link may have told but one."""
@@ -153,10 +156,10 @@ class SessionLibrary:
     def statistics(self) -> Statistics:
         kept = self._kept.values()
         active = sum(bool(each.rate_download or each.rate_upload) for each in kept)
-        snapshots = [each.torrent.snapshot() for each in kept]
+        moved = [each.torrent.session_totals() for each in kept]
         current = Totals(
-            uploaded_bytes=self._gone.uploaded_bytes + sum(each.session_uploaded for each in snapshots),
-            downloaded_bytes=self._gone.downloaded_bytes + sum(each.session_downloaded for each in snapshots),
+            uploaded_bytes=self._gone.uploaded_bytes + sum(up for up, _ in moved),
+            downloaded_bytes=self._gone.downloaded_bytes + sum(down for _, down in moved),
             files_added=self._files_added,
             session_count=1,
             seconds_active=int(self._environment.wall() - self._started),
@@ -229,11 +232,11 @@ class SessionLibrary:
             self._seen.pop(managed.id, None)
             self._changes.on_removed(managed.id, asyncio.get_running_loop().time())
             await self._session.remove(managed.torrent)
-            snapshot = managed.torrent.snapshot()
+            uploaded, downloaded = managed.torrent.session_totals()
             self._gone = dataclasses.replace(
                 self._gone,
-                uploaded_bytes=self._gone.uploaded_bytes + snapshot.session_uploaded,
-                downloaded_bytes=self._gone.downloaded_bytes + snapshot.session_downloaded,
+                uploaded_bytes=self._gone.uploaded_bytes + uploaded,
+                downloaded_bytes=self._gone.downloaded_bytes + downloaded,
             )
         for position, managed in enumerate(self._kept.values()):
             managed.queue_position = position

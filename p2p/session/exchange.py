@@ -144,6 +144,10 @@ class Exchange:
         return self.picker.wanted_left == 0
 
     def attach(self, peer: Peer) -> None:
+    def busy(self, now: float) -> bool:
+        """Whether somebody is connected, or something moved a moment ago."""
+        return bool(self.peers) or self.storing.backlog > 0 or self.rate_up.rate(now) + self.rate_down.rate(now) > 0
+
         """Greet a peer whose handshake is done, and begin to read it."""
         self.peers[peer.key] = peer
         self.picker.on_peer_joined(peer.key)

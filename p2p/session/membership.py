@@ -49,7 +49,7 @@ log = logging.getLogger(__name__)
 
 class Membership:
     """See the module's head. `magnet` is the link of a torrent whose metadata has to be fetched, `named` are peers to
-    connect to, by host and port."""
+    connect to, by host and port. `on_peer` hears of each that is connected."""
 
     def __init__(
         self,
@@ -65,6 +65,7 @@ class Membership:
         down: Throttle,
         up: Throttle,
         on_ban: Callable[[str, str], None],
+        on_peer: Callable[[], None],
         dht: DhtAnnouncer | None,
         local: LocalAnnouncer | None,
     ) -> None:
@@ -81,6 +82,7 @@ class Membership:
         self._up = up
         self._on_ban = on_ban
         self._connector: Connector | None = None
+        self._on_peer = on_peer
         self._scope: Scope | None = None
         self.greeting = Greeting(
             peer_id=peer_id,
@@ -298,3 +300,4 @@ class Membership:
         return self._peer_list.candidates(
             count, now, own_address=self._services.own_address(ipv6=False), rng=self._services.environment.rng
         )
+        self._on_peer()

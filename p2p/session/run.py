@@ -99,6 +99,7 @@ class Run:
             down=down,
             up=up,
             on_ban=self._on_ban,
+            on_peer=torrent.on_lively,
             dht=dht_announcer(torrent, services),
             local=local_announcer(torrent, services),
         )
@@ -251,15 +252,15 @@ class Run:
 
     # -- facts
 
-    def on_tick(self, now: float) -> None:
-        """About once a second."""
+    def on_tick(self, now: float) -> bool:
+        """About once a second. False where time alone changes nothing any more, until the next fact."""
         torrent, exchange = self._torrent, self.exchange
         if self.stopping.is_set():
-            return
+            return True
         torrent.tracking.on_tick(now)
         if exchange is None:
             self._on_stage_tick(now)
-            return
+            return True
         exchange.on_tick(now)
         moved = exchange.uploaded + exchange.downloaded
         if moved != self._moved:
@@ -270,6 +271,7 @@ class Run:
         if torrent.state is TorrentState.DISK_FULL and exchange.storing.disk_full is None and not self._record.waiting:
             torrent.state = TorrentState.DOWNLOADING if self.seeding_since is None else TorrentState.SEEDING
             torrent.message = None
+        return torrent.state is not TorrentState.SEEDING or exchange.busy(now)
 
     def _on_stage_tick(self, now: float) -> None:
         torrent, stage = self._torrent, self.members.stage

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from p2p.ids import Address
+from p2p.session.agenda import Agenda
 from p2p.session.event_bus import Event, EventBus, EventKind
+from p2p.session.notices import Notices
 
 if TYPE_CHECKING:
     from p2p.disk.piece_cache import PieceCache
@@ -45,6 +47,8 @@ class Services:
     """The session's local discovery, if it has one."""
 
     events: EventBus = field(default_factory=EventBus)
+    agenda: Agenda = field(default_factory=Agenda)
+    notices: Notices = field(default_factory=Notices)
     port: int = 0
     """Where peers reach us, once the session listens."""
 

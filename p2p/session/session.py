@@ -133,6 +133,7 @@ class Session:
 
     async def _release(self) -> None:
         services = self._open
+        services.agenda.close()
         services.udp.close()
         self._strangers.close()
         if self._given_environment is None:
@@ -162,6 +163,10 @@ class Session:
     def events(self) -> EventBus:
         """What happens to torrents, as it happens."""
         return self._open.events
+
+    def take_changed(self) -> list[Torrent]:
+        """Torrents of which something may be other than when this was last asked; for one caller."""
+        return self._open.notices.take_changed()
 
     @property
     def port(self) -> int:
@@ -238,6 +243,7 @@ class Session:
         """
         await torrent.stop()
         self._names.forget(torrent)
+        self._open.notices.forget(torrent)
         return await dispose(torrent, content, self._open)
 
     async def restore(self, removed: Removed) -> None:
@@ -297,7 +303,7 @@ class Session:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(TICK)
-            for torrent in self.torrents:
+            for torrent in self._open.notices.lively:
                 try:
                     torrent.on_tick(loop.time())
                 except Exception as error:  # as in `_run`

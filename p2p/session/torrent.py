@@ -81,8 +81,9 @@ class Torrent(TorrentFacts, TorrentWishes):
         self.name = source.name or self.info_hash
         self.options = options
         self.peer_id: PeerId = make_peer_id(environment.secrets, VERSION)
-        self.state = TorrentState.STOPPED
-        self.message: str | None = None
+        self._services = services
+        self._state = TorrentState.STOPPED
+        self._message: str | None = None
         self.failure: StarlingError | None = None
         """What ended the last run, if it was an error."""
         self.check_progress = 0.0
@@ -103,7 +104,6 @@ class Torrent(TorrentFacts, TorrentWishes):
         self._named = named
         self._down = Throttle(self.limit_down, services.turns_down)
         self._up = Throttle(self.limit_up, services.turns_up)
-        self._services = services
         self._on_names = on_names
         self._store: PieceStore | None = None
         self._store_is_used = False
@@ -120,6 +120,26 @@ class Torrent(TorrentFacts, TorrentWishes):
     def current_run(self) -> Run | None:
         """The run that goes; None while it is stopped."""
         return self._runs.current
+
+    @property
+    def state(self) -> TorrentState:
+        """What it is at."""
+        return self._state
+
+    @state.setter
+    def state(self, state: TorrentState) -> None:
+        self._state = state
+        self._services.notices.on_lively(self)
+
+    @property
+    def message(self) -> str | None:
+        """What is wrong, or why it stopped."""
+        return self._message
+
+    @message.setter
+    def message(self, message: str | None) -> None:
+        self._message = message
+        self._services.notices.on_change(self)
 
     @property
     def link(self) -> Magnet | None:
@@ -329,10 +349,16 @@ class Torrent(TorrentFacts, TorrentWishes):
         else:
             run.members.accept(opened, theirs)
 
+    def on_lively(self) -> None:
+        """Something changed, and more may with time."""
+        self._services.notices.on_lively(self)
+
     def on_tick(self, now: float) -> None:
-        """About once a second."""
-        if self.current_run is not None:
-            self.current_run.on_tick(now)
+        """About once a second, while it is lively."""
+        notices = self._services.notices
+        notices.on_change(self)
+        if self.current_run is None or not self.current_run.on_tick(now):
+            notices.on_calm(self)
 
     def on_complete(self, at: float | None) -> None:
         """Everything wanted is had, since `at` on the loop's clock; None if it was from the start."""

@@ -45,6 +45,14 @@ class TorrentFacts(ABC):
             return [], 0.0
         return list(exchange.picker.availability_map()), exchange.picker.distributed_copies()
 
+    def session_totals(self) -> tuple[int, int]:
+        """Bytes of payload that went out and came in over all runs in this session."""
+        torrent, ledger = self._itself, self._itself.ledger
+        exchange = torrent.exchange
+        if exchange is None:
+            return ledger.session_uploaded, ledger.session_downloaded
+        return ledger.session_uploaded + exchange.uploaded, ledger.session_downloaded + exchange.downloaded
+
     def sizes(self) -> tuple[int, int]:
         """Bytes of the wanted pieces, and of those that are had; 0 while nothing is known."""
         torrent = self._itself

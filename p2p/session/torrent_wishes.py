@@ -46,6 +46,10 @@ class TorrentWishes(ABC):
     def current_run(self) -> Run | None:
         """The run that goes; None while it is stopped."""
 
+    @abstractmethod
+    def on_lively(self) -> None:
+        """Something changed, and more may with time."""
+
     def set_limits(self, *, down: float | None, up: float | None) -> None:
         """Change the torrent's own rates, in bytes a second; None is unlimited. The session's hold beside them."""
         now = asyncio.get_running_loop().time()
@@ -93,6 +97,7 @@ class TorrentWishes(ABC):
 
     def _on_choice(self) -> None:
         self._sizes_of = None
+        self.on_lively()
         if self.current_run is not None and self.metainfo is not None:
             pieces = piece_priorities(self.metainfo, self.file_priorities, self.options)
             self.current_run.on_choice(pieces, asyncio.get_running_loop().time())
