@@ -12,9 +12,9 @@ from typing import Any
 from urllib.parse import quote_from_bytes
 from urllib.request import urlopen
 
+from chromium import PATIENCE
+
 STARLING = Path(sys.executable).with_name("starling")
-PATIENCE = 20.0
-"""Seconds for a page or a program."""
 
 
 def run(folder: Path, *arguments: str) -> list[dict[str, Any]]:

@@ -9,7 +9,9 @@ import asyncio
 import ctypes
 import json
 import os
+import random
 import signal
+import subprocess
 import sys
 from asyncio.subprocess import DEVNULL, PIPE
 from pathlib import Path
@@ -29,6 +31,16 @@ _prctl = getattr(ctypes.CDLL(None), "prctl", None)
 def _die_with_parent() -> None:
     if _prctl is not None:
         _prctl(KILL_WITH_PARENT, signal.SIGKILL)
+
+
+def make_torrent(folder: Path, seed: int, size: int, *options: str) -> tuple[Path, Path]:
+    """Content of a size below `folder`, and its torrent with those options of `create`; the path of either."""
+    content, torrent = folder / "seed" / "content.bin", folder / "content.torrent"
+    content.parent.mkdir()
+    content.write_bytes(random.Random(seed).randbytes(size))
+    command = (STARLING, "create", content, "-o", torrent, *options)
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return content, torrent
 
 
 class Program:
@@ -125,6 +137,8 @@ class Programs:
     async def starling(self, command: str, *argv: str | Path | int, state: str) -> Program:
         """`starling COMMAND ... --json`, on loopback, in no DHT but one that `--bootstrap` names, unseen."""
         where = ("--bind", "127.0.0.1", "--json", "--no-lsd", *(() if "--bootstrap" in argv else ("--no-dht",)))
+        if command == "daemon" and "--port" not in argv:
+            where += ("--port", 0)
         return await self.start(f"{command} ({state})", STARLING, command, *argv, *where, state=state)
 
     async def tracker(self) -> tuple[Program, str]:
