@@ -1,39 +1,61 @@
 """`starling daemon`: a peer without a face, steered by whatever speaks Transmission's RPC.
 
-The rule: the RPC is on loopback unless a password protects it, and the daemon stops in good order, whoever tells it to.
+The rule: its log is all it says, on stdout, but for a few words at its first start; SIGHUP reads the configuration
+again; SIGTERM and Ctrl-C stop it in good order and within a bound, and a second one ends it at once.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
+import signal
+import sys
 import time
+from functools import partial
 from pathlib import Path
-from secrets import token_bytes
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import platformdirs
 import typer
 
 from p2p.cli import event_loop
-from p2p.cli.console import say, say_json
+from p2p.cli.console import note, say
 from p2p.cli.options import NetworkOptions, takes_network_options
-from p2p.cli.stop_signals import StopSignals
-from p2p.daemon.access import Login, hash_password
-from p2p.daemon.dispatch import Dispatcher
-from p2p.daemon.http_server import DEFAULT_PORT, RPC_PATH, HttpServer, HttpSettings, token_of
-from p2p.daemon.library import SessionLibrary
-from p2p.disk.refusals import refusal
-from p2p.errors import ConfigError
-from p2p.session.environment import real_environment
-from p2p.session.scope import Scope
-from p2p.session.session import Session
-from p2p.version import VERSION
+from p2p.cli.stop_signals import INTERRUPTED, StopSignals, hangups
+from p2p.daemon import event_log
+from p2p.daemon.config import FILE, PEER_PORT, SESSION, ConfigSource, LogFormat
+from p2p.daemon.event_log import tell
+from p2p.daemon.http_server import DEFAULT_PORT
+from p2p.daemon.service import STOP_BOUND, DaemonService, Places
+from p2p.daemon.session_values import KILO
+from p2p.operation.config_layers import Given, KeyName, read_secret
+from p2p.operation.log_lines import LogLevel, lines_to
+from p2p.operation.supervisor import Supervisor
+from p2p.session.encryption import Encryption
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from p2p.daemon.config import Loaded
+    from p2p.metainfo.urls import Endpoint
 
 _EXAMPLES: Final = """\b
 Examples:
-  starling daemon --download-dir ~/Downloads
-  starling daemon --rpc-host :: --rpc-password-file pass --allow 10.0.0.0/8
+  starling daemon
+  starling daemon --download-dir /srv/torrents --limit-up 2MiB/s
+  starling daemon --rpc-host 0.0.0.0 --rpc-password-file pass --allow 10.0.0.0/8
+  STARLING_RPC_PORT=9092 starling daemon --config-dir /etc/starling --print-config
+
+Options go before variables of the environment (STARLING_RPC_PORT,
+STARLING_DOWNLOAD_DIR, STARLING_RPC_PASSWORD_FILE, ...), these before
+daemon.toml in --config-dir, and that before what clients have set.
+SIGHUP reads the file again.
 """
+
+_NAME: Final = "starling"
+_TYPED: Final = "COMMANDLINE"
+"""What typer calls the source of an option that was given."""
 
 
 def register(app: typer.Typer) -> None:
@@ -41,9 +63,10 @@ def register(app: typer.Typer) -> None:
     app.command("daemon", epilog=_EXAMPLES)(daemon_command)
 
 
-@takes_network_options
+@partial(takes_network_options, port=PEER_PORT)
 def daemon_command(
     *,
+    context: typer.Context,
     rpc_host: Annotated[
         str, typer.Option("--rpc-host", metavar="ADDRESS", help="Where the RPC listens.")
     ] = "127.0.0.1",
@@ -64,67 +87,163 @@ def daemon_command(
         typer.Option("--allow-host", metavar="NAME", help="A name this is reached by; may be given again."),
     ] = None,
     download_dir: Annotated[
-        Path, typer.Option("--download-dir", metavar="DIR", help="Where content goes.", show_default=False)
-    ] = Path(),
+        Path | None,
+        typer.Option("--download-dir", metavar="DIR", help="Where content goes (default: the user's downloads)."),
+    ] = None,
+    config_dir: Annotated[
+        Path | None,
+        typer.Option(
+            "--config-dir",
+            metavar="DIR",
+            envvar="STARLING_CONFIG_DIR",
+            help="Where daemon.toml may be, and below it all that is kept (default: the user's folders).",
+        ),
+    ] = None,
     network: NetworkOptions,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    log_format: Annotated[LogFormat, typer.Option("--log-format", help="How the log is written.")] = LogFormat.TEXT,
+    log_level: Annotated[LogLevel, typer.Option("--log-level", help="The least that is told.")] = LogLevel.INFO,
+    print_config: Annotated[
+        bool, typer.Option("--print-config", help="Print the effective settings, each with its source, and exit.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --log-format json.")] = False,  # noqa: ARG001
 ) -> int:
     """Run a peer that transmission-remote and its kin steer, until stopped.
 
-    Torrents are kept as long as it runs. Ctrl-C stops in good order.
+    Ctrl-C stops in good order.
     """
-    login = (
-        None if rpc_password_file is None else Login(rpc_user, hash_password(_line(rpc_password_file), token_bytes(16)))
-    )
-    http = HttpSettings(
-        host=rpc_host,
-        port=rpc_port,
-        login=login,
-        addresses=(*HttpSettings().addresses, *(allow or ())),
-        hosts=tuple(allow_host or ()),
-    )
-    return event_loop.run(_serve(http, network, download_dir, as_json=as_json))
+    places = _places(config_dir)
+    candidates: dict[str, list[tuple[KeyName, object]]] = {
+        "rpc_host": [(("rpc", "host"), rpc_host)],
+        "rpc_port": [(("rpc", "port"), rpc_port)],
+        "rpc_user": [(("rpc", "user"), rpc_user)],
+        "rpc_password_file": [(("rpc", "password"), rpc_password_file and read_secret(rpc_password_file))],
+        "allow": [(("rpc", "allow"), allow)],
+        "allow_host": [(("rpc", "allow_host"), allow_host)],
+        "download_dir": [((SESSION, "download_dir"), download_dir and str(_absolute(download_dir)))],
+        "log_format": [(("log", "format"), log_format.value)],
+        "log_level": [(("log", "level"), log_level.value)],
+        "as_json": [(("log", "format"), "json")],
+        **_network(network),
+    }
+    source = ConfigSource(places.config_dir / FILE, dict(os.environ), _options(context, candidates))
+    loaded = source.load()
+    if print_config:
+        for stranger in _strangers(source):
+            note(stranger)
+        say(loaded.to_toml({}, places.defaults()).rstrip("\n"))
+        return 0
+    return event_loop.run_with_own_log(_serve(source, loaded, places))
 
 
-def _line(path: Path) -> str:
-    try:
-        line = path.read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise refusal(error, path) from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path} is no text") from error
-    if not line or "\n" in line:
-        raise ConfigError(f"{path} must have the password as its only line")
-    return line
+def _options(context: typer.Context, meant: Mapping[str, list[tuple[KeyName, object]]]) -> dict[KeyName, Given]:
+    """What the options that were typed say; each parameter and the keys that it stands for are in `meant`."""
+    options: dict[KeyName, Given] = {}
+    for parameter, keys in meant.items():
+        source = context.get_parameter_source(parameter)
+        if source is not None and source.name == _TYPED:
+            name = "--json" if parameter == "as_json" else f"--{parameter.replace('_', '-')}"
+            options |= {key: Given(value, name, name) for key, value in keys}
+    return options
 
 
-async def _serve(http: HttpSettings, network: NetworkOptions, download_dir: Path, *, as_json: bool) -> int:
-    settings = network.settings(download_dir=download_dir)
-    environment = real_environment(hash_workers=settings.hash_workers, open_files=settings.open_files)
-    stopped = asyncio.Event()
-    token = token_of(token_bytes(32))
-    try:
-        with StopSignals() as signals:
-            signals.on_stop(stopped.set)
-            async with Session(settings, environment=environment) as session, Scope() as scope:
-                library = SessionLibrary(
-                    session,
-                    environment,
-                    config_dir=platformdirs.user_config_dir("starling", appauthor=False),
-                    first=int(time.time() * 1000),  # noqa: TID251 - an entry point
-                    close=stopped.set,
-                )
-                scope.start(library.run(), name="library")
-                dispatcher = Dispatcher(library, session_id=token, version=VERSION)
-                async with HttpServer(http, dispatcher.dispatch, token=token, secret=token_bytes(32)) as server:
-                    host = f"[{http.host}]" if ":" in http.host else http.host
-                    url = f"http://{host}:{server.port}{RPC_PATH}"
-                    if as_json:
-                        say_json({"event": "listening", "rpc": url, "port": session.port})
-                    else:
-                        say(f"RPC at {url}, peers at port {session.port}")
-                    await stopped.wait()
-            return 130 if signals.received is not None and signals.received.name == "SIGINT" else 0
-    finally:
-        await environment.http.close()
-        await environment.hasher.close()
+def _network(network: NetworkOptions) -> dict[str, list[tuple[KeyName, object]]]:
+    """The keys that the options of the network stand for, by parameter."""
+    keyless = network.encryption is Encryption.OFF
+    return {
+        "port": [((SESSION, "peer_port"), network.port), ((SESSION, "peer_port_random_on_start"), False)],
+        "bind": [(("network", "bind"), [network.bind])],
+        "peer": [(("network", "peers"), [_joined(place) for place in network.peers])],
+        "bootstrap": [(("network", "bootstrap"), [_joined(place) for place in network.bootstrap])],
+        "no_dht": [((SESSION, "dht_enabled"), network.dht)],
+        "no_lsd": [((SESSION, "lpd_enabled"), network.local_discovery)],
+        "no_pex": [((SESSION, "pex_enabled"), network.peer_exchange)],
+        "no_trackers": [(("network", "trackers"), network.trackers)],
+        "limit_down": _limit("speed_limit_down", network.limit_down),
+        "limit_up": _limit("speed_limit_up", network.limit_up),
+        "encryption": [
+            (("network", "plaintext_only"), keyless),
+            *([] if keyless else [((SESSION, "encryption"), _ENCRYPTION[network.encryption])]),
+        ],
+    }
+
+
+_ENCRYPTION: Final = {
+    Encryption.ALLOW: "allowed",
+    Encryption.PREFER: "preferred",
+    Encryption.REQUIRE: "required",
+}
+
+
+def _limit(name: str, rate: int | None) -> list[tuple[KeyName, object]]:
+    """A rate in bytes a second, in the RPC's kilobytes a second: at least one."""
+    if rate is None:
+        return []
+    return [((SESSION, name), max(1, round(rate / KILO))), ((SESSION, f"{name}_enabled"), True)]
+
+
+def _joined(place: Endpoint) -> str:
+    host, port = place
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _absolute(path: Path) -> Path:
+    """Without steps up, and with the links that people made."""
+    return Path(os.path.abspath(path.expanduser()))  # noqa: PTH100 - resolve() would follow the links
+
+
+def _places(config_dir: Path | None) -> Places:
+    """The user's folders, or all below one that is named."""
+    if config_dir is None:
+        config = platformdirs.user_config_path(_NAME, appauthor=False)
+        state = platformdirs.user_state_path(_NAME, appauthor=False)
+    else:
+        config = _absolute(config_dir)
+        state = config / "state"
+    return Places(config, state, platformdirs.user_downloads_path())
+
+
+def _strangers(source: ConfigSource) -> list[str]:
+    """What to say of variables that look like ours and are none."""
+    return [
+        f"the variable {name} means nothing here" + ("" if meant is None else f"; did you mean {meant}?")
+        for name, meant in source.strangers()
+    ]
+
+
+async def _serve(source: ConfigSource, loaded: Loaded, places: Places) -> int:
+    config = loaded.config()
+    loop = asyncio.get_running_loop()
+    with StopSignals() as signals, lines_to(sys.stdout, event_log.LOGGER) as log:
+        event_log.apply(config.log, log)
+        supervisor = Supervisor(os.environ, os.getpid())
+        for stranger in _strangers(source):
+            tell(stranger, level=logging.WARNING)
+        service = DaemonService(
+            source,
+            loaded,
+            places,
+            log=log,
+            supervisor=supervisor,
+            started=time.time(),  # noqa: TID251 - an entry point
+        )
+
+        def stop() -> None:
+            loop.call_later(STOP_BOUND, _give_up)
+            service.stop()
+
+        signals.on_stop(stop)
+        signals.on_again(_end)
+        with hangups(service.reload):
+            await service.run()
+        tell("stopped")
+    return INTERRUPTED if signals.received is signal.SIGINT else 0
+
+
+def _give_up() -> None:
+    tell("the stop takes longer than it may, and is a crash from here on", level=logging.ERROR, seconds=STOP_BOUND)
+    os._exit(1)
+
+
+def _end(number: signal.Signals) -> None:
+    tell("told to stop again, and ends at once", level=logging.WARNING)
+    os._exit(128 + number)

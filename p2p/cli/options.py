@@ -181,10 +181,14 @@ def _network_options(
     )
 
 
-def takes_network_options(command: Callable[..., int]) -> Callable[..., int]:
-    """Give a command the options of the network in the place of its parameter `network: NetworkOptions`."""
+def takes_network_options(command: Callable[..., int], *, port: int = 0) -> Callable[..., int]:
+    """Give a command the options of the network in the place of its parameter `network: NetworkOptions`.
+
+    `port` is where peers reach it where nobody says otherwise.
+    """
     own = inspect.signature(command, eval_str=True)
-    shared = inspect.signature(_network_options, eval_str=True).parameters
+    shared = dict(inspect.signature(_network_options, eval_str=True).parameters)
+    shared["port"] = shared["port"].replace(default=port)
 
     @functools.wraps(command)
     def with_network(*arguments: object, **given: object) -> int:

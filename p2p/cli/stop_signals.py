@@ -1,18 +1,18 @@
 """Being told to stop: SIGINT (Ctrl-C) and SIGTERM become facts that the program acts on when it is ready to.
 
-The rule: the first signal begins an orderly stop, which is bounded in time; later ones change nothing, so an impatient
-second Ctrl-C costs no state.
+The rule: the first signal begins an orderly stop, which is bounded in time; later ones change nothing unless the
+command says so, so an impatient second Ctrl-C costs no state. SIGHUP is no stop, but a word to whoever listens for it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import signal
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterator
     from types import TracebackType
 
 INTERRUPTED: Final = 130
@@ -34,6 +34,7 @@ class StopSignals:
     def __init__(self) -> None:
         self.received: signal.Signals | None = None
         self._on_stop: Callable[[], object] | None = None
+        self._on_again: Callable[[signal.Signals], object] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def __enter__(self) -> StopSignals:
@@ -54,6 +55,12 @@ class StopSignals:
             self.received = number
             if self._on_stop is not None:
                 self._on_stop()
+        elif self._on_again is not None:
+            self._on_again(number)
+
+    def on_again(self, callback: Callable[[signal.Signals], object]) -> None:
+        """Call back at every signal after the first."""
+        self._on_again = callback
 
     def on_stop(self, callback: Callable[[], object] | None) -> None:
         """Call back once, at the first signal; at once if that is past. None takes it back."""
@@ -79,3 +86,14 @@ class StopSignals:
             raise StoppedError from error
         finally:
             self.on_stop(None)
+
+
+@contextmanager
+def hangups(callback: Callable[[], object]) -> Iterator[None]:
+    """While inside, SIGHUP calls back."""
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGHUP, callback)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGHUP)

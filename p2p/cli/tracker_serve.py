@@ -21,7 +21,7 @@ import typer
 
 from p2p.cli import event_loop
 from p2p.cli.console import say
-from p2p.cli.stop_signals import INTERRUPTED, StopSignals
+from p2p.cli.stop_signals import INTERRUPTED, StopSignals, hangups
 from p2p.cli.tracker_register import secrets, wall
 from p2p.cli.tracker_workers import serve_by_workers
 from p2p.net.asyncio_network import AsyncioNetwork
@@ -152,7 +152,8 @@ async def _serve(
         service = TrackerService(source, config, outside, log)
         await service.start()
         try:
-            with _hangups(stopped.set if source.file is None else service.reload), _end_of(watched, stopped.set):
+            again = stopped.set if source.file is None else service.reload  # where there is nothing to read, a stop
+            with hangups(again), _end_of(watched, stopped.set):
                 if place is None or (place.number == 0 and place.is_first_start):
                     tell("listening", urls=service.announce_urls, admin=service.admin_urls)
                 await stopped.wait()
@@ -163,17 +164,6 @@ async def _serve(
         if place is None or place.number == 0:
             tell("stopped")
     return INTERRUPTED if signals.received is signal.SIGINT else 0
-
-
-@contextmanager
-def _hangups(callback: Callable[[], None]) -> Iterator[None]:
-    """While inside, SIGHUP calls back: a reload where there is something to reload, and else a stop."""
-    loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGHUP, callback)
-    try:
-        yield
-    finally:
-        loop.remove_signal_handler(signal.SIGHUP)
 
 
 @contextmanager

@@ -91,7 +91,11 @@ class RpcConfig:
     port: int = key(DEFAULT_PORT, Whole(0, 65_535), "Its TCP port; 0 takes any free one.")
     user: str = key("starling", Text("a name without a colon"), "Who logs in.", live=True)
     password: str = key(
-        "", Secret(), "Asked for of every caller; none: of nobody, on loopback alone.", live=True, secret=True
+        "",
+        Secret(),
+        "Asked for of every caller; none: of nobody, on loopback alone. password_file names a file with it instead.",
+        live=True,
+        secret=True,
     )
     allow: tuple[str, ...] = key((), _NETWORKS, "Who may call beside this machine.", live=True)
     allow_host: tuple[str, ...] = key((), _NAMES, "Names this is reached by; not looked at with a password.", live=True)

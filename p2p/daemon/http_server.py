@@ -1,9 +1,10 @@
-"""The RPC over HTTP: who may call, the handshake against cross-site requests, and bounds on what is taken in.
+"""The RPC over HTTP, and the pages beside it: who may call, the handshake against cross-site requests, and bounds.
 
 The rule: checks come in the order in which Transmission makes them, since clients draw conclusions from the first that
 fails: lock and address (403), OPTIONS, password (401), path, host name (421), token (409). A GET has no token either
 and gets 409, from which clients learn it; the token stays the same as long as the process lives. Every body is bounded
-in size and time, and so is the number of requests under way.
+in size and time, and so is the number of requests under way. Pages change nothing, so they need no token; requests that
+a browser makes for a page of a stranger's are refused all the same. Who does not read a stream is cut off.
 """
 
 from __future__ import annotations
@@ -17,9 +18,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
+from yarl import URL
 
 from p2p.codec.bencode import MAX_SIZE
 from p2p.daemon.access import AllowedAddresses, AllowedHosts, Guesses, basic_credentials
+from p2p.daemon.pages import EVENTS_TYPE, Pages
+from p2p.daemon.rpc_errors import RpcError
 from p2p.daemon.session_fields import RPC_VERSION_SEMVER
 from p2p.errors import ConfigError, NetworkError
 
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from p2p.daemon.access import Login
+    from p2p.daemon.pages import OpenStream, Query
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +46,12 @@ BODY_TIMEOUT: Final = 60.0
 
 MAX_UNDER_WAY: Final = 64
 """Requests at once: clients poll with one or two each."""
+
+MAX_STREAMS: Final = 32
+"""Streams at once, beside those: an interface has one."""
+
+WRITE_TIMEOUT: Final = 30.0
+"""Seconds in which the reader of a stream must take what it is sent."""
 
 CLOSE_TIMEOUT: Final = 5.0
 """Seconds for answers under way at the end."""
@@ -88,6 +99,7 @@ class HttpServer:
         *,
         token: str,
         secret: bytes,
+        pages: Pages | None = None,
     ) -> None:
         if settings.login is None and not is_loopback(settings.host):
             raise ConfigError(f"the RPC on {settings.host} would be open to others: give it a password first")
@@ -102,6 +114,8 @@ class HttpServer:
         """Of the credentials that were right the last time: the slow hash is for guessers."""
         self._checking = asyncio.Lock()
         self._under_way = 0
+        self._pages = pages or Pages()
+        self._streams: dict[asyncio.Task[object], None] = {}
         self._runner: web.AppRunner | None = None
         self.port = settings.port
 
@@ -122,12 +136,23 @@ class HttpServer:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        for stream in self._streams:
+            stream.cancel()
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
 
-    async def _handle(self, request: web.Request) -> web.Response:
-        if self._under_way >= MAX_UNDER_WAY:
+    def take_up(self, settings: HttpSettings) -> None:
+        """Let others call, or by another password, from now on. The place cannot change. Raises ConfigError."""
+        if settings.login is None and not is_loopback(self._settings.host):
+            raise ConfigError(f"the RPC on {self._settings.host} would be open to others without a password")
+        addresses = AllowedAddresses(settings.addresses)
+        self._settings = settings
+        self._addresses, self._hosts = addresses, AllowedHosts(settings.hosts)
+        self._right = None
+
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
+        if self._under_way - len(self._streams) >= MAX_UNDER_WAY:
             return _refusal(503, "too many requests at once")
         self._under_way += 1
         try:
@@ -135,7 +160,7 @@ class HttpServer:
         finally:
             self._under_way -= 1
 
-    async def _answer(self, request: web.Request) -> web.Response:
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
         settings, address = self._settings, request.remote or ""
         now = asyncio.get_running_loop().time()
         locked = 0.0 if settings.login is None else self._guesses.locked_for(address, now)
@@ -145,12 +170,16 @@ class HttpServer:
             return _refusal(403, "your address is not on the list of those that may use this")
         if request.method == "OPTIONS":
             return web.Response(headers=self._cross_origin(request, _PREFLIGHT))
-        if settings.login is not None and not await self._is_known(request, settings.login, address):
+        path = request.path.rstrip("/")
+        guarded = settings.login is not None and path not in self._pages.unguarded
+        if guarded and settings.login is not None and not await self._is_known(request, settings.login, address):
             return _refusal(401, "a user and a password are needed", {"WWW-Authenticate": 'Basic realm="Starling"'})
-        if request.path.rstrip("/") != RPC_PATH:
+        if path != RPC_PATH and path not in self._pages:
             return _refusal(404, f"there is nothing here; the RPC is at {RPC_PATH}")
         if settings.login is None and not self._hosts.allow(request.headers.get("Host", "")):
             return _refusal(421, "this name is not on the list of those that this is reached by")
+        if path != RPC_PATH:
+            return await self._page(request, path)
         given = request.headers.get(TOKEN_HEADER, "")
         if request.method != "POST" or not hmac.compare_digest(given.encode("utf-8", "replace"), self._token.encode()):
             headers = {TOKEN_HEADER: self._token, VERSION_HEADER: RPC_VERSION_SEMVER}
@@ -173,6 +202,53 @@ class HttpServer:
         if response is None:
             return web.Response(status=204, headers=headers)
         return web.Response(body=response, content_type="application/json", charset="utf-8", headers=headers)
+
+    async def _page(self, request: web.Request, path: str) -> web.StreamResponse:
+        if request.method not in ("GET", "HEAD"):
+            return _refusal(405, "this can only be read", {"Allow": "GET, HEAD"})
+        if self._is_strange(request):
+            return _refusal(403, "pages of other origins may not read this")
+        query = {**request.query, "last_event_id": request.headers.get("Last-Event-ID", "")}
+        try:
+            stream = self._pages.streams.get(path)
+            if stream is not None:
+                return await self._stream(request, stream, query)
+            document = self._pages.documents[path](query)
+        except RpcError as error:
+            return _refusal(400, str(error))
+        headers = self._cross_origin(request, {"Cache-Control": "no-store", "Content-Type": document.content_type})
+        return web.Response(body=document.body, status=document.status, headers=headers)
+
+    def _is_strange(self, request: web.Request) -> bool:
+        """Whether a browser asks for a page of somebody else's."""
+        origin = request.headers.get("Origin")
+        if origin is None:
+            return request.headers.get("Sec-Fetch-Site") == "cross-site"
+        try:
+            own = URL(origin).authority == request.headers.get("Host")
+        except ValueError:
+            own = False
+        return not own and origin not in self._settings.origins
+
+    async def _stream(self, request: web.Request, stream: OpenStream, query: Query) -> web.StreamResponse:
+        task = asyncio.current_task()
+        if task is None or len(self._streams) >= MAX_STREAMS:
+            return _refusal(503, "too many streams at once")
+        headers = {"Content-Type": EVENTS_TYPE, "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        response = web.StreamResponse(headers=self._cross_origin(request, headers))
+        self._streams[task] = None
+        try:
+            with stream(query) as pieces:
+                await response.prepare(request)
+                async for piece in pieces:
+                    async with asyncio.timeout(WRITE_TIMEOUT):
+                        await response.write(piece)
+        except (TimeoutError, ConnectionError):  # who does not read, or is gone
+            if request.transport is not None:
+                request.transport.abort()
+        finally:
+            del self._streams[task]
+        return response
 
     async def _is_known(self, request: web.Request, login: Login, address: str) -> bool:
         """Whether the request has the right password. Of several guesses at once one is looked at at a time."""

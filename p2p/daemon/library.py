@@ -297,7 +297,11 @@ class SessionLibrary:
         raise _not_yet("a queue")
 
     async def set_settings(self, changes: Mapping[str, Json]) -> None:
-        await self._values.set(changes)
+        await self._values.choose(changes)
+
+    async def write_down(self, given: Mapping[str, Json]) -> None:
+        """Take in what the configuration says: it counts before what clients have set, and is not kept as theirs."""
+        await self._values.set(given)
 
     async def _apply_limits(self, changes: Mapping[str, Json]) -> None:  # noqa: ARG002 - both limits are set at once
         self._session.set_limits(down=self._values.rate("speed_limit_down"), up=self._values.rate("speed_limit_up"))

@@ -76,6 +76,8 @@ class SessionValues:
 
     def __init__(self, values: Mapping[str, Json]) -> None:
         self._values = dict(values)
+        self._chosen: dict[str, Json] = {}
+        """What clients have set, in this run or an earlier one: what is kept."""
         self._subjects: dict[str, Apply] = {}
         self._facts: dict[str, Callable[[], Json]] = {}
 
@@ -137,9 +139,14 @@ class SessionValues:
                 self._values.update(before)
                 raise
 
+    async def choose(self, changes: Mapping[str, Json]) -> None:
+        """The same for what a client sets, which is kept over a restart."""
+        await self.set(changes)
+        self._chosen |= {name: value for name, value in changes.items() if name not in session_fields.CONSTANT}
+
     def to_record(self) -> dict[str, Json]:
-        """What is kept over a restart: the values that can be set."""
-        return {name: self._values[name] for name in sorted({*self._subjects, *READ_WHEN_NEEDED})}
+        """What is kept over a restart: the values that clients have set."""
+        return {name: self._chosen[name] for name in sorted(self._chosen)}
 
     def from_record(self, record: Mapping[str, Json]) -> None:
         """Take in what was kept; what is not known or cannot be any more is left out, and the log says so. It holds
@@ -149,9 +156,12 @@ class SessionValues:
                 log.warning("the setting %.100r that was kept is not known, and left out", name)
                 continue
             try:
-                self._values |= session_fields.checked({name: value})
+                checked = session_fields.checked({name: value})
             except RpcError as error:
                 log.warning("the setting %s that was kept is left out: %s", name, error)
+            else:
+                self._values |= checked
+                self._chosen |= checked
 
     async def hold(self) -> None:
         """Let every subject make its values hold, at the start. A subject that cannot is told of in the log, and the

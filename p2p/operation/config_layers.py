@@ -140,14 +140,14 @@ def strangers(
 def resolve(
     keys: Mapping[KeyName, Key], defaults: Mapping[KeyName, object], layers: Sequence[Mapping[KeyName, Given]]
 ) -> dict[KeyName, Effective]:
-    """The value of every key: of the first of `layers` that gives it, or the default. Raises ConfigError."""
-    values: dict[KeyName, Effective] = {}
-    for key, known in keys.items():
-        given = next((layer[key] for layer in layers if key in layer), None)
-        if given is None:
-            values[key] = Effective(defaults[key], DEFAULT)
-        else:
-            values[key] = Effective(read_value(known, given.value, given.place), given.source)
+    """The value of every key: of the first of `layers` that gives it, or the default.
+
+    Raises ConfigError for a value that is not allowed, also for one that another goes before.
+    """
+    values = {key: Effective(defaults[key], DEFAULT) for key in keys}
+    for layer in reversed(layers):
+        for key, given in layer.items():
+            values[key] = Effective(read_value(keys[key], given.value, given.place), given.source)
     return values
 
 

@@ -80,6 +80,12 @@ class LogControl:
         self._handler = handler
         self._logger = logging.getLogger(logger)
 
+    @property
+    def level(self) -> LogLevel:
+        """The least that is told, now."""
+        numbers = {each.number: each for each in LogLevel}
+        return numbers.get(self._logger.getEffectiveLevel(), LogLevel.INFO)
+
     def set_form(self, form: logging.Formatter) -> None:
         """Write so from now on."""
         self._handler.setFormatter(form)

@@ -1,0 +1,175 @@
+"""The running daemon: what it is made of, in which order that begins and ends, and what a changed configuration does.
+
+The rule: it is ready when the RPC answers, and not before. It ends in the opposite order: the RPC first, so that nobody
+is told of torrents that are going, then the torrents, each of which tells its trackers. All of that is bounded by
+STOP_BOUND; whoever runs it ends the process after that, which costs what a crash costs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from p2p.daemon import event_log
+from p2p.daemon.access import Login, hash_password
+from p2p.daemon.config import PEER_PORT, SESSION, engine_settings, needs_restart, taken_up
+from p2p.daemon.dispatch import Dispatcher
+from p2p.daemon.event_log import tell
+from p2p.daemon.heartbeat import Heartbeat
+from p2p.daemon.http_server import RPC_PATH, HttpServer, HttpSettings, token_of
+from p2p.daemon.library import SessionLibrary
+from p2p.daemon.session_values import initial
+from p2p.errors import ConfigError, StarlingError
+from p2p.session.environment import real_environment
+from p2p.session.scope import Scope
+from p2p.session.session import Session
+from p2p.session.settings import Settings
+from p2p.version import VERSION
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from p2p.daemon.config import ConfigSource, DaemonConfig, Loaded
+    from p2p.daemon.names import Json
+    from p2p.operation.log_lines import LogControl
+    from p2p.operation.supervisor import Supervisor
+    from p2p.session.environment import Environment
+
+STOP_BOUND: Final = 30.0
+"""Seconds in which a stop is over: five for clients that read, five for trackers, the rest for disks."""
+
+_AT_START: Final = frozenset({"peer_port", "peer_port_random_on_start"})
+"""What the engine begins with; the port it then has is told in its place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The folders of a daemon. The downloads' is only where a client or the configuration names none."""
+
+    config_dir: Path
+    state_dir: Path
+    downloads: Path
+
+    def defaults(self) -> dict[str, Json]:
+        """The session's values where nobody has set anything."""
+        settings = Settings(download_dir=self.downloads, port=PEER_PORT)
+        return {**initial(settings, str(self.config_dir)), "peer_port": PEER_PORT}
+
+
+class DaemonService:
+    """See the module's head. `loaded` is what `source` says at the start; `started` is the wall clock in seconds."""
+
+    def __init__(
+        self,
+        source: ConfigSource,
+        loaded: Loaded,
+        places: Places,
+        *,
+        log: LogControl,
+        supervisor: Supervisor,
+        started: float,
+    ) -> None:
+        self._source = source
+        self._loaded = loaded
+        self._places = places
+        self._log = log
+        self._supervisor = supervisor
+        self._started = started
+        self._stopped = asyncio.Event()
+        self._reread = asyncio.Event()
+
+    def stop(self) -> None:
+        """Begin to end."""
+        self._stopped.set()
+
+    def reload(self) -> None:
+        """Read the configuration again, soon."""
+        self._reread.set()
+
+    async def run(self) -> None:
+        """Until `stop`. Raises StarlingError for what cannot even begin."""
+        config, places = self._loaded.config(), self._places
+        values = {**places.defaults(), **self._loaded.given()}
+        settings = engine_settings(config, values, state_dir=places.state_dir)
+        environment = real_environment(hash_workers=settings.hash_workers, open_files=settings.open_files)
+        try:
+            async with Session(settings, environment=environment) as session, Scope() as scope:
+                library = SessionLibrary(
+                    session,
+                    environment,
+                    config_dir=str(places.config_dir),
+                    first=int(self._started * 1000),
+                    close=self.stop,
+                )
+                await _write_down(library, self._loaded, None)
+                scope.start(library.run(), name="library")
+                await self._serve(library, environment, config, scope, session.port)
+        finally:
+            await environment.http.close()
+            await environment.hasher.close()
+
+    async def _serve(
+        self, library: SessionLibrary, environment: Environment, config: DaemonConfig, scope: Scope, port: int
+    ) -> None:
+        token = token_of(environment.secrets(32))
+        dispatcher = Dispatcher(library, session_id=token, version=VERSION)
+        http = http_settings(config, environment)
+        async with HttpServer(http, dispatcher.dispatch, token=token, secret=environment.secrets(32)) as server:
+            host = f"[{http.host}]" if ":" in http.host else http.host
+            url = f"http://{host}:{server.port}{RPC_PATH}"
+            tell("listening", rpc=url, port=port)
+            scope.start(self._reloads(library, environment, server), name="reloads")
+            scope.start(Heartbeat(self._supervisor, http.host, server.port).run(), name="heartbeat")
+            self._supervisor.ready(f"RPC at {url}, peers at port {port}")
+            await self._stopped.wait()
+            self._supervisor.stopping(STOP_BOUND)
+            tell("stopping")
+
+    async def _reloads(self, library: SessionLibrary, environment: Environment, server: HttpServer) -> None:
+        while True:
+            await self._reread.wait()
+            self._reread.clear()
+            try:
+                await self._reload(library, environment, server)
+            except StarlingError as error:
+                tell("the configuration stays as it was", level=logging.ERROR, reason=str(error))
+
+    async def _reload(self, library: SessionLibrary, environment: Environment, server: HttpServer) -> None:
+        before, loaded = self._loaded, await asyncio.to_thread(self._source.load)
+        config = loaded.config()
+        server.take_up(await asyncio.to_thread(http_settings, config, environment))
+        event_log.apply(config.log, self._log)
+        self._loaded = loaded
+        await _write_down(library, loaded, before)
+        later = needs_restart(before, loaded)
+        tell("read the configuration", changed=taken_up(before, loaded), needs_restart=later)
+
+
+def http_settings(config: DaemonConfig, environment: Environment) -> HttpSettings:
+    """For the server. Takes some fifty milliseconds where there is a password."""
+    rpc = config.rpc
+    login = Login(rpc.user, hash_password(rpc.password, environment.secrets(16))) if rpc.password else None
+    return HttpSettings(
+        host=rpc.host,
+        port=rpc.port,
+        login=login,
+        addresses=(*HttpSettings().addresses, *rpc.allow),
+        hosts=rpc.allow_host,
+        origins=rpc.allow_origin,
+    )
+
+
+async def _write_down(library: SessionLibrary, loaded: Loaded, before: Loaded | None) -> None:
+    """Let the session's keys be as the configuration says. Raises ConfigError for one that cannot."""
+    given = loaded.given()
+    known = {} if before is None else before.given()
+    for name, value in given.items():
+        if name in _AT_START and (before is None or known.get(name) == value):
+            continue
+        try:
+            await library.write_down({name: value})
+        except StarlingError as error:
+            source = loaded.values[SESSION, name].source
+            raise ConfigError(f"{source}: {error}") from error
