@@ -3,6 +3,7 @@
 The rule: a piece stands here before its first byte goes to its file, and leaves only when a checkpoint that holds it is
 saved. The file is a header and one 4-byte index a piece, appended by one system call each, so that whatever kills the
 process leaves whole entries. Pieces that a power cut takes from it are on no record at all, and so are not trusted.
+Where nothing is on record there is no file, and none is open.
 """
 
 from __future__ import annotations
@@ -29,12 +30,15 @@ class PieceJournal:
         self._path = path
         self._fd = -1
         self._entries: list[int] = []
+        self._known = False
+        """Whether the file, if there is one, was read."""
         self._lock = threading.Lock()
 
     def load(self) -> list[int]:
         """The pieces on record, in order of entry, each once. A torn last entry is cut off, a foreign file emptied."""
         with self._lock:
-            self._open()
+            self._take_in()
+            self._rest()
             return list(dict.fromkeys(self._entries))
 
     def append(self, piece: int) -> None:
@@ -51,29 +55,51 @@ class PieceJournal:
         was made stays. Raises StorageError; then the entries stay, which costs a recheck and nothing else.
         """
         with self._lock:
-            self._open()
+            self._take_in()
             kept = [] if recorded is None else [entry for entry in self._entries if not _holds(recorded, entry)]
-            fresh = self._path.with_name(self._path.name + ".new")
             try:
-                fd = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600)
-                try:
-                    self._write(fd, _HEADER + _packed(kept))
-                    fresh.replace(self._path)
-                except BaseException:
-                    os.close(fd)
-                    raise
+                if kept and kept != self._entries:
+                    self._replace(kept)
+                elif not kept and (self._fd >= 0 or self._entries):
+                    self._path.unlink(missing_ok=True)
             except OSError as error:
                 raise refusal(error, self._path) from error
-            os.close(self._fd)
-            self._fd = fd
             self._entries = kept
+            self._rest()
+
+    def _replace(self, kept: list[int]) -> None:
+        fresh = self._path.with_name(self._path.name + ".new")
+        fd = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        try:
+            self._write(fd, _HEADER + _packed(kept))
+            fresh.replace(self._path)
+        except BaseException:
+            os.close(fd)
+            raise
+        if self._fd >= 0:
+            os.close(self._fd)
+        self._fd = fd
 
     def close(self) -> None:
         """Idempotent; the entries stay in the file."""
         with self._lock:
-            if self._fd >= 0:
-                os.close(self._fd)
-                self._fd = -1
+            self._close()
+
+    def _close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def _rest(self) -> None:
+        """Nothing is on record: nothing has to be open."""
+        if not self._entries:
+            self._close()
+
+    def _take_in(self) -> None:
+        """Know what is on record, without making a file where there is none."""
+        if not self._known and self._path.exists():
+            self._open()
+        self._known = True
 
     def _open(self) -> None:
         if self._fd >= 0:

@@ -17,7 +17,7 @@ import aiofiles
 
 from p2p.codec import bencode
 from p2p.disk.refusals import printable, refusal
-from p2p.disk.state_lock import StateLock, take_lock
+from p2p.disk.state_lock import LockFile, StateLock
 from p2p.disk.storage import FileStat
 from p2p.errors import BencodeError, StorageError
 from p2p.ids import Address
@@ -200,7 +200,7 @@ class ResumeStore:
 
     def lock(self, key: str) -> StateLock:
         """Lock a torrent's state. Raises StateLockedError while it is locked already."""
-        return take_lock(self._folder / f"{key}.lock", "another process works on this torrent at this place")
+        return self._locks.take(key, "another process works on this torrent at this place")
 
     async def load(self, key: str) -> ResumeState | None:
         """The state saved last, None if there is none.
@@ -209,6 +209,7 @@ class ResumeStore:
         """
         path, older = self._path(key), self._backup(key)
         data = await _read(path)
+        self._locks = LockFile(folder / "locks")
         if data is not None:
             try:
                 return ResumeState.decode(data)
@@ -239,7 +240,7 @@ class ResumeStore:
             raise refusal(error, path) from error
 
     async def forget(self, key: str) -> None:
-        """Remove the state and the journal of a torrent that is removed. The lock's file stays, and is a few bytes."""
+        """Remove the state and the journal of a torrent that is removed."""
         for path in (self._path(key), self._backup(key), self.journal_path(key)):
             try:
                 await asyncio.to_thread(path.unlink, missing_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -222,3 +223,17 @@ def test_a_torrent_is_locked_once_at_a_time(tmp_path: Path) -> None:
     lock.release()
     lock.release()
     assert subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False).returncode == 0
+
+
+def test_thousands_of_locks_take_one_open_file(tmp_path: Path) -> None:
+    store = ResumeStore(tmp_path)
+    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+    locks = [store.lock(str(number)) for number in range(3_000)]
+    assert len(os.listdir("/proc/self/fd")) <= before + 1  # noqa: PTH208
+    other = ResumeStore(tmp_path)
+    with pytest.raises(StateLockedError):
+        other.lock("2999")
+    for lock in locks:
+        lock.release()
+    other.lock("2999").release()
+    assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
