@@ -86,6 +86,16 @@ class LocalDiscovery:
         self._listeners.pop(info_hash, None)
         self._schedule.remove(info_hash)
 
+    def set_port(self, port: int) -> None:
+        """Peers reach us at another port: every torrent is announced anew."""
+        self._port = port
+        self._schedule.renew()
+        self._wake.set()
+
+    def look_again(self) -> None:
+        """The interfaces may be others than before."""
+        self._wake.set()
+
     async def run(self) -> None:
         """Join the groups and announce, until cancelled."""
         loop = asyncio.get_running_loop()

@@ -137,6 +137,15 @@ class Connector:
         self._attempts = attempts(encryption)
         self._ways.clear()
 
+    def set_max_peers(self, count: int) -> None:
+        """Have no more connections than this; those above it end, the least useful first."""
+        self._max_peers = count
+        now = asyncio.get_running_loop().time()
+        connected = [peer for peer in self._by_id.values() if not peer.ended.done()]
+        for peer in surplus(connected, len(connected) - count, now):
+            peer.end(EndKind.OURS, "fewer peers are wanted")
+        self.wake()
+
     def wake(self) -> None:
         """There may be somebody new to connect to, or room."""
         self._wake.set()
@@ -376,6 +385,18 @@ class Connector:
                 self._peer_list.ban(address.host, end.reason, now)
             if len(self._misbehaved) > 1_000:  # as many hosts as one torrent could meet in hours; the oldest goes
                 del self._misbehaved[next(iter(self._misbehaved))]
+
+
+def surplus(peers: Sequence[Peer], count: int, now: float) -> list[Peer]:
+    """Those `count` that would be missed the least: nothing moves over them, or never did; of equals the newest."""
+    if count <= 0:
+        return []
+
+    def worth(peer: Peer) -> tuple[float, int, float]:
+        rate = peer.rate_from.rate(now) + peer.rate_to.rate(now)
+        return rate, peer.rate_from.total + peer.rate_to.total, -peer.connected_at
+
+    return sorted(peers, key=worth)[:count]
 
 
 class _NoHandshakeError(NetworkError):

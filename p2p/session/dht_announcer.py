@@ -52,7 +52,7 @@ def dht_announcer(torrent: Torrent, services: Services) -> DhtAnnouncer | None:
         services.dht,
         lambda: torrent.info_hashes,
         nodes=() if torrent.metainfo is None else torrent.metainfo.nodes,
-        port=services.port,
+        port=lambda: services.announced_port,
         peers=lambda: len(torrent.connected_peers),
         seeding=lambda: torrent.exchange is not None and torrent.exchange.seeding,
         on_peers=lambda found: torrent.add_peers(found, PeerSource.DHT),
@@ -62,7 +62,7 @@ def dht_announcer(torrent: Torrent, services: Services) -> DhtAnnouncer | None:
 class DhtAnnouncer:
     """See the module's head.
 
-    `info_hashes` are the torrent's as they are known, `nodes` those that it names, `port` is where peers reach us.
+    `info_hashes` are the torrent's as they are known, `nodes` those that it names, `port` tells where peers reach us.
     `peers` counts the connected ones, `seeding` tells that none are needed, `on_peers` takes what is found.
     """
 
@@ -72,7 +72,7 @@ class DhtAnnouncer:
         info_hashes: Callable[[], Sequence[InfoHash]],
         *,
         nodes: Sequence[Endpoint],
-        port: int,
+        port: Callable[[], int],
         peers: Callable[[], int],
         seeding: Callable[[], bool],
         on_peers: Callable[[list[Address]], None],
@@ -96,7 +96,7 @@ class DhtAnnouncer:
         self._dht.add_node(Address(peer.address.host, port))
 
     def on_names(self) -> None:
-        """The torrent has other info-hashes than before."""
+        """The torrent has other info-hashes than before, or is reached at another port."""
         self._named.set()
 
     async def run(self) -> None:
@@ -118,7 +118,7 @@ class DhtAnnouncer:
                 retry = FIRST_RETRY if calm else min(2 * retry, INTERVAL if peers else ALONE_INTERVAL)
 
     async def _search(self, info_hash: InfoHash) -> None:
-        async with aclosing(self._dht.get_peers(info_hash, announce_port=self._port)) as search:
+        async with aclosing(self._dht.get_peers(info_hash, announce_port=self._port())) as search:
             async for found in search:
                 self._on_peers(found)
 

@@ -28,7 +28,7 @@ from p2p.session.scope import Scope
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import AsyncGenerator, Sequence
+    from collections.abc import AsyncGenerator, Callable, Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -61,7 +61,7 @@ class DhtService:
 
     `secret` is 16 bytes or more that nobody can guess, `bind` the IP addresses to use, the first of each family.
     `state_path` is where the table is kept, by one node at a time; None keeps none. A `read_only` node asks and never
-    answers (BEP 43).
+    answers (BEP 43). Hosts that the user `refuses` are neither asked nor heard.
     """
 
     def __init__(
@@ -75,6 +75,7 @@ class DhtService:
         bootstrap: Sequence[tuple[str, int]] = (),
         state_path: Path | None = None,
         read_only: bool = False,
+        refuses: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self.port = port
         """Where other nodes reach us; the one that was chosen, once entered."""
@@ -85,6 +86,7 @@ class DhtService:
         self._names = dict.fromkeys(bootstrap)
         self._state_path = state_path
         self._read_only = read_only
+        self._refuses = refuses
         self._scope = Scope()
         self._sockets: dict[bool, Datagrams] = {}
         self._joined = asyncio.Event()
@@ -100,9 +102,9 @@ class DhtService:
     async def __aenter__(self) -> DhtService:
         try:
             saved = await self._load()
-            await self._open_sockets()
+            self._sockets = await self._open_sockets(self.port)
         except BaseException:
-            self._close_sockets()
+            _close(self._sockets)
             self._unlock()
             raise
         now = _now()
@@ -127,7 +129,7 @@ class DhtService:
         try:
             await self._scope.__aexit__(kind, error, trace)
         finally:
-            self._close_sockets()
+            _close(self._sockets)
             if self._timer is not None:
                 self._timer.cancel()
                 self._timer = None
@@ -137,6 +139,16 @@ class DhtService:
                     await self._save(self._state_path)
             finally:
                 self._unlock()
+
+    async def rebind(self, port: int) -> None:
+        """Go on at another port, as the node that we are and with whom we know. Raises NetworkError where no socket can
+        be opened there; then all is as it was."""
+        opened = await self._open_sockets(port)
+        if not self._sockets:  # closed meanwhile
+            _close(opened)
+            return
+        old, self._sockets = self._sockets, opened
+        _close(old)
 
     async def ready(self) -> None:
         """Wait until we have joined the network: the nodes nearest to us have answered."""
@@ -268,6 +280,8 @@ class DhtService:
                 self._pump()
 
     def _on_datagram(self, datagram: bytes, address: Address) -> None:
+        if self._refuses(address.host):
+            return
         if self._holding and len(self._held) < MAX_HELD:
             self._held.append((datagram, address, _now()))
         elif self._node is not None:
@@ -305,7 +319,7 @@ class DhtService:
             ready = node.datagrams_to_send()
             for datagram, address in ready:
                 datagrams = self._sockets.get(address.is_ipv6)
-                if datagrams is not None:
+                if datagrams is not None and not self._refuses(address.host):
                     datagrams.send(datagram, address)
             event = node.next_event()
             if event is not None:
@@ -351,28 +365,34 @@ class DhtService:
             if not future.done():
                 future.set_exception(_closing())
 
-    async def _open_sockets(self) -> None:
+    async def _open_sockets(self, wanted: int) -> dict[bool, Datagrams]:
         """Open a socket in each family, on one port. Raises NetworkError if none can be opened."""
         for tries_left in reversed(range(PORT_TRIES)):
-            port, failure = self.port, None
+            sockets, failure = await self._open_at(wanted)
+            if not sockets:
+                raise NetworkError(f"no DHT socket can be opened: {failure}")
+            if failure is None or wanted or not tries_left:  # a host without IPv6 has none on any port
+                self.port = next(iter(sockets.values())).local.port
+                return sockets
+            _close(sockets)
+        raise NetworkError("no DHT socket can be opened")
+
+    async def _open_at(self, port: int) -> tuple[dict[bool, Datagrams], NetworkError | None]:
+        """The sockets that open, by family, and why one did not."""
+        sockets: dict[bool, Datagrams] = {}
+        failure = None
+        try:
             for ipv6, host in sorted(self._bind.items()):
                 try:
-                    self._sockets[ipv6] = await self._network.open_datagrams(Address(host, port), self._on_datagram)
+                    sockets[ipv6] = await self._network.open_datagrams(Address(host, port), self._on_datagram)
                 except NetworkError as error:
                     failure = error
                     continue
-                port = self._sockets[ipv6].local.port
-            if not self._sockets:
-                raise NetworkError(f"no DHT socket can be opened: {failure}")
-            if failure is None or self.port or not tries_left:  # a host without IPv6 has none on any port
-                self.port = port
-                return
-            self._close_sockets()
-
-    def _close_sockets(self) -> None:
-        for datagrams in self._sockets.values():
-            datagrams.close()
-        self._sockets.clear()
+                port = sockets[ipv6].local.port
+        except asyncio.CancelledError:
+            _close(sockets)
+            raise
+        return sockets, failure
 
     def _start_resolving(self, host: str, port: int) -> None:
         self._scope.start(self._resolve(host, port), name=f"dht bootstrap {host}")
@@ -435,6 +455,12 @@ class DhtService:
             await replace_whole(path, self._node.saved(_now()).encode())
         except StorageError as error:
             log.warning("the DHT table cannot be saved: %s", error)
+
+
+def _close(sockets: dict[bool, Datagrams]) -> None:
+    for datagrams in sockets.values():
+        datagrams.close()
+    sockets.clear()
 
 
 def _now() -> float:

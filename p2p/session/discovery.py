@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import logging
 from pathlib import Path
@@ -30,6 +31,7 @@ class Discovery:
     def __init__(self, services: Services, scope: Scope) -> None:
         self._services = services
         self._scope = scope
+        self._locally: asyncio.Task[None] | None = None
 
     async def start_dht(self) -> None:
         """Run a DHT node at the port where peers reach us, or at any if that is taken; none where no socket opens."""
@@ -47,6 +49,7 @@ class Discovery:
                 bind=settings.bind,
                 bootstrap=bootstrap,
                 state_path=None if settings.state_dir is None else Path(settings.state_dir) / DHT_TABLE,
+                refuses=services.refuses,
             )
             try:
                 services.dht = await dht.__aenter__()
@@ -74,7 +77,14 @@ class Discovery:
         services.local = LocalDiscovery(
             environment.network, port=services.port, cookie=environment.secrets(16), bind=services.settings.bind
         )
-        self._scope.start(services.local.run(), name="local discovery")
+        self._locally = self._scope.start(services.local.run(), name="local discovery")
+
+    async def stop_local(self) -> None:
+        """End local discovery, if it goes on; its sockets are closed when this returns."""
+        task, self._locally, self._services.local = self._locally, None, None
+        if task is not None:
+            task.cancel()
+            await asyncio.wait([task])
 
 
 def _is_loopback(host: str) -> bool:

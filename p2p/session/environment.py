@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from p2p.disk.hasher import Hasher
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from p2p.disk.storage import Storage
     from p2p.metainfo.layout import Layout
     from p2p.net.http import HttpClient
+    from p2p.net.interface_binding import InterfaceBinding
     from p2p.net.network import Network
 
 
@@ -43,10 +44,15 @@ class Environment:
     rng: random.Random
     secrets: Callable[[int], bytes]
     wall: Callable[[], float]
+    interface: InterfaceBinding | None = None
+    """The network interface that `network` and `http` are held to, if they are."""
 
 
-def real_environment(*, hash_workers: int | None, open_files: int) -> Environment:
-    """The environment of a process on a real machine. The session that made it closes `http` and `hasher`."""
+def real_environment(
+    *, hash_workers: int | None, open_files: int, interface: str | None = None, name_servers: Sequence[str] = ()
+) -> Environment:
+    """The environment of a process on a real machine, whose network is held to `interface` if one is named (see
+    `p2p.session.held_network`). The session that made it closes `http` and `hasher`."""
     # Imported here: who uses the library for its parsers, or simulates, does not pay for an HTTP client.
     from p2p.disk.file_storage import FileStorage  # noqa: PLC0415
     from p2p.disk.open_files import OpenFiles  # noqa: PLC0415
@@ -60,12 +66,20 @@ def real_environment(*, hash_workers: int | None, open_files: int) -> Environmen
     def storage(layout: Layout, target: Path, wanted: Callable[[int], bool], journal: PieceJournal | None) -> Storage:
         return FileStorage(layout, target, hasher=hasher, files=files, wanted=wanted, journal=journal)
 
+    network: Network = AsyncioNetwork()
+    http: HttpClient = AiohttpClient()
+    binding = None
+    if interface is not None:
+        from p2p.session.held_network import hold_to_interface  # noqa: PLC0415
+
+        network, http, binding = hold_to_interface(interface, name_servers, os.urandom)  # noqa: TID251
     return Environment(
-        network=AsyncioNetwork(),
-        http=AiohttpClient(),
+        network=network,
+        http=http,
         hasher=hasher,
         storage=storage,
         rng=random.Random(os.urandom(32)),  # noqa: TID251 - the one place where chance enters
         secrets=os.urandom,  # noqa: TID251 - and secrets
         wall=time.time,  # noqa: TID251 - and the date
+        interface=binding,
     )

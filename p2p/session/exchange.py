@@ -92,7 +92,8 @@ class Exchange:
         self._extension_handshake = extension_handshake
         self._on_piece = on_piece
         self._on_ban = on_ban
-        self._dht = dht
+        self.dht = dht
+        """The torrent's part in the DHT; None while it has none."""
         self.serving = Serving(
             peers=self.peers,
             picker=picker,
@@ -143,11 +144,11 @@ class Exchange:
         """Nothing that is wanted is missing."""
         return self.picker.wanted_left == 0
 
-    def attach(self, peer: Peer) -> None:
     def busy(self, now: float) -> bool:
         """Whether somebody is connected, or something moved a moment ago."""
         return bool(self.peers) or self.storing.backlog > 0 or self.rate_up.rate(now) + self.rate_down.rate(now) > 0
 
+    def attach(self, peer: Peer) -> None:
         """Greet a peer whose handshake is done, and begin to read it."""
         self.peers[peer.key] = peer
         self.picker.on_peer_joined(peer.key)
@@ -160,8 +161,8 @@ class Exchange:
             peer.wire.send_bitfield(have.to_bytes())
         if peer.handshake.extension:
             peer.wire.send_extension_handshake(self._extension_handshake(peer))
-        if self._dht is not None:
-            self._dht.greet(peer)
+        if self.dht is not None:
+            self.dht.greet(peer)
         self._extensions.attach(peer, self._now())
         self.serving.greet(peer)
         peer.start()
@@ -178,8 +179,8 @@ class Exchange:
             peer.wire.send_have(PieceIndex(piece))
         if peer.handshake.extension:
             peer.wire.send_extension_handshake(self._extension_handshake(peer))
-        if self._dht is not None:
-            self._dht.greet(peer)
+        if self.dht is not None:
+            self.dht.greet(peer)
         if peer.wire.peer_interested:
             self.serving.on_interested(peer)
         self.on_peer_events(peer, events, now)
@@ -389,8 +390,8 @@ class Exchange:
             case wire.ExtensionMessage(name=name, payload=payload):
                 self._extensions.on_extension_message(peer, name, payload, now)
             case wire.PortReceived(port=port):
-                if self._dht is not None:
-                    self._dht.on_port(peer, port)
+                if self.dht is not None:
+                    self.dht.on_port(peer, port)
             case _:
                 pass  # hashes that were never asked for
 

@@ -75,8 +75,8 @@ class TorrentExtensions:
         seeding: Callable[[], bool],
         now: float,
     ) -> None:
-        private = metainfo is not None and metainfo.private
-        self._exchange_peers = exchange_peers and not private
+        self._private = metainfo is not None and metainfo.private
+        self._exchange_peers = exchange_peers and not self._private
         self._offered_pex = self._exchange_peers
         self._on_peers = on_peers
         self._seeding = seeding
@@ -111,8 +111,13 @@ class TorrentExtensions:
         self._max_pieces = COPIES * -(-len(self._info) // ut_metadata.PIECE_SIZE) + SPARE
         spans = sum(-(-len(layer) // (MAX_SPAN * HASH_SIZE)) for layer in metainfo.piece_layers.values())
         self._max_spans = COPIES * spans + SPARE
-        if metainfo.private:
-            self._exchange_peers = False
+        self._private = metainfo.private
+        self.set_exchange(wanted=self._exchange_peers)
+
+    def set_exchange(self, *, wanted: bool) -> None:
+        """Whether peers are exchanged from now on, as far as the torrent may: tell with `messages`."""
+        self._exchange_peers = wanted and not self._private
+        self._offered_pex = self._offered_pex or self._exchange_peers
 
     # Peers come and go
 

@@ -67,7 +67,7 @@ class Greeting:
             request_queue=OUR_REQUEST_QUEUE,
             upload_only=upload_only,
             metadata_size=self._extensions.metadata_size,
-            port=self._services.port if not peer.incoming else None,
+            port=self._services.announced_port if not peer.incoming else None,
             your_ip=peer.address.host,
         )
 

@@ -75,16 +75,18 @@ class Listening:
         for listener in old:
             listener.close()
 
-    async def listen(self) -> None:
-        """Listen on the same port in every family. With port 0 the system chooses, and the others must follow.
+    async def listen(self, again_at: int = 0) -> None:
+        """Listen on the same port in every family. With port 0 the system chooses, and the others must follow; unless
+        it is to be the port `again_at`, which was chosen before.
 
         Raises NetworkError when it cannot.
         """
         services = self._services
         network, settings = services.environment.network, services.settings
-        tries = PORT_TRIES if settings.port == 0 else 1
+        wanted = settings.port or again_at
+        tries = PORT_TRIES if wanted == 0 else 1
         for attempt in range(1, tries + 1):
-            port = settings.port
+            port = wanted
             refusals: list[str] = []
             refused: list[str] = []
             for host in settings.bind:
@@ -116,6 +118,9 @@ class Listening:
 
     def _on_stream(self, stream: Stream) -> None:
         host = stream.remote.host
+        if self._services.refuses(host):
+            stream.abort()
+            return
         crowded = self.shaking >= MAX_SHAKING or self._shaking.get(host, 0) >= MAX_SHAKING_HOST
         if crowded or self._scope.closing or not self._services.slots.may_accept:
             stream.abort()

@@ -68,6 +68,7 @@ class Membership:
         on_peer: Callable[[], None],
         dht: DhtAnnouncer | None,
         local: LocalAnnouncer | None,
+        max_peers: int,
     ) -> None:
         self.exchange: Exchange | None = None
         self.stage: MagnetStage | None = None
@@ -81,8 +82,8 @@ class Membership:
         self._down = down
         self._up = up
         self._on_ban = on_ban
-        self._connector: Connector | None = None
         self._on_peer = on_peer
+        self._connector: Connector | None = None
         self._scope: Scope | None = None
         self.greeting = Greeting(
             peer_id=peer_id,
@@ -98,6 +99,8 @@ class Membership:
         self._dht = dht
         self._searching: asyncio.Task[None] | None = None
         self._local = local
+        self._nearby: asyncio.Task[None] | None = None
+        self._max_peers = max_peers
         if magnet is not None:
             self.stage = MagnetStage(
                 magnet,
@@ -134,17 +137,23 @@ class Membership:
             bind=services.bind,
             encryption=services.settings.encryption,
             secrets=environment.secrets,
-            max_peers=services.settings.max_connections_per_torrent,
+            max_peers=self._max_peers,
             key=self._key,
         )
         scope.start(self._connector.run(), name="connector")
-        if self._dht is not None:
-            self._searching = scope.start(self._dht.run(), name="dht announcer")
-        if self._local is not None:
-            self._local.begin(self.info_hashes, self._connector.on_name_of)
-            scope.start(self._local.run(), name="local announcer")
+        self._search(scope)
+        self._look_nearby(scope, self._connector)
         if self._named:
             scope.start(self._find_named(), name="named peers")
+
+    def _search(self, scope: Scope) -> None:
+        if self._dht is not None:
+            self._searching = scope.start(self._dht.run(), name="dht announcer")
+
+    def _look_nearby(self, scope: Scope, connector: Connector) -> None:
+        if self._local is not None:
+            self._local.begin(self.info_hashes, connector.on_name_of)
+            self._nearby = scope.start(self._local.run(), name="local announcer")
 
     async def _find_named(self) -> None:
         """Find the addresses of the peers that are named; those without one are left out."""
@@ -189,10 +198,56 @@ class Membership:
 
     def on_private(self) -> None:
         """The torrent turned out to be private: from here on it is neither announced nor searched for (BEP 27)."""
-        self._dht, self.greeting.dht = None, False
+        self.set_dht(None)
+        self.set_local(None)
+
+    def set_dht(self, dht: DhtAnnouncer | None) -> None:
+        """Take part in the DHT by way of this from now on, or no more."""
         if self._searching is not None:
             self._searching.cancel()
+            self._searching = None
+        self._dht, self.greeting.dht = dht, dht is not None
+        if self.exchange is not None:
+            self.exchange.dht = dht
+        if self._connector is not None and self._scope is not None and not self._scope.closing:
+            self._search(self._scope)
+
+    def set_local(self, local: LocalAnnouncer | None) -> None:
+        """Take part in local discovery by way of this from now on, or no more."""
         self._leave_neighbourhood()
+        if self._nearby is not None:
+            self._nearby.cancel()
+            self._nearby = None
+        self._local = local
+        if self._connector is not None and self._scope is not None and not self._scope.closing:
+            self._look_nearby(self._scope, self._connector)
+
+    def set_max_peers(self, count: int) -> None:
+        """Have no more connections than this; those above it end."""
+        self._max_peers = count
+        if self._connector is not None:
+            self._connector.set_max_peers(count)
+
+    def set_exchange(self, *, wanted: bool) -> None:
+        """Exchange peers from now on, or no more (BEP 11)."""
+        self._extensions.set_exchange(wanted=wanted)
+        now = asyncio.get_running_loop().time()
+        for peer in self._greet_again():
+            self._extensions.on_extension_handshake(peer, now)
+
+    def on_port(self) -> None:
+        """Peers reach us at another port, which those that we reached cannot see."""
+        self._greet_again()
+        if self._dht is not None:
+            self._dht.on_names()
+
+    def _greet_again(self) -> list[Peer]:
+        """Say anew what we can and where we are; to whom it was said (BEP 10)."""
+        told = [peer for peer in self.peers if peer.handshake.extension and not peer.ended.done()]
+        for peer in told:
+            peer.wire.send_extension_handshake(self.extension_handshake(peer))
+            peer.flush()
+        return told
 
     def _leave_neighbourhood(self) -> None:
         local, self._local = self._local, None
@@ -288,6 +343,7 @@ class Membership:
             self._dht.on_port(peer, port)
 
     def _attach(self, peer: Peer) -> None:
+        self._on_peer()
         self._host.attach(peer)
 
     def _detach(self, peer: Peer) -> None:
@@ -300,4 +356,3 @@ class Membership:
         return self._peer_list.candidates(
             count, now, own_address=self._services.own_address(ipv6=False), rng=self._services.environment.rng
         )
-        self._on_peer()

@@ -102,6 +102,7 @@ class Run:
             on_peer=torrent.on_lively,
             dht=dht_announcer(torrent, services),
             local=local_announcer(torrent, services),
+            max_peers=torrent.peer_limit,
         )
         self._record = RecordKeeping(
             checkpoint=self.checkpoint,

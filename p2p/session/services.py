@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from p2p.ids import Address
 from p2p.session.agenda import Agenda
+from p2p.session.blocklist import Blocklist
 from p2p.session.event_bus import Event, EventBus, EventKind
 from p2p.session.notices import Notices
 
@@ -14,9 +15,9 @@ if TYPE_CHECKING:
     from p2p.disk.piece_cache import PieceCache
     from p2p.disk.resume import ResumeStore
     from p2p.net.local_discovery import LocalDiscovery
-    from p2p.session.announcer import HostGates
     from p2p.session.dht_service import DhtService
     from p2p.session.environment import Environment
+    from p2p.session.host_gates import HostGates
     from p2p.session.kept_metadata import KeptMetadata
     from p2p.session.settings import Settings
     from p2p.session.slots import Slots
@@ -50,13 +51,31 @@ class Services:
     agenda: Agenda = field(default_factory=Agenda)
     notices: Notices = field(default_factory=Notices)
     port: int = 0
-    """Where peers reach us, once the session listens."""
+    """Where we listen, once the session does."""
+
+    outer_port: int | None = None
+    """The port of a router of ours that leads here, if one was opened."""
+
+    obstacle: str | None = None
+    """Why the session reaches nobody, in one line; None where it can."""
+
+    blocklist: Blocklist = field(default_factory=Blocklist)
+    """Whom the user wants nothing to do with."""
 
     external: dict[bool, str] = field(default_factory=dict)
     """Our address as trackers see it (BEP 24), by whether it is IPv6."""
 
     def publish(self, kind: EventKind, info_hash: str, message: str | None = None) -> None:
         self.events.publish(Event(kind, self.environment.wall(), info_hash, message))
+
+    @property
+    def announced_port(self) -> int:
+        """Where peers reach us, which others are told."""
+        return self.port if self.outer_port is None else self.outer_port
+
+    def refuses(self, host: str) -> bool:
+        """Whether the user wants nothing to do with `host`, an IP address."""
+        return self.blocklist.refuses(host)
 
     def bind(self, remote: Address) -> Address | None:
         """The local address to connect to `remote` from; None leaves it to the system."""
@@ -67,4 +86,4 @@ class Services:
 
     def own_address(self, *, ipv6: bool) -> Address | None:
         host = self.external.get(ipv6)
-        return None if host is None else Address(host, self.port)
+        return None if host is None else Address(host, self.announced_port)

@@ -17,20 +17,19 @@ from typing import TYPE_CHECKING, Final
 
 from p2p.disk.piece_cache import PieceCache
 from p2p.disk.resume import ResumeStore
-from p2p.errors import NetworkError, StarlingError
+from p2p.errors import ConfigError, StarlingError
 from p2p.metainfo.magnet import Magnet
 from p2p.metainfo.metainfo import Metainfo
-from p2p.session.announcer import HostGates
-from p2p.session.discovery import Discovery
 from p2p.session.environment import Environment, real_environment
 from p2p.session.event_bus import EventBus, EventKind
+from p2p.session.host_gates import HostGates
 from p2p.session.kept_metadata import KeptMetadata
-from p2p.session.listening import Listening
 from p2p.session.loading import load
 from p2p.session.move import Move, absolute, carry_out, unfinished
 from p2p.session.removal import Disposal, Removed, dispose, purge, restore
 from p2p.session.scope import Scope
 from p2p.session.services import Services
+from p2p.session.session_network import SessionNetwork
 from p2p.session.settings import Settings, TorrentOptions
 from p2p.session.slots import Slots
 from p2p.session.swarm_names import SwarmNames
@@ -74,13 +73,18 @@ class Session:
         self._scope = Scope()
         self._names = SwarmNames()
         self._keys = itertools.count(1)
-        self._listening: Listening | None = None
+        self._network: SessionNetwork | None = None
 
     async def __aenter__(self) -> Session:
         settings = self.settings
         environment = self._given_environment or real_environment(
-            hash_workers=settings.hash_workers, open_files=settings.open_files
+            hash_workers=settings.hash_workers,
+            open_files=settings.open_files,
+            interface=settings.interface,
+            name_servers=settings.name_servers,
         )
+        if settings.interface is not None and environment.interface is None:
+            raise ConfigError(f"the environment is not held to the interface {settings.interface}")
         now = asyncio.get_running_loop().time()
         services = self._services = Services(
             settings=settings,
@@ -97,19 +101,14 @@ class Session:
             if settings.state_dir is None
             else KeptMetadata(Path(settings.state_dir) / "metadata", environment.hasher),
         )
-        self._listening = Listening(services, self._names, self._scope)
-        discovery = Discovery(services, self._scope)
+        self._network = SessionNetwork(services, self._names, self._scope, on_settings=self._on_settings)
         await self._scope.__aenter__()
         try:
-            await self._listening.listen()
-            if settings.dht:
-                await discovery.start_dht()
+            await self._network.begin()
         except BaseException:
             await self._release()
             raise
         self._scope.start(self._tick(), name="tick")
-        if settings.local_discovery:
-            discovery.start_local()
         return self
 
     async def __aexit__(
@@ -122,9 +121,8 @@ class Session:
             for torrent in torrents:
                 await torrent.stopped()
         finally:
-            self._strangers.close()
             try:
-                await Discovery(self._open, self._scope).stop_dht(kind, error, trace)
+                await self.network.end(kind, error, trace)
             finally:
                 try:
                     await self._scope.__aexit__(kind, error, trace)
@@ -134,8 +132,9 @@ class Session:
     async def _release(self) -> None:
         services = self._open
         services.agenda.close()
+        services.gates.close()
         services.udp.close()
-        self._strangers.close()
+        self.network.close()
         if self._given_environment is None:
             await services.environment.http.close()
             await services.environment.hasher.close()
@@ -152,10 +151,11 @@ class Session:
         return self._services
 
     @property
-    def _strangers(self) -> Listening:
-        if self._listening is None:
+    def network(self) -> SessionNetwork:
+        """Where it listens, how it finds peers, whom it refuses: to be changed while it goes on."""
+        if self._network is None:
             raise RuntimeError("the session is not entered yet")
-        return self._listening
+        return self._network
 
     # -- what users of the library call
 
@@ -261,31 +261,22 @@ class Session:
         self._open.turns_up.limiter.set_limit(up, now)
 
     def set_max_connections(self, count: int) -> None:
-        """Change how many peers there may be in all; those above it stay until they end."""
-        self._open.slots.set_limit(count)
-        self._set(replace(self.settings, max_connections=count))
+        """Change how many peers there may be in all; those above it end, the least useful first."""
+        self.network.set_max_connections(count)
 
     def set_encryption(self, encryption: Encryption) -> None:
         """Change how connections begin from now on; those there are stay."""
-        self._set(replace(self.settings, encryption=encryption))
-        for torrent in self.torrents:
-            torrent.set_encryption(encryption)
+        self.network.set_encryption(encryption)
 
     async def set_port(self, port: int) -> None:
-        """Let peers reach us at another port, 0 for any; trackers hear of it with the next announce.
+        """Let peers reach us at another port, 0 for any; whoever tells others of it hears of it now.
 
         Raises NetworkError when it cannot be listened on; then the old one stays.
         """
-        before = self.settings
-        self._set(replace(before, port=port))
-        try:
-            await self._strangers.listen_anew()
-        except NetworkError:
-            self._set(before)
-            raise
+        await self.network.set_port(port)
 
-    def _set(self, settings: Settings) -> None:
-        self.settings = self._open.settings = settings
+    def _on_settings(self, settings: Settings) -> None:
+        self.settings = settings
 
     # -- life
 

@@ -71,6 +71,23 @@ class Settings:
     """Whether to announce torrents on the local network, and to find peers there (BEP 14): on every interface that
     `bind` covers and that carries multicast, which the loopback interface usually does not."""
 
+    interface: str | None = None
+    """The network interface that everything goes by, whatever the system's routes say: nothing is sent or taken while
+    it has no address. None leaves the way to the system. `bind` is then unspecified."""
+
+    name_servers: tuple[str, ...] = ()
+    """IP addresses to ask for names when there is an `interface`: over it, or on this machine where one is of loopback.
+    None given takes those of the system that are not of loopback."""
+
+    port_mapping: bool = False
+    """Whether to ask the router, by PCP, NAT-PMP or UPnP, to let peers in."""
+
+    incomplete_dir: str | Path | None = None
+    """The folder for files of torrents that are not done; None keeps them where they will stay."""
+
+    partial_suffix: bool = False
+    """Whether the names of files that are not whole end in `.part`."""
+
     allocate: bool = False
     """Reserve the room of the content on disk before the first byte (sparse files otherwise)."""
 
@@ -113,6 +130,9 @@ class TorrentOptions:
     trackers: tuple[tuple[str, ...], ...] | None = None
     """Tiers that replace the torrent's own."""
 
+    max_connections: int | None = None
+    """Peers of this torrent; None takes what the session says."""
+
     seed_ratio: float | None = None
     """Stop once uploaded / size reaches this."""
 
@@ -130,6 +150,13 @@ class TorrentOptions:
 
     expect_complete: bool = False
     """The content is said to be there already: what fails the check is an error, and nothing is downloaded over it."""
+
+    accept_losses: bool = False
+    """What is gone, or was whole and is not any more, is downloaded anew instead of being an error."""
+
+    names: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    """File index to path below the download folder, of files that are not called as in the torrent. What is on record
+    of an earlier run comes first."""
 
     priorities: dict[int, int] = field(default_factory=dict)
     """File index to priority: 0 unwanted, 1 to 7, 4 normal."""

@@ -14,17 +14,33 @@ class Slots:
     def __init__(self, *, connections: int, connecting: int) -> None:
         self._max_connections = connections
         self._max_connecting = connecting
+        self._paused = False
         self.connections = 0
         self.connecting = 0
         self._waiting: dict[int, Callable[[], None]] = {}
 
     def set_limit(self, connections: int) -> None:
-        """Change how many there may be in all; those above it stay until they end."""
+        """Change how many there may be in all; those above it are the caller's to end."""
         self._max_connections = connections
         self.wake_next()
 
+    def pause(self) -> None:
+        """There is no network: nobody begins a connection until `go_on`."""
+        self._paused = True
+
+    def go_on(self) -> None:
+        self._paused = False
+        self.wake_next()
+
+    @property
+    def surplus(self) -> int:
+        """Connections above the limit."""
+        return max(0, self.connections - self._max_connections)
+
     @property
     def may_connect(self) -> bool:
+        if self._paused:
+            return False
         return self.connecting < self._max_connecting and self.connections + self.connecting < self._max_connections
 
     @property

@@ -28,9 +28,10 @@ from p2p.session.selection import file_priorities
 from p2p.session.snapshot import TorrentState
 from p2p.session.throttle import Throttle
 from p2p.session.torrent_facts import TorrentFacts
+from p2p.session.torrent_network import TorrentNetwork
 from p2p.session.torrent_wishes import TorrentWishes
 from p2p.session.tracking import Tracking
-from p2p.swarm.peer_list import PRIVATE_SOURCES, PeerList
+from p2p.swarm.peer_list import PRIVATE_SOURCES, PeerList, PeerSource
 from p2p.swarm.rate import RateLimiter
 from p2p.version import VERSION
 from p2p.wire.peer_id import make_peer_id
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
 
     from p2p.ids import InfoHash, PeerId
     from p2p.metainfo.urls import Endpoint
-    from p2p.session.encryption import Encryption
     from p2p.session.exchange import Exchange
     from p2p.session.handshaking import Opened
     from p2p.session.membership import Membership
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class Torrent(TorrentFacts, TorrentWishes):
+class Torrent(TorrentFacts, TorrentWishes, TorrentNetwork):
     """A torrent of a session. Made by `Session.add`."""
 
     def __init__(
@@ -95,7 +95,9 @@ class Torrent(TorrentFacts, TorrentWishes):
         """The goal that ended the last run, if one did."""
         tiers = tracker_tiers(source) if options.trackers is None else options.trackers
         self.tracking = Tracking(self, tiers, services, now)
-        self.peer_list = PeerList(sources=PRIVATE_SOURCES) if self.private else PeerList()
+        self.peer_list = PeerList(
+            sources=PRIVATE_SOURCES if self.private else tuple(PeerSource), refuses=services.refuses
+        )
         self.limit_down = RateLimiter(options.limit_down, now)
         self.limit_up = RateLimiter(options.limit_up, now)
         self.completed_at: float | None = None
@@ -134,7 +136,7 @@ class Torrent(TorrentFacts, TorrentWishes):
     @property
     def message(self) -> str | None:
         """What is wrong, or why it stopped."""
-        return self._message
+        return self._message or (self._services.obstacle if self.running else None)
 
     @message.setter
     def message(self, message: str | None) -> None:
@@ -335,11 +337,6 @@ class Torrent(TorrentFacts, TorrentWishes):
             self.current_run.members.set_names(names)
         self.tracking.on_names(asyncio.get_running_loop().time())
         self._on_names(self)
-
-    def set_encryption(self, encryption: Encryption) -> None:
-        """How connections begin from now on; for the session, which holds the setting."""
-        if self.current_run is not None:
-            self.current_run.members.set_encryption(encryption)
 
     def accept(self, opened: Opened, theirs: Handshake) -> None:
         """A peer reached the session and asked for this torrent; it is run to its end."""

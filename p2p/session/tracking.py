@@ -56,9 +56,10 @@ class Tracking:
             on_reply=self._on_reply,
             on_switch=self._on_switch,
             clock=asyncio.get_running_loop().time,
+            agenda=services.agenda,
             local=next((h for h in services.settings.bind if h not in ("0.0.0.0", "::")), None),  # noqa: S104
         )
-        scope.start(self._announcer.run(), name="announcer")
+        self._announcer.start(scope)
 
     async def stop(self) -> None:
         """Tell the trackers that we stop, as far as they listen in time."""
@@ -138,7 +139,7 @@ class Tracking:
             uploaded=0 if exchange is None else exchange.uploaded,
             downloaded=0 if exchange is None else exchange.downloaded,
             left=torrent.left,
-            port=self._services.port,
+            port=self._services.announced_port,
             key=int.from_bytes(torrent.peer_id[-4:], "big"),
             peer_id=torrent.peer_id,
             info_hashes=torrent.info_hashes,

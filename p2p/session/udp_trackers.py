@@ -79,6 +79,14 @@ class UdpTrackers:
         events = await self._ask_all(target, ask)
         return next(event.entries for event in events if isinstance(event, UdpScrapeDone))
 
+    def reopen(self) -> None:
+        """The network is another: what is asked from now on is asked by new sockets, of names looked up anew."""
+        for datagrams in self._sockets.values():
+            datagrams.close()
+        self._sockets.clear()
+        self._resolved.clear()
+        self._silent_until.clear()
+
     def close(self) -> None:
         """Close the sockets; whatever is under way fails. Idempotent."""
         self._closed.set()

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from p2p.swarm.peer_priority import peer_priority
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable
     from random import Random
 
     from p2p.ids import Address
@@ -128,8 +128,11 @@ class PeerList:
         limit: int = 2_000,
         own: Iterable[Address] = (),
         sources: Collection[PeerSource] = tuple(PeerSource),
+        refuses: Callable[[str], bool] = lambda _: False,
     ) -> None:
-        """`limit` bounds the peers kept, `own` are addresses of ours, other `sources` than these are not heard."""
+        """`limit` bounds the peers kept, `own` are addresses of ours, other `sources` than these are not heard, and
+        hosts that the user `refuses` are not either."""
+        self._refuses = refuses
         self._limit = limit
         self._sources = tuple(sources)
         self._peers: dict[Address, _Known] = {}
@@ -164,7 +167,12 @@ class PeerList:
                 elif known.state is _State.IDLE and source is PeerSource.LSD and known.failures:
                     known.not_before = min(known.not_before, now)  # it says itself that it is there, this very moment
                     self._stale = True
-            elif address not in self._own and address.host not in self._banned and _is_somebody(address):
+            elif (
+                address not in self._own
+                and address.host not in self._banned
+                and _is_somebody(address)
+                and not self._refuses(address.host)
+            ):
                 self._peers[address] = _Known(address, [source], not_before=now, rank=_RANK[source])
                 new.append(address)
         if new:
@@ -314,6 +322,19 @@ class PeerList:
                 known.rank = min(_RANK[source] for source in known.sources)
             else:
                 del self._peers[known.address]
+
+    def on_refusals(self) -> None:
+        """Other hosts are refused than before: those that are now are forgotten. Connections are the caller's to end."""
+        for address in [address for address in self._peers if self._refuses(address.host)]:
+            del self._peers[address]
+        self._stale = True
+
+    def on_network(self, now: float) -> None:
+        """The network is another, or is there again: who could not be reached before may be now."""
+        for known in self._peers.values():
+            if known.state is _State.IDLE:
+                known.failures, known.not_before = 0, now
+        self._stale = True
 
     def clear(self) -> None:
         """Forget every peer, as a private torrent does when it changes trackers (BEP 27). Bans stay."""

@@ -190,7 +190,7 @@ def test_noise_is_dropped_in_bounded_time(play, noise, policy):
             await strangers.call(seed.address)
         await asyncio.sleep(HANDSHAKE_TIMEOUT + 2)
         assert [type(end) for end in strangers.ended] == [NetworkError] * 3
-        assert not seed.session._listening.shaking
+        assert not seed.session.network.strangers
         leecher = await world.add_peer("leecher", options=TorrentOptions(peers=(seed.address,)), encryption=policy)
         await world.completed([leecher], 60)
 

@@ -73,7 +73,7 @@ async def announcing(dht, torrent, **options):
         lambda: torrent.names,
         **{
             "nodes": (),
-            "port": 1_000,
+            "port": lambda: 1_000,
             "peers": lambda: torrent.peers,
             "seeding": lambda: torrent.seeding,
             "on_peers": torrent.found.extend,
