@@ -13,14 +13,16 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, fields, replace
 from enum import Enum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from p2p.daemon.client_errors import BadAnswerError, UnsupportedError
+from p2p.daemon.client_events import EVENTS_PATH, happenings
 from p2p.daemon.client_transport import RECENT, TIMEOUT, Transport
 from p2p.daemon.client_values import (
     COSTLY,
@@ -45,6 +47,7 @@ from p2p.daemon.shapes import Reader
 
 if TYPE_CHECKING:
     from p2p.daemon.client_address import Server
+    from p2p.daemon.client_events import Happening
     from p2p.daemon.names import Json
 
 T = TypeVar("T")
@@ -285,6 +288,28 @@ class Client:
     async def _verb(self, method: str, ids: Ids, arguments: Mapping[str, Json] | None = None) -> None:
         if isinstance(ids, Every) or ids:
             await self.transport.call(method, {**_selection(ids), **(arguments or {})})
+
+    # -- as it happens
+
+    @asynccontextmanager
+    async def events(
+        self, *, log: str | None = None, since: Mark | None = None
+    ) -> AsyncIterator[AsyncIterator[Happening]]:
+        """What happens, as it happens, from our own daemon: see `p2p.daemon.client_events`.
+
+        `log` is the least level of log lines to be told of, None for no line. With `since` what was missed comes first.
+        The iterator ends when the daemon lets us go, and raises UnreachableError when the connection is lost.
+        """
+        if not (await self.info()).ours:
+            raise UnsupportedError("this server tells nothing by itself; it has to be asked for changes")
+        known = None if since is None or since.revision is None else str(since.revision)
+        asked = {name: value for name, value in (("log", log), ("since", known)) if value is not None}
+        page = EVENTS_PATH + (f"?{urlencode(asked)}" if asked else "")
+        async with (
+            self.transport.lines(page, {"Accept": "text/event-stream"}) as lines,
+            aclosing(happenings(lines)) as found,
+        ):
+            yield found
 
     # -- the session
 

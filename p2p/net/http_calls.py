@@ -18,7 +18,7 @@ from p2p.errors import NetworkError
 from p2p.net.aiohttp_client import reason_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 
 READ_SIZE: Final = 65_536
 
@@ -52,7 +52,7 @@ class LineStream:
         self._silence = silence
         self._max_line = max_line
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
+    async def __aiter__(self) -> AsyncGenerator[bytes, None]:
         """Lines without their ends, until the server closes. Raises NetworkError, SlowServerError after too long a
         silence and LargeAnswerError for too long a line."""
         rest = b""
