@@ -6,14 +6,15 @@ The rule: every verb either does what it says or refuses with a sentence; none p
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import logging
 import shutil
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from p2p.daemon import queue_keeper
 from p2p.daemon.deltas import ChangeLog, Delta
+from p2p.daemon.intent import Intent
 from p2p.daemon.managed_torrent import LEVELS, UNWANTED, ManagedTorrent, Wishes
 from p2p.daemon.ports import (
     UNCHANGED,
@@ -27,12 +28,15 @@ from p2p.daemon.ports import (
     Statistics,
     Status,
     TorrentChange,
-    Totals,
 )
+from p2p.daemon.queue_keeper import QueueKeeper
 from p2p.daemon.rpc_errors import Code, RpcError
 from p2p.daemon.session_values import KILO, SessionValues, initial
-from p2p.errors import StarlingError
+from p2p.daemon.state_keeper import StateKeeper
+from p2p.daemon.totals import DaemonTotals
+from p2p.errors import StarlingError, StorageError
 from p2p.session.loading import load
+from p2p.session.scope import Scope
 from p2p.session.session import Begin
 from p2p.session.settings import TorrentOptions
 
@@ -41,6 +45,8 @@ if TYPE_CHECKING:
 
     from p2p.daemon.names import Json
     from p2p.daemon.ports import Group, Managed, Start, Step
+    from p2p.daemon.state import DaemonState
+    from p2p.daemon.state_records import Keeps
     from p2p.session.environment import Environment
     from p2p.session.session import Session
 
@@ -59,7 +65,7 @@ _LIMITS: Final = ("speed_limit_down", "speed_limit_down_enabled", "speed_limit_u
 class SessionLibrary:
     """See the module's head; the port is `p2p.daemon.ports.Library`. `close` is called to end the daemon.
 
-    `first` is the number that the log of changes starts at.
+    `first` is the number that the log of changes starts at; without `state` nothing is kept over a restart.
     """
 
     def __init__(
@@ -70,6 +76,7 @@ class SessionLibrary:
         config_dir: str,
         first: int,
         close: Callable[[], object],
+        state: DaemonState | None = None,
     ) -> None:
         self._session = session
         self._environment = environment
@@ -79,16 +86,46 @@ class SessionLibrary:
         self._next = 1
         self._changes = ChangeLog(first)
         self._seen: dict[int, tuple[object, ...]] = {}
-        self._started = environment.wall()
-        self._files_added = 0
-        self._gone = Totals()
-        """What torrents that were removed had moved in this session."""
+        self._totals = DaemonTotals(self._kept.values(), asyncio.get_running_loop().time())
         self._values = SessionValues(initial(session.settings, config_dir))
         self._values.told_by("peer_port", lambda: session.port)
         self._values.applied_by(_LIMITS, self._apply_limits)
+        self._queue = QueueKeeper(
+            self._values, self._kept, loop=asyncio.get_running_loop(), on_change=self._on_change, on_finished=_ignore
+        )
+        self._values.applied_by(queue_keeper.SETTINGS, self._queue.apply)
+        subjects: dict[str, Keeps] = {"settings": self._values, "queue": self._queue}
+        self._keeper = None if state is None else StateKeeper(state, self._kept, subjects, self._totals)
+        self._values.told_by("starling_state_problem", lambda: "" if state is None else state.problem)
 
     async def run(self) -> None:
-        """Keep the log of changes and the room on disk up to date, until cancelled."""
+        """Keep everything up to date that changes by itself, until cancelled."""
+        async with Scope() as scope:
+            scope.start(self._queue.run(self._session.events, self._by_hash.get), name="queue")
+            if self._keeper is not None:
+                scope.start(self._keeper.run(self._session.events, self._by_hash.get), name="state")
+            await self._note()
+
+    async def restore(self) -> None:
+        """Take in what is kept; once, before anybody is answered. Torrents that are to run begin to."""
+        if self._keeper is None:
+            return
+        self._keeper.restore_subjects()
+        async for managed in self._keeper.restored(self._session, self._environment):
+            self._kept[managed.id] = managed
+            self._note_names(managed)
+            self._hold(managed)
+        self._next = self._keeper.next_number
+        await self._values.hold()
+        self._queue.on_restored()
+
+    async def settle(self) -> None:
+        """Let what was changed survive the end of this process, as far as the disk lets it."""
+        if self._keeper is not None:
+            await self._keeper.settle()
+
+    async def _note(self) -> None:
+        """Keep the log of changes and the room on disk up to date."""
         loop = asyncio.get_running_loop()
         look_at = loop.time()
         while True:
@@ -132,6 +169,8 @@ class SessionLibrary:
         now = asyncio.get_running_loop().time()
         for torrent in torrents:
             self._changes.on_change(torrent.id, now)
+            if self._keeper is not None:
+                self._keeper.on_change(torrent.id)
 
     # -- facts
 
@@ -156,22 +195,15 @@ class SessionLibrary:
     def statistics(self) -> Statistics:
         kept = self._kept.values()
         active = sum(bool(each.rate_download or each.rate_upload) for each in kept)
-        moved = [each.torrent.session_totals() for each in kept]
-        current = Totals(
-            uploaded_bytes=self._gone.uploaded_bytes + sum(up for up, _ in moved),
-            downloaded_bytes=self._gone.downloaded_bytes + sum(down for _, down in moved),
-            files_added=self._files_added,
-            session_count=1,
-            seconds_active=int(self._environment.wall() - self._started),
-        )
+        now = asyncio.get_running_loop().time()
         return Statistics(
             active_torrent_count=active,
             paused_torrent_count=sum(each.status is Status.STOPPED for each in kept),
             torrent_count=len(self._kept),
             download_speed=sum(each.rate_download for each in kept),
             upload_speed=sum(each.rate_upload for each in kept),
-            current=current,
-            cumulative=current,
+            current=self._totals.current(now),
+            cumulative=self._totals.cumulative(now),
         )
 
     def groups(self) -> Sequence[Group]:
@@ -196,11 +228,12 @@ class SessionLibrary:
             edit_date=int(self._environment.wall()), peer_limit=self._session.settings.max_connections_per_torrent
         )
         paused = not self._values["start_added_torrents"] if addition.paused is None else addition.paused
+        wishes.intent = Intent.STOPPED if paused else Intent.QUEUED
         _require_supported(addition.change)
         torrent = await self._session.add(
             loaded,
             TorrentOptions(download_dir=addition.download_dir or self._values.text("download_dir")),
-            begin=Begin.PAUSED if paused else Begin.STARTED,
+            begin=Begin.PAUSED,
         )
         managed = ManagedTorrent(
             self._next,
@@ -212,19 +245,30 @@ class SessionLibrary:
         self._next += 1
         self._kept[managed.id] = managed
         self._note_names(managed)
-        self._files_added += managed.file_count
+        self._totals.on_added(managed)
         try:
             self._change(managed, addition.change)
         except StarlingError:
             await self.remove([managed], Content.KEEP)
             raise
+        self._queue.on_added(managed)
+        if addition.change.queue_position is not UNCHANGED:
+            self._queue.place([managed], addition.change.queue_position)
         self._on_change([managed])
+        if self._keeper is not None:
+            try:
+                await self._keeper.keep(managed)
+            except StorageError:
+                await self.remove([managed], Content.KEEP)
+                raise
         return Added(managed, duplicate=False)
 
     async def remove(self, torrents: Sequence[Managed], content: Content) -> None:
         if content is Content.DELETE:
             raise _not_yet("removing the content with its torrent")
-        for managed in self._own(torrents):
+        own = self._own(torrents)
+        self._queue.on_removed(own)
+        for managed in own:
             self._kept.pop(managed.id, None)
             for name in _names(managed):
                 if self._by_hash.get(name) is managed:
@@ -232,23 +276,16 @@ class SessionLibrary:
             self._seen.pop(managed.id, None)
             self._changes.on_removed(managed.id, asyncio.get_running_loop().time())
             await self._session.remove(managed.torrent)
-            uploaded, downloaded = managed.torrent.session_totals()
-            self._gone = dataclasses.replace(
-                self._gone,
-                uploaded_bytes=self._gone.uploaded_bytes + uploaded,
-                downloaded_bytes=self._gone.downloaded_bytes + downloaded,
-            )
-        for position, managed in enumerate(self._kept.values()):
-            managed.queue_position = position
+            self._totals.on_removed(managed)
+            if self._keeper is not None:
+                self._keeper.on_removed(managed)
 
-    async def start(self, torrents: Sequence[Managed], when: Start) -> None:  # noqa: ARG002 - there is no queue yet
-        for managed in self._own(torrents):
-            managed.torrent.start()
+    async def start(self, torrents: Sequence[Managed], when: Start) -> None:
+        self._queue.start(self._own(torrents), when)
         self._on_change(torrents)
 
     async def stop(self, torrents: Sequence[Managed]) -> None:
-        for managed in self._own(torrents):
-            managed.torrent.request_stop()
+        self._queue.stop(self._own(torrents))
         self._on_change(torrents)
 
     async def verify(self, torrents: Sequence[Managed]) -> None:
@@ -264,8 +301,12 @@ class SessionLibrary:
 
     async def change(self, torrents: Sequence[Managed], change: TorrentChange) -> None:
         _require_supported(change)
-        for managed in self._own(torrents):
+        own = self._own(torrents)
+        for managed in own:
             self._change(managed, change)
+            self._queue.on_line(managed)
+        if change.queue_position is not UNCHANGED:
+            self._queue.place(own, change.queue_position)
         self._on_change(torrents)
 
     def _change(self, managed: ManagedTorrent, change: TorrentChange) -> None:
@@ -277,15 +318,20 @@ class SessionLibrary:
             value = getattr(change, name)
             if value is not UNCHANGED:
                 setattr(wishes, name, value)
-        torrent.set_limits(
-            down=wishes.download_limit * KILO if wishes.download_limited else None,
-            up=wishes.upload_limit * KILO if wishes.upload_limited else None,
-        )
+        self._hold(managed)
         if change.sequential_download is not UNCHANGED:
             torrent.set_mode(sequential=change.sequential_download, first_and_last=torrent.options.first_and_last)
         if change.trackers is not UNCHANGED:
             torrent.set_trackers(change.trackers)
         wishes.edit_date = int(self._environment.wall())
+
+    def _hold(self, managed: ManagedTorrent) -> None:
+        """Let what is wished hold in the engine."""
+        torrent, wishes = managed.torrent, managed.wishes
+        torrent.set_limits(
+            down=wishes.download_limit * KILO if wishes.download_limited else None,
+            up=wishes.upload_limit * KILO if wishes.upload_limited else None,
+        )
 
     async def set_location(self, torrents: Sequence[Managed], location: str, content: Content) -> None:  # noqa: ARG002
         raise _not_yet("moving content")
@@ -293,15 +339,15 @@ class SessionLibrary:
     async def rename(self, torrent: Managed, path: str, name: str) -> None:  # noqa: ARG002 - the port's shape
         raise _not_yet("renaming content")
 
-    async def move_in_queue(self, torrents: Sequence[Managed], step: Step) -> None:  # noqa: ARG002
-        raise _not_yet("a queue")
+    async def move_in_queue(self, torrents: Sequence[Managed], step: Step) -> None:
+        self._queue.move(self._own(torrents), step)
 
     async def set_settings(self, changes: Mapping[str, Json]) -> None:
         await self._values.choose(changes)
 
     async def write_down(self, given: Mapping[str, Json]) -> None:
         """Take in what the configuration says: it counts before what clients have set, and is not kept as theirs."""
-        await self._values.set(given)
+        await self._values.write_down(given)
 
     async def _apply_limits(self, changes: Mapping[str, Json]) -> None:  # noqa: ARG002 - both limits are set at once
         self._session.set_limits(down=self._values.rate("speed_limit_down"), up=self._values.rate("speed_limit_up"))
@@ -335,7 +381,6 @@ _UNSUPPORTED: Final = {
     "honors_session_limits": True,
     "location": None,
     "peer_limit": None,
-    "queue_position": None,
     "seed_idle_limit": None,
     "seed_idle_mode": None,
     "seed_ratio_limit": None,
@@ -353,6 +398,10 @@ def _require_supported(change: TorrentChange) -> None:
 
 def _names(managed: ManagedTorrent) -> tuple[str, ...]:
     return (managed.hash_string, *(info_hash.hex() for info_hash in managed.torrent.info_hashes))
+
+
+def _ignore(managed: ManagedTorrent) -> None:
+    """Nobody has to be told."""
 
 
 def _not_yet(what: str) -> RpcError:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import mimetypes
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
+from p2p.daemon import expectations
+from p2p.daemon.intent import Intent
 from p2p.daemon.peer_facts import SOURCES, peer_facts, tracker_facts, tracker_host
 from p2p.daemon.ports import ErrorKind, FileFacts, GoalMode, PeersFrom, Priority, Status
 from p2p.metainfo.magnet import Magnet
@@ -23,12 +25,6 @@ if TYPE_CHECKING:
 UNWANTED: Final = 0
 LEVELS: Final = {Priority.LOW: 2, Priority.NORMAL: 4, Priority.HIGH: 6}
 """What the RPC's priorities are among the engine's 1 to 7."""
-
-_STALLED_AFTER: Final = 1800.0
-"""Seconds without payload after which a torrent that is at work is stalled."""
-
-_NO_ETA: Final = -1
-_UNKNOWN_ETA: Final = -2
 
 
 @dataclass(slots=True)
@@ -48,10 +44,21 @@ class Wishes:
     seed_idle_mode: GoalMode = GoalMode.GLOBAL
     seed_ratio_limit: float = 2.0
     seed_ratio_mode: GoalMode = GoalMode.GLOBAL
+    seed_time_limit: int = 1440
+    seed_time_mode: GoalMode = GoalMode.GLOBAL
+    intent: Intent = Intent.STOPPED
     manual_announce_time: int = 0
     edit_date: int = 0
     priorities: dict[int, Priority] = field(default_factory=dict)
     """By file index; normal where there is none."""
+
+
+class Queue(Protocol):
+    """What a torrent's facts need of the queue."""
+
+    def position(self, torrent: int) -> int: ...
+    def waits(self, torrent: int) -> bool: ...
+    def stalled(self, managed: ManagedTorrent) -> bool: ...
 
 
 class ManagedTorrent:
@@ -69,7 +76,9 @@ class ManagedTorrent:
         self.id = number
         self.torrent = torrent
         self.wishes = wishes
-        self.queue_position = number - 1
+        self.queue: Queue | None = None
+        """Where it stands, once it is among the daemon's torrents."""
+
         self.torrent_file = ""
         """Where its torrent file is kept; empty while it is not."""
 
@@ -157,10 +166,17 @@ class ManagedTorrent:
     # -- how it is
 
     @property
+    def queue_position(self) -> int:
+        return 0 if self.queue is None else self.queue.position(self.id)
+
+    @property
     def status(self) -> Status:
-        match self.torrent.state:
+        state = self.torrent.state
+        if self.queue is not None and self.queue.waits(self.id) and state is not TorrentState.CHECKING:
+            return Status.DOWNLOAD_QUEUED if self.left_until_done or self._is_bare else Status.SEED_QUEUED
+        match state:
             case TorrentState.QUEUED:
-                return Status.DOWNLOAD_QUEUED
+                return Status.CHECK_QUEUED
             case TorrentState.CHECKING:
                 return Status.CHECKING
             case TorrentState.METADATA | TorrentState.DOWNLOADING | TorrentState.DISK_FULL:
@@ -193,18 +209,16 @@ class ManagedTorrent:
         return complaints[0] if complaints and len(complaints) == len(trackers) else None
 
     @property
+    def _is_bare(self) -> bool:
+        return self.torrent.metainfo is None
+
+    @property
     def is_finished(self) -> bool:
-        done = self.torrent.completed_at is not None or self.left_until_done == 0
-        stopped = self.torrent.state is TorrentState.STOPPED
-        return stopped and done and self.torrent.metainfo is not None and self.torrent.message is not None
+        return self.wishes.intent is Intent.FINISHED
 
     @property
     def is_stalled(self) -> bool:
-        if self.status not in (Status.DOWNLOADING, Status.SEEDING):
-            return False
-        ledger = self.torrent.ledger
-        last = max(ledger.active_time or 0.0, ledger.started_time or 0.0)
-        return self._wall() - last > _STALLED_AFTER
+        return self.queue is not None and self.queue.stalled(self)
 
     @property
     def metadata_percent_complete(self) -> float:
@@ -281,12 +295,11 @@ class ManagedTorrent:
 
     @property
     def eta(self) -> int:
-        if self.torrent.state is not TorrentState.DOWNLOADING:
-            return _NO_ETA
-        rate = self.rate_download
-        return self.left_until_done // rate if rate else _UNKNOWN_ETA
+        return expectations.eta(self.torrent, self.rate_download, self.rate_upload)
 
-    eta_idle: Final = _NO_ETA
+    @property
+    def eta_idle(self) -> int:
+        return expectations.eta_idle(self.torrent, self._now())
 
     # -- when
 
@@ -375,6 +388,14 @@ class ManagedTorrent:
     @property
     def seed_ratio_mode(self) -> GoalMode:
         return self.wishes.seed_ratio_mode
+
+    @property
+    def starling_seed_time_limit(self) -> int:
+        return self.wishes.seed_time_limit
+
+    @property
+    def starling_seed_time_mode(self) -> GoalMode:
+        return self.wishes.seed_time_mode
 
     @property
     def sequential_download(self) -> bool:

@@ -46,20 +46,32 @@ def initial(settings: Settings, config_dir: str) -> dict[str, Json]:
         **dict.fromkeys(kept, 0),
         **{name: False for name in kept if name.endswith("_enabled")},
         **{name: "" for name in kept if name.endswith(("_filename", "_url", "_dir"))},
+        "alt_speed_down": 50,
+        "alt_speed_time_begin": 9 * 60,
+        "alt_speed_time_day": 127,
+        "alt_speed_time_end": 17 * 60,
+        "alt_speed_up": 50,
         "cache_size_mib": settings.read_cache >> 20,
         "config_dir": config_dir,
         "default_trackers": "",
         "dht_enabled": settings.dht,
         "download_dir": str(Path(settings.download_dir).absolute()),
         "download_dir_free_space": -1,
+        "download_queue_enabled": True,
+        "download_queue_size": 5,
         "encryption": _ENCRYPTION.get(settings.encryption, "allowed"),
+        "idle_seeding_limit": 30,
         "lpd_enabled": settings.local_discovery,
         "peer_limit_global": settings.max_connections,
         "peer_limit_per_torrent": settings.max_connections_per_torrent,
         "peer_port_random_on_start": settings.port == 0,
         "pex_enabled": settings.peer_exchange,
+        "queue_stalled_enabled": True,
+        "queue_stalled_minutes": 30,
         "rename_partial_files": False,
         "reqq": 500,
+        "seed_queue_size": 10,
+        "seed_ratio_limit": 2.0,
         "seed_ratio_limited": False,
         "sequential_download": False,
         "speed_limit_down": round((settings.limit_down or 0) / KILO),
@@ -78,6 +90,8 @@ class SessionValues:
         self._values = dict(values)
         self._chosen: dict[str, Json] = {}
         """What clients have set, in this run or an earlier one: what is kept."""
+        self._written: set[str] = set()
+        """What the configuration says: it counts before what was kept."""
         self._subjects: dict[str, Apply] = {}
         self._facts: dict[str, Callable[[], Json]] = {}
 
@@ -144,6 +158,11 @@ class SessionValues:
         await self.set(changes)
         self._chosen |= {name: value for name, value in changes.items() if name not in session_fields.CONSTANT}
 
+    async def write_down(self, given: Mapping[str, Json]) -> None:
+        """The same for what the configuration says, which is not kept, and counts before what was."""
+        await self.set(given)
+        self._written |= given.keys()
+
     def to_record(self) -> dict[str, Json]:
         """What is kept over a restart: the values that clients have set."""
         return {name: self._chosen[name] for name in sorted(self._chosen)}
@@ -160,8 +179,9 @@ class SessionValues:
             except RpcError as error:
                 log.warning("the setting %s that was kept is left out: %s", name, error)
             else:
-                self._values |= checked
                 self._chosen |= checked
+                if name not in self._written:
+                    self._values |= checked
 
     async def hold(self) -> None:
         """Let every subject make its values hold, at the start. A subject that cannot is told of in the log, and the

@@ -98,7 +98,7 @@ async def test_what_cannot_be_is_refused_and_leaves_nothing(tmp_path, metainfo):
         assert (await client.new("torrent_add", metainfo="aGVsbG8="))["error"]["code"] == 9
         await client.new("torrent_add", metainfo=metainfo, paused=True)
         refused = [
-            *("queue_move_top", "blocklist_update", "port_test"),
+            *("blocklist_update", "port_test"),
         ]
         for method in refused:
             assert "not in this version" in (await client.new(method))["error"]["data"]["error_string"]
