@@ -8,7 +8,7 @@ The calls of a batch are done one after another, so that a client can rely on th
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from p2p.daemon.dialects import Call, Refused, answer, encode, read_request, refusal
 from p2p.daemon.methods import all_methods
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from p2p.daemon.ports import Library
 
 log = logging.getLogger(__name__)
+
+_READS: Final = ("_get", "_stats")
+"""Endings of methods that change nothing."""
 
 
 class Dispatcher:
@@ -53,7 +56,7 @@ class Dispatcher:
             method = self._methods.get(call.method)
             if method is None:
                 raise RpcError(Code.NO_METHOD, f"there is no method {call.method}")  # noqa: TRY301 - one way out
-            envelope = answer(call, await method(call, self._library))
+            envelope = answer(call, await self._done(call, method))
         except RpcError as error:
             envelope = refusal(call, error)
         except (MetainfoError, MagnetError) as error:
@@ -64,3 +67,11 @@ class Dispatcher:
             log.exception("the call %s ended by a bug", call.method)
             envelope = refusal(call, RpcError(Code.INTERNAL, "a bug in this program; its log tells where"))
         return envelope if call.answered else None
+
+    async def _done(self, call: Call, method: Method) -> dict[str, Json]:
+        """What the method gives, once what it has changed is kept, also where it failed on the way."""
+        try:
+            return await method(call, self._library)
+        finally:
+            if not call.method.endswith(_READS):
+                await self._library.settle()

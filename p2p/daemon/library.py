@@ -12,8 +12,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from p2p.daemon import queue_keeper
+from p2p.daemon import goal_keeper, queue_keeper
 from p2p.daemon.deltas import ChangeLog, Delta
+from p2p.daemon.goal_keeper import GoalKeeper
 from p2p.daemon.intent import Intent
 from p2p.daemon.managed_torrent import LEVELS, UNWANTED, ManagedTorrent, Wishes
 from p2p.daemon.ports import (
@@ -32,7 +33,7 @@ from p2p.daemon.ports import (
 from p2p.daemon.queue_keeper import QueueKeeper
 from p2p.daemon.rpc_errors import Code, RpcError
 from p2p.daemon.session_values import KILO, SessionValues, initial
-from p2p.daemon.state_keeper import StateKeeper
+from p2p.daemon.state_keeper import SETTINGS, StateKeeper
 from p2p.daemon.totals import DaemonTotals
 from p2p.errors import StarlingError, StorageError
 from p2p.session.loading import load
@@ -94,7 +95,9 @@ class SessionLibrary:
             self._values, self._kept, loop=asyncio.get_running_loop(), on_change=self._on_change, on_finished=_ignore
         )
         self._values.applied_by(queue_keeper.SETTINGS, self._queue.apply)
-        subjects: dict[str, Keeps] = {"settings": self._values, "queue": self._queue}
+        self._goals = GoalKeeper(self._values, self._kept.values())
+        self._values.applied_by(goal_keeper.SETTINGS, self._goals.apply)
+        subjects: dict[str, Keeps] = {SETTINGS: self._values, "queue": self._queue}
         self._keeper = None if state is None else StateKeeper(state, self._kept, subjects, self._totals)
         self._values.told_by("starling_state_problem", lambda: "" if state is None else state.problem)
 
@@ -107,7 +110,7 @@ class SessionLibrary:
             await self._note()
 
     async def restore(self) -> None:
-        """Take in what is kept; once, before anybody is answered. Torrents that are to run begin to."""
+        """Take in what is kept; once, before anybody is answered. Nothing runs before `begin`."""
         if self._keeper is None:
             return
         self._keeper.restore_subjects()
@@ -116,6 +119,9 @@ class SessionLibrary:
             self._note_names(managed)
             self._hold(managed)
         self._next = self._keeper.next_number
+
+    async def begin(self) -> None:
+        """Let the settings hold and those run that are to; once, before anybody is answered."""
         await self._values.hold()
         self._queue.on_restored()
 
@@ -281,7 +287,10 @@ class SessionLibrary:
                 self._keeper.on_removed(managed)
 
     async def start(self, torrents: Sequence[Managed], when: Start) -> None:
-        self._queue.start(self._own(torrents), when)
+        own = self._own(torrents)
+        for managed in own:
+            self._goals.on_start(managed)
+        self._queue.start(own, when)
         self._on_change(torrents)
 
     async def stop(self, torrents: Sequence[Managed]) -> None:
@@ -319,6 +328,7 @@ class SessionLibrary:
             if value is not UNCHANGED:
                 setattr(wishes, name, value)
         self._hold(managed)
+        self._goals.change(managed, change)
         if change.sequential_download is not UNCHANGED:
             torrent.set_mode(sequential=change.sequential_download, first_and_last=torrent.options.first_and_last)
         if change.trackers is not UNCHANGED:
@@ -381,10 +391,6 @@ _UNSUPPORTED: Final = {
     "honors_session_limits": True,
     "location": None,
     "peer_limit": None,
-    "seed_idle_limit": None,
-    "seed_idle_mode": None,
-    "seed_ratio_limit": None,
-    "seed_ratio_mode": None,
 }
 """What a torrent cannot be told yet, and the value that changes nothing, if there is one."""
 

@@ -276,6 +276,12 @@ class Managed(Protocol):
     @property
     def seed_ratio_mode(self) -> GoalMode: ...
     @property
+    def starling_seed_time_limit(self) -> int:
+        """Minutes of seeding in all."""
+
+    @property
+    def starling_seed_time_mode(self) -> GoalMode: ...
+    @property
     def sequential_download(self) -> bool: ...
     @property
     def peers_connected(self) -> int: ...
@@ -349,6 +355,8 @@ class TorrentChange:
     seed_idle_mode: GoalMode | Missing = UNCHANGED
     seed_ratio_limit: float | Missing = UNCHANGED
     seed_ratio_mode: GoalMode | Missing = UNCHANGED
+    starling_seed_time_limit: int | Missing = UNCHANGED
+    starling_seed_time_mode: GoalMode | Missing = UNCHANGED
     sequential_download: bool | Missing = UNCHANGED
     trackers: tuple[tuple[str, ...], ...] | Missing = UNCHANGED
     """Tiers that replace the torrent's own."""
@@ -484,6 +492,9 @@ class Library(Protocol):
     async def test_port(self, ip_protocol: str | None) -> bool: ...
     async def update_blocklist(self) -> int:
         """How many rules there are now."""
+
+    async def settle(self) -> None:
+        """Let what verbs have changed survive the end of the process; it does not raise where the disk refuses."""
 
     def close(self) -> None:
         """Begin to end the daemon; the answer to the client still goes out."""

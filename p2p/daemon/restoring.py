@@ -13,7 +13,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from p2p.daemon.managed_torrent import ManagedTorrent, Wishes
-from p2p.daemon.state_keeper import TORRENT
 from p2p.daemon.torrent_records import KeptTorrent, read_torrent_record
 from p2p.errors import StarlingError, StorageError
 from p2p.metainfo.magnet import Magnet
@@ -29,6 +28,9 @@ if TYPE_CHECKING:
     from p2p.session.session import Session
 
 log = logging.getLogger(__name__)
+
+TORRENT: Final = "torrent/"
+"""What the keys of torrents' records begin with."""
 
 AT_ONCE: Final = 100
 """Torrents whose files are in memory at once."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -78,6 +79,8 @@ def initial(settings: Settings, config_dir: str) -> dict[str, Json]:
         "speed_limit_down_enabled": settings.limit_down is not None,
         "speed_limit_up": round((settings.limit_up or 0) / KILO),
         "speed_limit_up_enabled": settings.limit_up is not None,
+        "starling_seed_time_limit": 24 * 60,
+        "starling_seed_time_limited": False,
         "start_added_torrents": True,
         "trash_original_torrent_files": False,
     }
@@ -194,3 +197,12 @@ class SessionValues:
                 await apply(own)
             except StarlingError as error:
                 log.warning("what was kept of %s does not hold: %s", ", ".join(own), error)
+
+
+def kept_values(record: Mapping[str, Json]) -> dict[str, Json]:
+    """What can be used of a record of `SessionValues`, for who needs it before there is a session."""
+    found: dict[str, Json] = {}
+    for name, value in record.items():
+        with suppress(RpcError):  # told when the record itself is read
+            found |= session_fields.checked({name: value})
+    return found

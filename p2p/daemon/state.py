@@ -70,6 +70,11 @@ class DaemonState:
         self._lock: StateLock | None = None
         self._thread: ThreadPoolExecutor | None = None
 
+    @property
+    def problem(self) -> str:
+        """What is wrong with the state, for the operator; empty if nothing is."""
+        return "; ".join(each for each in (self.failure, self.damage) if each is not None)
+
     async def __aenter__(self) -> DaemonState:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="state")
         try:

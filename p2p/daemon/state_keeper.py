@@ -13,18 +13,24 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from p2p.daemon.restoring import TORRENT, found_again, restored
+from p2p.daemon.state_records import RecordReader
 from p2p.daemon.torrent_records import torrent_record
 from p2p.errors import StorageError
 from p2p.session.event_bus import EventKind
+from p2p.session.scope import Scope
+from p2p.session.uninterrupted import uninterrupted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from p2p.daemon.managed_torrent import ManagedTorrent
     from p2p.daemon.state import DaemonState
     from p2p.daemon.state_records import Keeps
     from p2p.daemon.totals import DaemonTotals
-    from p2p.session.event_bus import EventBus
+    from p2p.session.environment import Environment
+    from p2p.session.event_bus import EventBus, Subscription
+    from p2p.session.session import Session
 
 log = logging.getLogger(__name__)
 
@@ -44,8 +50,8 @@ moved is in its resume state, much sooner."""
 AT_ONCE: Final = 100
 """Torrents put on record before others get their turn on the loop: some milliseconds."""
 
-TORRENT: Final = "torrent/"
 SUBJECT: Final = "subject/"
+SETTINGS: Final = "settings"
 TOTALS: Final = "totals"
 COUNTER: Final = "counter"
 
@@ -62,33 +68,54 @@ class StateKeeper:
         subjects: Mapping[str, Keeps],
         totals: DaemonTotals,
     ) -> None:
-        self.state = state
+        self._state = state
         self._kept = kept
         self._subjects = subjects
         self._totals = totals
         self._changed: set[int] = set()
-        self._removed: dict[int, ManagedTorrent] = {}
+        self._removed: list[ManagedTorrent] = []
         self._is_new = False
         """Whether what waits has a torrent that came or went."""
 
-        self._next = 1
+        self.next_number = 1
+        """From here on no torrent has had a number."""
+
         self._loop = asyncio.get_running_loop()
-        self._is_verbose = True
 
-    def on_added(self, managed: ManagedTorrent, next_id: int) -> None:
-        """A torrent is new; ids from `next_id` on were never given."""
-        self._changed.add(managed.id)
-        self._next = next_id
+    # -- what was kept
+
+    def restore_subjects(self) -> None:
+        """Let the subjects and the statistics take in their records; the first of all."""
+        records = self._state.records(SUBJECT)
+        for name, subject in self._subjects.items():
+            if name in records:
+                subject.from_record(records.pop(name))
+        for name in records:
+            log.warning("the state has %.100r, which this version does not know, and keeps", name)
+        self._totals.from_record(self._state.records(TOTALS).get("", {}))
+        counter = RecordReader(self._state.records(COUNTER).get("", {}), "the counter")
+        self.next_number = counter.integer("next", 1, low=1)
+
+    async def restored(self, session: Session, environment: Environment) -> AsyncIterator[ManagedTorrent]:
+        """The torrents, stopped, in the order of their numbers."""
+        async for managed in restored(self._state, session, environment):
+            self.next_number = max(self.next_number, managed.id + 1)
+            yield managed
+        async for managed in found_again(self._state, session, environment, self.next_number):
+            self.next_number = managed.id + 1
+            self._changed.add(managed.id)
+            yield managed
+        self._state.forget_read()
+
+    # -- what changes
+
+    def on_change(self, number: int) -> None:
+        """The torrent of that number."""
+        self._changed.add(number)
+
+    def on_removed(self, managed: ManagedTorrent) -> None:
+        self._removed.append(managed)
         self._is_new = True
-
-    def on_change(self, torrents: Iterable[ManagedTorrent]) -> None:
-        self._changed.update(managed.id for managed in torrents)
-
-    def on_removed(self, torrents: Iterable[ManagedTorrent]) -> None:
-        for managed in torrents:
-            self._removed[managed.id] = managed
-            self._changed.discard(managed.id)
-            self._is_new = True
 
     async def settle(self) -> None:
         """Let all that has changed be written. What cannot be is tried again, and `DaemonState.failure` tells of it."""
@@ -97,11 +124,13 @@ class StateKeeper:
 
     async def keep(self, managed: ManagedTorrent) -> None:
         """Let a torrent that was just added be on stable storage. Raises StorageError; then it is not on record."""
+        self._changed.add(managed.id)
+        self.next_number = max(self.next_number, managed.id + 1)
+        self._is_new = True
         try:
             await self._write()
         except StorageError:
-            self.state.withdraw([f"{TORRENT}{managed.id}"])
-            self.state.put_torrent(Path(managed.torrent_file).stem, None)
+            self._state.withdraw([f"{TORRENT}{managed.id}"])
             raise
 
     async def _write(self) -> None:
@@ -111,27 +140,27 @@ class StateKeeper:
             managed = self._kept.get(number)
             if managed is not None:
                 self._put(managed)
-        removed, self._removed = self._removed, {}
-        for managed in removed.values():
+        removed, self._removed = self._removed, []
+        for managed in removed:
             self._drop(managed)
         self._put_subjects()
         if sync:
-            self.state.put(COUNTER, {"next": self._next})
-        await self.state.flush(sync=sync)
+            self._state.put(COUNTER, {"next": self.next_number})
+        await self._state.flush(sync=sync)
 
     def _put(self, managed: ManagedTorrent) -> None:
         torrent = managed.torrent
         metainfo = torrent.metainfo
         if metainfo is not None and (not managed.torrent_file or managed.lost_file):
-            self.state.put_torrent(torrent.info_hash, metainfo.raw)
-            managed.torrent_file = str(self.state.torrent_path(torrent.info_hash))
+            self._state.put_torrent(torrent.info_hash, metainfo.raw)
+            managed.torrent_file = str(self._state.torrent_path(torrent.info_hash))
             managed.lost_file = False
-        self.state.put(f"{TORRENT}{managed.id}", torrent_record(managed, self._loop.time()))
+        self._state.put(f"{TORRENT}{managed.id}", torrent_record(managed, self._loop.time()))
 
     def _drop(self, managed: ManagedTorrent) -> None:
-        self.state.put(f"{TORRENT}{managed.id}", None)
+        self._state.put(f"{TORRENT}{managed.id}", None)
         if managed.torrent_file and not self._is_kept(managed.torrent_file):
-            self.state.put_torrent(Path(managed.torrent_file).stem, None)
+            self._state.put_torrent(Path(managed.torrent_file).stem, None)
 
     def _is_kept(self, torrent_file: str) -> bool:
         """Whether the torrent was added again since."""
@@ -139,34 +168,43 @@ class StateKeeper:
 
     def _put_subjects(self) -> None:
         for name, subject in self._subjects.items():
-            self.state.put(f"{SUBJECT}{name}", subject.to_record())
+            self._state.put(f"{SUBJECT}{name}", subject.to_record())
 
     # -- what nobody waits for
 
     async def run(self, events: EventBus, find: Callable[[str], ManagedTorrent | None]) -> None:
-        """Put on record what changes by itself, until cancelled; `find` knows torrents by info-hash."""
+        """Put on record what changes by itself, until cancelled, and then everything as it is; `find` knows torrents by
+        info-hash."""
+        try:
+            async with Scope() as scope:
+                scope.start(self._state.run(), name="sync of the state")
+                with events.subscribe() as subscription:
+                    await self._watch(subscription, find)
+        finally:
+            await uninterrupted(self._end())
+
+    async def _watch(self, subscription: Subscription, find: Callable[[str], ManagedTorrent | None]) -> None:
         totals_at = history_at = self._loop.time()
         moved = (-1, -1)
-        with events.subscribe() as subscription:
-            while True:
-                for event in subscription.take():
-                    managed = find(event.info_hash) if event.kind in _TELLING else None
-                    if managed is not None:
-                        self.on_change([managed])
-                now = self._loop.time()
-                if now >= totals_at:
-                    current = self._totals.current(now)
-                    is_idle = moved == (current.uploaded_bytes, current.downloaded_bytes)
-                    moved = (current.uploaded_bytes, current.downloaded_bytes)
-                    totals_at = now + (IDLE_TOTALS_INTERVAL if is_idle else TOTALS_INTERVAL)
-                    self.state.put(TOTALS, self._totals.to_record(now))
-                    await self.settle()
-                if now >= history_at + HISTORY_INTERVAL:
-                    history_at = now
-                    await self._put_all()
-                if self._changed or self._removed:
-                    await self.settle()
-                await asyncio.sleep(INTERVAL)
+        while True:
+            for event in subscription.take():
+                managed = find(event.info_hash) if event.kind in _TELLING else None
+                if managed is not None:
+                    self._changed.add(managed.id)
+            now = self._loop.time()
+            if now >= totals_at:
+                current = self._totals.current(now)
+                is_idle = moved == (current.uploaded_bytes, current.downloaded_bytes)
+                moved = (current.uploaded_bytes, current.downloaded_bytes)
+                totals_at = now + (IDLE_TOTALS_INTERVAL if is_idle else TOTALS_INTERVAL)
+                self._state.put(TOTALS, self._totals.to_record(now))
+                await self.settle()
+            if now >= history_at + HISTORY_INTERVAL:
+                history_at = now
+                await self._put_all()
+            if self._changed or self._removed:
+                await self.settle()
+            await asyncio.sleep(INTERVAL)
 
     async def _put_all(self) -> None:
         for at, managed in enumerate(list(self._kept.values())):
@@ -175,9 +213,8 @@ class StateKeeper:
             if at % AT_ONCE == AT_ONCE - 1:
                 await asyncio.sleep(0)
 
-    async def close(self) -> None:
-        """The daemon ends: put everything on record as it is now."""
+    async def _end(self) -> None:
         await self._put_all()
-        self.state.put(TOTALS, self._totals.to_record(self._loop.time()))
+        self._state.put(TOTALS, self._totals.to_record(self._loop.time()))
         self._is_new = True
         await self.settle()

@@ -83,6 +83,8 @@ class FakeTorrent:
     seed_idle_mode: GoalMode = GoalMode.GLOBAL
     seed_ratio_limit: float = 2.0
     seed_ratio_mode: GoalMode = GoalMode.GLOBAL
+    starling_seed_time_limit: int = 1440
+    starling_seed_time_mode: GoalMode = GoalMode.GLOBAL
     sequential_download: bool = False
     peers_connected: int = 0
     peers_getting_from_us: int = 0
@@ -222,6 +224,9 @@ class FakeLibrary:
     async def update_blocklist(self):
         self._done("update_blocklist")
         return 5
+
+    async def settle(self):
+        """Nothing is kept."""
 
     def close(self):
         self._done("close")
