@@ -20,7 +20,9 @@ from p2p.daemon.event_log import tell
 from p2p.daemon.heartbeat import Heartbeat
 from p2p.daemon.http_server import RPC_PATH, HttpServer, HttpSettings, token_of
 from p2p.daemon.library import SessionLibrary
-from p2p.daemon.session_values import initial
+from p2p.daemon.session_values import initial, kept_values
+from p2p.daemon.state import DaemonState
+from p2p.daemon.state_keeper import SETTINGS, SUBJECT
 from p2p.errors import ConfigError, StarlingError
 from p2p.session.environment import real_environment
 from p2p.session.scope import Scope
@@ -36,6 +38,9 @@ if TYPE_CHECKING:
     from p2p.operation.log_lines import LogControl
     from p2p.operation.supervisor import Supervisor
     from p2p.session.environment import Environment
+
+STATE: Final = "daemon"
+"""The daemon's own folder, beside those of the engine."""
 
 STOP_BOUND: Final = 30.0
 """Seconds in which a stop is over: five for clients that read, five for trackers, the rest for disks."""
@@ -90,8 +95,12 @@ class DaemonService:
 
     async def run(self) -> None:
         """Until `stop`. Raises StarlingError for what cannot even begin."""
+        async with DaemonState(self._places.state_dir / STATE) as state:
+            await self._run(state)
+
+    async def _run(self, state: DaemonState) -> None:
         config, places = self._loaded.config(), self._places
-        values = {**places.defaults(), **self._loaded.given()}
+        values = {**places.defaults(), **kept_values(state.records(SUBJECT).get(SETTINGS, {})), **self._loaded.given()}
         settings = engine_settings(config, values, state_dir=places.state_dir)
         environment = real_environment(hash_workers=settings.hash_workers, open_files=settings.open_files)
         try:
@@ -102,8 +111,11 @@ class DaemonService:
                     config_dir=str(places.config_dir),
                     first=int(self._started * 1000),
                     close=self.stop,
+                    state=state,
                 )
+                await library.restore()
                 await _write_down(library, self._loaded, None)
+                await library.begin()
                 scope.start(library.run(), name="library")
                 await self._serve(library, environment, config, scope, session.port)
         finally:
