@@ -174,6 +174,8 @@ FIELDS: Final = (
     _plain("starling_leechers", "integer"),
     _plain("starling_seeders", "integer"),
     _plain("starling_tracker", "string"),
+    _plain("starling_seed_time_limit", "integer"),
+    _plain("starling_seed_time_mode", "integer"),
     _plain("start_date", "integer"),
     _plain("status", "integer"),
     _plain("torrent_file", "string"),

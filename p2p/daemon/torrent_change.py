@@ -51,6 +51,8 @@ def read_change(arguments: Arguments) -> TorrentChange:
         seed_idle_mode=_or_unchanged(arguments.choice("seed_idle_mode", GoalMode)),
         seed_ratio_limit=_or_unchanged(arguments.number("seed_ratio_limit", 0, MAX_LIMIT)),
         seed_ratio_mode=_or_unchanged(arguments.choice("seed_ratio_mode", GoalMode)),
+        starling_seed_time_limit=_or_unchanged(arguments.integer("starling_seed_time_limit", 0, MAX_LIMIT)),
+        starling_seed_time_mode=_or_unchanged(arguments.choice("starling_seed_time_mode", GoalMode)),
         sequential_download=_or_unchanged(arguments.boolean("sequential_download")),
         trackers=trackers,
         location=_or_unchanged(arguments.location("location")),

@@ -102,9 +102,6 @@ async def test_what_cannot_be_is_refused_and_leaves_nothing(tmp_path, metainfo):
         ]
         for method in refused:
             assert "not in this version" in (await client.new(method))["error"]["data"]["error_string"]
-        answer = await client.new("torrent_set", seed_ratio_limit=1.0, labels=["kept out"])
-        assert "seed_ratio_limit" in answer["error"]["data"]["error_string"]
-        assert await facts(client, "labels") == [{"labels": []}]
         assert "dht_enabled" in (await client.new("session_set", dht_enabled=True))["error"]["data"]["error_string"]
 
 
