@@ -1,17 +1,14 @@
 """Carries out one torrent's announces: the schedule decides, HTTP and UDP travel, replies go to whoever connects.
 
-A hybrid torrent is announced under both its info-hashes, with its traffic counted on the first alone (BEP 52), and
-succeeds if either does. Announces to one tracker host wait for their turn, and a host that keeps its callers waiting is
-left alone for a while, so that a dead tracker costs a session of thousands of torrents little.
+The rule: between announces there is an entry in the session's agenda and no task. An announce that is due waits for its
+turn with the tracker's host (`p2p.session.host_gates`), and is a task from then until its answer. A hybrid torrent is
+announced under both its info-hashes, with its traffic counted on the first alone (BEP 52), and succeeds if either does.
 """
 
 from __future__ import annotations
 
 import asyncio
-import math
-from collections import deque
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -19,30 +16,21 @@ from p2p.codec import http_tracker
 from p2p.codec.announce import AnnounceEvent, AnnounceReply, AnnounceRequest
 from p2p.errors import TrackerError
 from p2p.session.announce_merge import merge_replies
+from p2p.session.host_gates import Haste, Outcome
 from p2p.session.scope import Scope
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import Callable, Sequence
 
     from p2p.ids import Address, InfoHash, PeerId
     from p2p.net.http import HttpClient
+    from p2p.session.agenda import Agenda
+    from p2p.session.host_gates import HostGates
     from p2p.session.udp_trackers import UdpTrackers
     from p2p.swarm.announce import AnnounceJob, AnnounceSchedule, TrackerSnapshot
 
 HTTP_TIMEOUT: Final = 30.0
 """Seconds for an announce or a scrape over HTTP: busy trackers take ten, dead ones for ever."""
-
-PER_HOST: Final = 4
-"""Announces to one tracker host at once. More gain nothing and look like an attack."""
-
-SLOW_FAILURE: Final = 5.0
-"""Seconds. A failure that took longer kept others waiting; a quick refusal did not."""
-SLOW_FAILURES: Final = 3
-"""Slow failures in a row before a host is left alone."""
-PAUSE: Final = 60.0
-"""Seconds a host is left alone at first; doubled while it stays dead."""
-PAUSE_MAX: Final = 600.0
-"""Seconds. A third of the usual interval: what a host that came back can have missed."""
 
 LINGER: Final = 2.0
 """Seconds that `started` and `completed` under way have left when the torrent stops, or a short download would never be
@@ -64,85 +52,6 @@ class AnnounceFacts:
     """Incomplete and fetching nothing (BEP 21)."""
 
 
-@dataclass(slots=True)
-class _Gate:
-    free: int
-    waiting: deque[asyncio.Future[None]] = field(default_factory=deque)
-    slow_failures: int = 0
-    pause: float = PAUSE
-    closed_until: float = -math.inf
-
-
-class HostGates:
-    """How many announces may be under way to each tracker host; shared by the torrents of a session."""
-
-    def __init__(self, *, per_host: int = PER_HOST) -> None:
-        self._per_host = per_host
-        self._gates: dict[str, _Gate] = {}
-
-    @asynccontextmanager
-    async def turn(self, host: str) -> AsyncIterator[None]:
-        """Wait for a turn with `host`, first come first served.
-
-        Raises TrackerError at once, also to those who wait, while the host is left alone.
-        """
-        loop = asyncio.get_running_loop()
-        gate = self._gates.setdefault(host, _Gate(self._per_host))
-        await self._enter(gate, host)
-        began = loop.time()
-        try:
-            yield
-        except TrackerError:
-            if loop.time() - began >= SLOW_FAILURE:
-                self._on_slow_failure(gate, host, loop.time())
-            else:
-                gate.slow_failures, gate.pause = 0, PAUSE
-            raise
-        else:
-            gate.slow_failures, gate.pause = 0, PAUSE
-        finally:
-            self._leave(gate, host)
-
-    async def _enter(self, gate: _Gate, host: str) -> None:
-        loop = asyncio.get_running_loop()
-        if gate.closed_until > loop.time():
-            raise TrackerError(f"{host} has not been answering")
-        if gate.free:
-            gate.free -= 1
-            return
-        future: asyncio.Future[None] = loop.create_future()
-        gate.waiting.append(future)
-        try:
-            await future
-        except asyncio.CancelledError:
-            if future.done() and not future.cancelled() and future.exception() is None:
-                self._leave(gate, host)  # the turn came in the same moment as the cancel
-            raise
-
-    def _leave(self, gate: _Gate, host: str) -> None:
-        """Give the turn to whoever has waited longest."""
-        while gate.waiting:
-            future = gate.waiting.popleft()
-            if not future.done():
-                future.set_result(None)
-                return
-        gate.free += 1
-        if gate.free == self._per_host and not gate.slow_failures:
-            self._gates.pop(host, None)
-
-    def _on_slow_failure(self, gate: _Gate, host: str, now: float) -> None:
-        gate.slow_failures += 1
-        if gate.slow_failures < SLOW_FAILURES:
-            return
-        gate.closed_until = now + gate.pause
-        gate.pause = min(2 * gate.pause, PAUSE_MAX)
-        gate.slow_failures = SLOW_FAILURES - 1  # after the pause, one more is enough
-        for future in gate.waiting:
-            if not future.done():
-                future.set_exception(TrackerError(f"{host} has not been answering"))
-        gate.waiting.clear()
-
-
 class Announcer:
     """The announces of one torrent while it runs."""
 
@@ -156,6 +65,7 @@ class Announcer:
         facts: Callable[[], AnnounceFacts],
         on_reply: Callable[[list[Address], AnnounceReply], None],
         clock: Callable[[], float],
+        agenda: Agenda,
         on_switch: Callable[[], None] | None = None,
         local: str | None = None,
     ) -> None:
@@ -172,55 +82,84 @@ class Announcer:
         self._on_reply = on_reply
         self._on_switch = on_switch
         self._clock = clock
+        self._agenda = agenda
         self._local = local
-        self._wake = asyncio.Event()
-        self._stopping = asyncio.Event()
-        self._ended = asyncio.Event()
-        self._ended.set()
+        self._scope: Scope | None = None
+        self._stopping = False
+        self._waiting: dict[AnnounceJob, _Turn] = {}
+        self._under_way: dict[asyncio.Task[None], AnnounceJob] = {}
+
+    def start(self, scope: Scope) -> None:
+        """Announce when announces are due, for as long as `scope` is open or until `stop`. A tracker's failure ends
+        nothing."""
+        if not self._stopping:
+            self._scope = scope
+            self._schedule.start(self._clock())
+            self._act()
 
     def wake(self) -> None:
         """The schedule has changed."""
-        self._wake.set()
+        if self._at_work:
+            self._agenda.set(self, self._clock(), self._act)
+
+    @property
+    def _at_work(self) -> bool:
+        return not self._stopping and self._scope is not None and not self._scope.closing
 
     def snapshot(self) -> tuple[TrackerSnapshot, ...]:
         """See `AnnounceSchedule.snapshot`."""
         return self._schedule.snapshot()
 
-    async def run(self) -> None:
-        """Announce when announces are due, until cancelled or stopped. A tracker's failure ends nothing."""
-        if self._stopping.is_set():
+    def _act(self) -> None:
+        """Let what is due wait for its turn, and come back when more is."""
+        if not self._at_work:
             return
-        self._ended.clear()
-        try:
-            async with Scope() as scope:
-                self._schedule.start(self._clock())
-                under_way: dict[asyncio.Task[None], AnnounceJob] = {}
-                while not self._stopping.is_set():
-                    self._wake.clear()
-                    now = self._clock()
-                    under_way = {task: job for task, job in under_way.items() if not task.done()}
-                    for job in self._schedule.due(now):
-                        under_way[scope.start(self._announce(job), name=f"announce {_host(job.url)}")] = job
-                    due = self._schedule.next_due(now)
-                    try:
-                        async with asyncio.timeout(None if due is None else max(due - now, 0.0)):
-                            await self._wake.wait()
-                    except TimeoutError:
-                        continue  # an announce is due
-                told_once = (AnnounceEvent.STARTED, AnnounceEvent.COMPLETED)
-                lingering = [task for task, job in under_way.items() if job.event in told_once]
-                if lingering:
-                    await asyncio.wait(lingering, timeout=LINGER)
-        finally:
-            self._ended.set()
+        now = self._clock()
+        for job in self._schedule.due(now):
+            haste = Haste.WANTING if self._facts().left else Haste.ROUTINE
+            turn = self._waiting[job] = _Turn(self, job)
+            self._gates.ask(_host(job.url), turn, haste)
+        due = self._schedule.next_due(now)
+        if due is None:
+            self._agenda.forget(self)
+        else:
+            self._agenda.set(self, due, self._act)
+
+    def on_turn(self, turn: _Turn) -> None:
+        """The announce may begin."""
+        job = turn.job
+        self._waiting.pop(job, None)
+        if not self._at_work or self._scope is None or not self._schedule.wants(job):
+            self._schedule.on_cancelled(job)
+            self._gates.leave(_host(job.url), turn, Outcome.NONE)
+            return
+        task = self._scope.start(self._announce(turn), name=f"announce {_host(job.url)}")
+        self._under_way[task] = job
+        task.add_done_callback(lambda task: self._on_done(task, turn))
+
+    def on_refused(self, turn: _Turn, error: TrackerError) -> None:
+        """The announce may not begin."""
+        self._waiting.pop(turn.job, None)
+        self._schedule.on_failure(turn.job, error, self._clock())
+        self.wake()
+
+    def _on_done(self, task: asyncio.Task[None], turn: _Turn) -> None:
+        del self._under_way[task]
+        if task.cancelled():  # also where the task never came to its first step
+            self._schedule.on_cancelled(turn.job)
+        self._gates.leave(_host(turn.job.url), turn, turn.outcome)
 
     async def stop(self, timeout: float) -> None:  # noqa: ASYNC109 - the bound is shared by all trackers
-        """End `run`, and tell each tracker that knows us that we stop, within `timeout` seconds. Never fails."""
-        self._stopping.set()
-        self._wake.set()
+        """Announce no more, and tell each tracker that knows us that we stop, within `timeout` seconds. Never fails."""
+        self._stopping = True
+        self._agenda.forget(self)
+        for job, turn in self._waiting.items():
+            self._gates.forget(_host(job.url), turn)
+            self._schedule.on_cancelled(job)
+        self._waiting.clear()
         try:
             async with asyncio.timeout(timeout), Scope() as scope:
-                await self._ended.wait()
+                await self._end_those_under_way()
                 by_tracker: dict[str, list[AnnounceJob]] = {}
                 for job in self._schedule.stop_jobs():
                     by_tracker.setdefault(job.url, []).append(job)
@@ -232,25 +171,38 @@ class Announcer:
         except TimeoutError:
             return  # whoever has not answered by now will find out by our silence
 
+    async def _end_those_under_way(self) -> None:
+        told_once = (AnnounceEvent.STARTED, AnnounceEvent.COMPLETED)
+        try:
+            lingering = [task for task, job in self._under_way.items() if job.event in told_once]
+            if lingering:
+                await asyncio.wait(lingering, timeout=LINGER)
+        finally:
+            ending = list(self._under_way)
+            for task in ending:
+                task.cancel()
+        if ending:
+            await asyncio.wait(ending)
+
     async def _say_farewell(self, jobs: list[AnnounceJob]) -> None:
         """One tracker's last announces, in order; without the rest where one fails."""
         try:
-            for job in jobs:
-                await self._exchange(job)
+            async with self._gates.turn(_host(jobs[0].url)):
+                for job in jobs:
+                    await self._exchange(job)
         except TrackerError:
             return
 
-    async def _announce(self, job: AnnounceJob) -> None:
-        schedule = self._schedule
+    async def _announce(self, turn: _Turn) -> None:
+        schedule, job = self._schedule, turn.job
         try:
             reply = await self._exchange(job)
         except TrackerError as error:
+            turn.outcome = Outcome.FAILED
             schedule.on_failure(job, error, self._clock())
             self.wake()
             return
-        except asyncio.CancelledError:
-            schedule.on_cancelled(job)
-            raise
+        turn.outcome = Outcome.GOOD
         if job.event is AnnounceEvent.STOPPED:
             return
         switched = schedule.on_reply(job, reply, self._clock())
@@ -276,10 +228,9 @@ class Announcer:
         raise failure or TrackerError("nothing to announce")
 
     async def _send(self, url: str, request: AnnounceRequest) -> AnnounceReply:
-        async with self._gates.turn(_host(url)):
-            if url.lower().startswith("udp:"):
-                return await self._udp.announce(url, request)
-            body = await self._get(http_tracker.announce_url(url, request))
+        if url.lower().startswith("udp:"):
+            return await self._udp.announce(url, request)
+        body = await self._get(http_tracker.announce_url(url, request))
         return http_tracker.decode_announce(body)
 
     async def _scrape(self, url: str) -> None:
@@ -289,8 +240,7 @@ class Announcer:
         if scrape_url is None:
             return
         try:
-            async with self._gates.turn(_host(url)):
-                body = await self._get(scrape_url)
+            body = await self._get(scrape_url)
             entry = http_tracker.decode_scrape(body).get(info_hash)
         except TrackerError:
             return  # counts are for show
@@ -299,6 +249,23 @@ class Announcer:
 
     async def _get(self, url: str) -> bytes:
         return await self._http.get(url, timeout=HTTP_TIMEOUT, max_body=http_tracker.MAX_BODY, local=self._local)
+
+
+class _Turn:
+    """One announce on its way: the caller that `HostGates` knows."""
+
+    __slots__ = ("_announcer", "job", "outcome")
+
+    def __init__(self, announcer: Announcer, job: AnnounceJob) -> None:
+        self._announcer = announcer
+        self.job = job
+        self.outcome = Outcome.NONE
+
+    def on_turn(self) -> None:
+        self._announcer.on_turn(self)
+
+    def on_refused(self, error: TrackerError) -> None:
+        self._announcer.on_refused(self, error)
 
 
 def _request(job: AnnounceJob, facts: AnnounceFacts, info_hash: InfoHash, *, counted: bool) -> AnnounceRequest:

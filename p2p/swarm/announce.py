@@ -237,6 +237,11 @@ class AnnounceSchedule:
                 jobs.append(tracker.in_flight)
         return jobs
 
+    def wants(self, job: AnnounceJob) -> bool:
+        """Whether an announce that `due` gave out is still to be made; a tracker may have gone since."""
+        tracker = self._trackers.get(job.url)
+        return job.event is AnnounceEvent.STOPPED or (tracker is not None and tracker.in_flight is job)
+
     def on_reply(self, job: AnnounceJob, reply: AnnounceReply, now: float) -> bool:
         """The tracker answered. True if peers of others are to be dropped: a private torrent's tracker has changed."""
         tracker = self._finish(job)

@@ -12,7 +12,10 @@ from p2p.codec.announce import AnnounceEvent, AnnounceReply, AnnounceRequest
 from p2p.codec.http_tracker import decode_announce, encode_announce_compact, encode_failure
 from p2p.errors import TrackerError
 from p2p.ids import Address, InfoHash, PeerId
-from p2p.session.announcer import HTTP_TIMEOUT, LINGER, PAUSE, AnnounceFacts, Announcer, HostGates
+from p2p.session.agenda import Agenda
+from p2p.session.announcer import HTTP_TIMEOUT, LINGER, AnnounceFacts, Announcer
+from p2p.session.host_gates import HostGates
+from p2p.session.scope import Scope
 from p2p.simulation.virtual_loop import run
 from p2p.swarm.announce import AnnounceSchedule, TrackerState
 
@@ -118,8 +121,15 @@ class Bench:
             on_reply=lambda peers, _: self.replies.append(peers),
             on_switch=self.on_switch,
             clock=asyncio.get_running_loop().time,
+            agenda=Agenda(),
         )
-        self.task = asyncio.ensure_future(self.announcer.run())
+        self._stopped = asyncio.Event()
+        self.task = asyncio.ensure_future(self._live())
+
+    async def _live(self) -> None:
+        async with Scope() as scope:
+            self.announcer.start(scope)
+            await self._stopped.wait()
 
     def get_facts(self) -> AnnounceFacts:
         return AnnounceFacts(peer_id=PeerId(b"p" * 20), info_hashes=self.hashes, **self.facts)
@@ -129,7 +139,10 @@ class Bench:
 
     async def stop(self, timeout: float = 5.0) -> float:
         began = asyncio.get_running_loop().time()
-        await self.announcer.stop(timeout)
+        try:
+            await self.announcer.stop(timeout)
+        finally:
+            self._stopped.set()
         await self.task
         return asyncio.get_running_loop().time() - began
 
@@ -274,7 +287,7 @@ def test_stop_that_is_cancelled_obeys() -> None:
         bench = Bench(http, ["a"])
         await asyncio.sleep(1)
         http.hosts["a"] = never
-        stop = asyncio.ensure_future(bench.announcer.stop(60.0))
+        stop = asyncio.ensure_future(bench.stop(60.0))
         await asyncio.sleep(1)
         stop.cancel()
         await asyncio.wait([stop])
@@ -414,87 +427,5 @@ def test_counts_that_a_reply_lacks_are_scraped(scrape: bytes) -> None:
         assert (seen.seeders, seen.leechers) == ((4, 5) if scrape else (None, None))
         assert seen.state is TrackerState.WORKING
         await bench.stop()
-
-    run(main())
-
-
-def test_a_host_is_asked_a_few_at_a_time_and_in_order() -> None:
-    async def main() -> None:
-        http = FakeHttp(a=after(1.0))
-        gates = HostGates(per_host=2)
-        order: list[int] = []
-
-        async def ask(number: int) -> None:
-            async with gates.turn("a"):
-                order.append(number)
-                await http.get("http://a/", timeout=9, max_body=9)
-
-        await asyncio.gather(*(ask(number) for number in range(7)))
-        assert order == list(range(7))
-        assert http.most_under_way == 2
-        assert asyncio.get_running_loop().time() == pytest.approx(4.0)
-        assert gates._gates == {}
-
-    run(main())
-
-
-def test_turns_survive_cancelled_waiters() -> None:
-    async def main() -> None:
-        gates = HostGates(per_host=1)
-
-        async def hold(seconds: float) -> None:
-            async with gates.turn("a"):
-                await asyncio.sleep(seconds)
-
-        first = asyncio.ensure_future(hold(1.0))
-        await asyncio.sleep(0)
-        waiting = [asyncio.ensure_future(hold(1.0)) for _ in range(3)]
-        await asyncio.sleep(0.5)
-        waiting[0].cancel()
-        await first
-        waiting[1].cancel()  # its turn has just come
-        await asyncio.gather(*waiting, return_exceptions=True)
-        assert [task.cancelled() for task in waiting] == [True, True, False]
-        assert gates._gates == {}
-
-    run(main())
-
-
-def test_a_host_that_keeps_its_callers_waiting_is_left_alone_for_a_while() -> None:
-    async def main() -> None:
-        loop = asyncio.get_running_loop()
-        gates = HostGates(per_host=2)
-        http = FakeHttp(dead=never, alive=GOOD)
-
-        async def ask(host: str) -> str:
-            try:
-                async with gates.turn(host):
-                    await http.get(f"http://{host}/", timeout=30, max_body=9)
-            except TrackerError as error:
-                return str(error)
-            return "ok"
-
-        answers = await asyncio.gather(*(ask("dead") for _ in range(100)), ask("alive"))
-        assert loop.time() == pytest.approx(60.0)  # and not 100 / 2 * 30
-        assert answers.count("the tracker did not answer in time") == 4
-        assert answers.count("dead has not been answering") == 96
-        assert answers[-1] == "ok"
-        assert await ask("dead") == "dead has not been answering"
-        http.hosts["dead"] = GOOD
-        await asyncio.sleep(PAUSE * 2)
-        assert await ask("dead") == "ok"
-        assert gates._gates == {}
-
-    run(main())
-
-
-def test_quick_refusals_close_no_gate() -> None:
-    async def main() -> None:
-        gates = HostGates()
-        for _ in range(20):
-            with pytest.raises(TrackerError, match="404"):
-                async with gates.turn("a"):
-                    raise TrackerError("404")
-        assert gates._gates == {}
 
     run(main())
