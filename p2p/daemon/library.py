@@ -26,16 +26,19 @@ from p2p.daemon.ports import (
     Priority,
     SourceKind,
     Space,
+    Start,
     Statistics,
     Status,
     TorrentChange,
 )
 from p2p.daemon.queue_keeper import QueueKeeper
+from p2p.daemon.restoring import complete
 from p2p.daemon.rpc_errors import Code, RpcError
 from p2p.daemon.session_values import KILO, SessionValues, initial
 from p2p.daemon.state_keeper import SETTINGS, StateKeeper
 from p2p.daemon.totals import DaemonTotals
 from p2p.errors import StarlingError, StorageError
+from p2p.metainfo.metainfo import Metainfo
 from p2p.session.loading import load
 from p2p.session.scope import Scope
 from p2p.session.session import Begin
@@ -45,7 +48,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from p2p.daemon.names import Json
-    from p2p.daemon.ports import Group, Managed, Start, Step
+    from p2p.daemon.ports import Group, Managed, Step
     from p2p.daemon.state import DaemonState
     from p2p.daemon.state_records import Keeps
     from p2p.session.environment import Environment
@@ -227,8 +230,10 @@ class SessionLibrary:
             source = Path(addition.source.decode())
         loaded = await load(source, self._environment.hasher)
         for info_hash in loaded.wire_info_hashes():
-            known = self.by_hash(info_hash.hex())
+            known = self._by_hash.get(info_hash.hex())
             if known is not None:
+                if isinstance(loaded, Metainfo) and known.torrent.metainfo is None:
+                    await self._complete(known, loaded)
                 return Added(known, duplicate=True)
         wishes = Wishes(
             edit_date=int(self._environment.wall()), peer_limit=self._session.settings.max_connections_per_torrent
@@ -268,6 +273,17 @@ class SessionLibrary:
                 await self.remove([managed], Content.KEEP)
                 raise
         return Added(managed, duplicate=False)
+
+    async def _complete(self, managed: ManagedTorrent, metainfo: Metainfo) -> None:
+        """The metadata of a torrent that lacks it is here."""
+        intent = managed.wishes.intent
+        self._queue.stop([managed])
+        await complete(managed, metainfo, self._session)
+        self._hold(managed)
+        self._note_names(managed)
+        if intent.to_run:
+            self._queue.start([managed], Start.QUEUED)
+        self._on_change([managed])
 
     async def remove(self, torrents: Sequence[Managed], content: Content) -> None:
         if content is Content.DELETE:

@@ -12,6 +12,7 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from p2p.daemon.intent import Intent
 from p2p.daemon.managed_torrent import ManagedTorrent, Wishes
 from p2p.daemon.torrent_records import KeptTorrent, read_torrent_record
 from p2p.errors import StarlingError, StorageError
@@ -106,8 +107,17 @@ async def _bring_back(
     if loss is not None and torrent.metainfo is None:
         log.error("%s: %s", torrent.name, loss)
         managed.lost_file = True
+        managed.wishes.intent = Intent.STOPPED  # so that the error stands until somebody has seen it
         torrent.on_failure(loss)
     return managed
+
+
+async def complete(managed: ManagedTorrent, metainfo: Metainfo, session: Session) -> None:
+    """Give a torrent of which only the link was known its metadata; it stands still then. Raises StarlingError."""
+    bare = managed.torrent
+    await session.remove(bare)
+    managed.torrent = await session.add(metainfo, bare.options, begin=Begin.PAUSED)
+    managed.torrent.ledger.take_in(bare.ledger.history(asyncio.get_running_loop().time()))
 
 
 async def found_again(
