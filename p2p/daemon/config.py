@@ -270,7 +270,10 @@ def _check(loaded: Loaded) -> None:
         raise ConfigError(f"the RPC on {rpc.host} ({source}) would be open to others: give it a password first")
     if ":" in rpc.user:
         raise ConfigError(f"{sources['rpc', 'user'].source}: a user's name has no colon")
-    AllowedAddresses(rpc.allow)
+    try:
+        AllowedAddresses(rpc.allow)
+    except ConfigError as error:
+        raise ConfigError(f"{sources['rpc', 'allow'].source}: {error}") from error
     for name in ("bootstrap", "peers"):
         for place in getattr(loaded.config().network, name):
             if parse_endpoint(place) is None:
