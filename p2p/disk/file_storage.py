@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from p2p.disk.housing import Housing
+from p2p.disk.meter import DiskMeter, JobKind
 from p2p.disk.piece_files import PieceFiles
 from p2p.disk.places import Places
 from p2p.disk.storage import FileStat, PieceCheck, PieceState
@@ -35,7 +37,8 @@ LONG: Final = 131_072
 class FileStorage:
     """The content of `layout` at its places, or in a folder; see `PieceFiles` for what is on disk when.
 
-    `files` and `hasher` are shared by a session and stay open when this is closed, as does `journal`.
+    `files` and `hasher` are shared by a session and stay open when this is closed, as does `journal`; `meter` is told
+    how the jobs go.
     """
 
     def __init__(
@@ -47,12 +50,14 @@ class FileStorage:
         files: OpenFiles,
         wanted: Callable[[int], bool] | None = None,
         journal: PieceJournal | None = None,
+        meter: DiskMeter | None = None,
     ) -> None:
         self._layout = layout
         self._hasher = hasher
         places = where if isinstance(where, Places) else Places(layout, where)
         self._pieces = PieceFiles(layout, places, files, wanted, journal)
         self._housing = Housing(places, files)
+        self._meter = meter or DiskMeter()
         self._verifying = 0
         self._buffers: list[bytearray] = []
 
@@ -91,22 +96,26 @@ class FileStorage:
         return await self._hasher.run(self._pieces.stat)
 
     async def read(self, piece: PieceIndex, begin: int, length: int) -> bytes:
-        return await self._hasher.run(lambda: self._pieces.read(piece, begin, length))
+        with self._meter.job(JobKind.READ, length, asyncio.get_running_loop().time):
+            return await self._hasher.run(lambda: self._pieces.read(piece, begin, length))
 
     async def verify(self, piece: PieceIndex, check: PieceCheck) -> PieceState:
         self._verifying += 1
         try:
-            return await self._hasher.run(lambda: self._verify(piece, check))
+            with self._meter.job(JobKind.VERIFY, self._layout.piece_size(piece), asyncio.get_running_loop().time):
+                return await self._hasher.run(lambda: self._verify(piece, check))
         finally:
             self._verifying -= 1
             if not self._verifying:  # buffers serve a run of checks, and are not kept for the next one
                 self._buffers.clear()
 
     async def store(self, piece: PieceIndex, views: Sequence[bytes | memoryview], check: PieceCheck) -> bool:
-        return await self._hasher.run(lambda: self._store(piece, views, check))
+        with self._meter.job(JobKind.STORE, self._layout.piece_size(piece), asyncio.get_running_loop().time):
+            return await self._hasher.run(lambda: self._store(piece, views, check))
 
     async def sync(self) -> None:
-        await self._hasher.run(self._pieces.sync)
+        with self._meter.job(JobKind.SYNC, 0, asyncio.get_running_loop().time):
+            await self._hasher.run(self._pieces.sync)
 
     async def close(self) -> None:
         await self._hasher.run(self._pieces.close)
