@@ -188,6 +188,7 @@ class ResumeStore:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._locks = LockFile(folder / "locks")
 
     @staticmethod
     def key(info_hash: bytes, target: str | os.PathLike[str]) -> str:
