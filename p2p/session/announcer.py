@@ -140,6 +140,7 @@ class Announcer:
     def on_refused(self, turn: _Turn, error: TrackerError) -> None:
         """The announce may not begin."""
         self._waiting.pop(turn.job, None)
+        self._gates.health.on_skipped(_host(turn.job.url))
         self._schedule.on_failure(turn.job, error, self._clock())
         self.wake()
 
@@ -195,14 +196,17 @@ class Announcer:
 
     async def _announce(self, turn: _Turn) -> None:
         schedule, job = self._schedule, turn.job
+        health, host, began = self._gates.health, _host(turn.job.url), self._clock()
         try:
             reply = await self._exchange(job)
         except TrackerError as error:
             turn.outcome = Outcome.FAILED
+            health.on_failure(host, str(error), self._clock())
             schedule.on_failure(job, error, self._clock())
             self.wake()
             return
         turn.outcome = Outcome.GOOD
+        health.on_answer(host, self._clock() - began, self._clock())
         if job.event is AnnounceEvent.STOPPED:
             return
         switched = schedule.on_reply(job, reply, self._clock())

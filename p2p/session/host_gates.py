@@ -18,6 +18,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final, Protocol
 
 from p2p.errors import TrackerError
+from p2p.session.tracker_health import TrackerHealth
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -100,6 +101,7 @@ class HostGates:
         self._per_host = per_host
         self._at_once = at_once
         self._pace = pace
+        self.health = TrackerHealth()
         self._gates: dict[str, _Gate] = {}
         self._ready: dict[Haste, dict[str, None]] = {haste: {} for haste in Haste}
         """Hosts whose next caller could go, in the order of their turns."""

@@ -228,6 +228,10 @@ def test_bad_answers_are_shown_and_tried_again(bad: bytes | Exception) -> None:
         await asyncio.sleep(700)
         assert bench.announcer.snapshot()[0].state is TrackerState.WORKING
         assert bench.announcer.snapshot()[0].error is None
+        health = bench.gates.health.hosts["a"]
+        assert (health.failed, health.failures_in_row) == (len(http.heard) - health.answered, 0)
+        assert health.answered
+        assert health.last_error
         await bench.stop()
         assert http.events("a")[-1] == "stopped"
         assert set(http.events("a")[:-1]) == {"started"}
