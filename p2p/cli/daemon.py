@@ -24,10 +24,11 @@ from p2p.cli.console import note, say
 from p2p.cli.options import NetworkOptions, takes_network_options
 from p2p.cli.stop_signals import INTERRUPTED, StopSignals, hangups
 from p2p.daemon import event_log
+from p2p.daemon.client_address import DEFAULT_PORT
 from p2p.daemon.config import FILE, PEER_PORT, SESSION, ConfigSource, LogFormat
 from p2p.daemon.event_log import tell
-from p2p.daemon.http_server import DEFAULT_PORT
-from p2p.daemon.service import STOP_BOUND, DaemonService, Places
+from p2p.daemon.first_start import first_words
+from p2p.daemon.service import STATE, STOP_BOUND, DaemonService, Places
 from p2p.daemon.session_values import KILO
 from p2p.operation.config_layers import Given, KeyName, read_secret
 from p2p.operation.log_lines import LogLevel, lines_to
@@ -202,6 +203,23 @@ def _places(config_dir: Path | None) -> Places:
     return Places(config, state, platformdirs.user_downloads_path())
 
 
+def _greet(loaded: Loaded, places: Places) -> None:
+    """Explain a first start: in words for people, as a record for programs."""
+    rpc, given = loaded.config().rpc, {**places.defaults(), **loaded.given()}
+    if loaded.config().log.format is LogFormat.JSON:
+        tell("first start", config=str(places.config_dir / FILE), state=str(places.state_dir))
+        return
+    words = first_words(
+        config_file=places.config_dir / FILE,
+        state_dir=places.state_dir,
+        download_dir=str(given["download_dir"]),
+        host=rpc.host,
+        port=rpc.port,
+        locked=bool(rpc.password),
+    )
+    say(words)
+
+
 def _strangers(source: ConfigSource) -> list[str]:
     """What to say of variables that look like ours and are none."""
     return [
@@ -216,6 +234,8 @@ async def _serve(source: ConfigSource, loaded: Loaded, places: Places) -> int:
     with StopSignals() as signals, lines_to(sys.stdout, event_log.LOGGER) as log:
         event_log.apply(config.log, log)
         supervisor = Supervisor(os.environ, os.getpid())
+        if not (places.state_dir / STATE).exists():
+            _greet(loaded, places)
         for stranger in _strangers(source):
             tell(stranger, level=logging.WARNING)
         service = DaemonService(

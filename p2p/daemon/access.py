@@ -171,3 +171,13 @@ class AllowedHosts:
         except ValueError:
             return any(fnmatch.fnmatchcase(host, pattern) for pattern in self._patterns)
         return True
+
+
+def is_loopback(host: str) -> bool:
+    """Whether nobody but this machine reaches what listens there."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

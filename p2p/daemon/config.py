@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from p2p.daemon import session_fields
-from p2p.daemon.access import AllowedAddresses
-from p2p.daemon.http_server import DEFAULT_PORT, is_loopback
+from p2p.daemon.access import AllowedAddresses, is_loopback
+from p2p.daemon.client_address import DEFAULT_PORT
 from p2p.daemon.rpc_errors import RpcError
 from p2p.daemon.session_values import KILO
 from p2p.errors import ConfigError

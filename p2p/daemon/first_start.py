@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from p2p.daemon.http_server import DEFAULT_PORT
+from p2p.daemon.client_address import DEFAULT_PORT
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,7 +10,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Final
 
-from p2p.daemon.http_server import RPC_PATH
+from p2p.daemon.client_address import RPC_PATH
 
 if TYPE_CHECKING:
     from p2p.operation.supervisor import Supervisor

@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
-import ipaddress
 import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -21,7 +20,8 @@ from aiohttp import web
 from yarl import URL
 
 from p2p.codec.bencode import MAX_SIZE
-from p2p.daemon.access import AllowedAddresses, AllowedHosts, Guesses, basic_credentials
+from p2p.daemon.access import AllowedAddresses, AllowedHosts, Guesses, basic_credentials, is_loopback
+from p2p.daemon.client_address import DEFAULT_PORT, RPC_PATH
 from p2p.daemon.pages import EVENTS_TYPE, Pages
 from p2p.daemon.rpc_errors import RpcError
 from p2p.daemon.session_fields import RPC_VERSION_SEMVER
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-DEFAULT_PORT: Final = 9091
-RPC_PATH: Final = "/transmission/rpc"
 
 MAX_BODY: Final = 2 * MAX_SIZE
 """Bytes of a request: the largest torrent file that is read, in base64, and room around it."""
@@ -295,13 +293,3 @@ _PREFLIGHT: Final = {
 
 def _refusal(status: int, text: str, headers: dict[str, str] | None = None) -> web.Response:
     return web.Response(status=status, text=text, headers=headers)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether nobody but this machine reaches what listens there."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

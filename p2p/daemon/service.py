@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Final
 
 from p2p.daemon import event_log
 from p2p.daemon.access import Login, hash_password
-from p2p.daemon.config import PEER_PORT, SESSION, engine_settings, needs_restart, taken_up
+from p2p.daemon.client_address import RPC_PATH
+from p2p.daemon.config import PEER_PORT, SESSION, endpoints, engine_settings, needs_restart, taken_up
 from p2p.daemon.dispatch import Dispatcher
 from p2p.daemon.event_log import tell
+from p2p.daemon.given_peers import GivenPeers
 from p2p.daemon.heartbeat import Heartbeat
-from p2p.daemon.http_server import RPC_PATH, HttpServer, HttpSettings, token_of
+from p2p.daemon.http_server import HttpServer, HttpSettings, token_of
 from p2p.daemon.library import SessionLibrary
 from p2p.daemon.session_values import initial, kept_values
 from p2p.daemon.state import DaemonState
@@ -113,6 +115,8 @@ class DaemonService:
                     close=self.stop,
                     state=state,
                 )
+                peers = GivenPeers(session, environment.network, endpoints(config.network.peers))
+                scope.start(peers.run(), name="given peers")
                 await library.restore()
                 await _write_down(library, self._loaded, None)
                 await library.begin()

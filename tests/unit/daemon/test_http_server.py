@@ -15,8 +15,9 @@ from fake_library import FakeLibrary
 
 from p2p.daemon import http_server
 from p2p.daemon.access import FREE_GUESSES, Login, hash_password
+from p2p.daemon.client_address import RPC_PATH
 from p2p.daemon.dispatch import Dispatcher
-from p2p.daemon.http_server import RPC_PATH, HttpServer, HttpSettings, token_of
+from p2p.daemon.http_server import HttpServer, HttpSettings, token_of
 from p2p.errors import ConfigError, NetworkError
 
 TOKEN = token_of(b"random")
