@@ -10,6 +10,8 @@ from p2p.session.agenda import Agenda
 from p2p.session.blocklist import Blocklist
 from p2p.session.event_bus import Event, EventBus, EventKind
 from p2p.session.notices import Notices
+from p2p.session.throttle import Turns
+from p2p.swarm.rate import RateLimiter
 
 if TYPE_CHECKING:
     from p2p.disk.piece_cache import PieceCache
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from p2p.session.kept_metadata import KeptMetadata
     from p2p.session.settings import Settings
     from p2p.session.slots import Slots
-    from p2p.session.throttle import Turns
     from p2p.session.udp_trackers import UdpTrackers
     from p2p.wire.arena import ArenaPool
 
@@ -61,6 +62,10 @@ class Services:
 
     blocklist: Blocklist = field(default_factory=Blocklist)
     """Whom the user wants nothing to do with."""
+
+    free_turns_down: Turns = field(default_factory=lambda: Turns(RateLimiter(None, 0.0)))
+    free_turns_up: Turns = field(default_factory=lambda: Turns(RateLimiter(None, 0.0)))
+    """Of torrents that the session's limits do not hold for."""
 
     external: dict[bool, str] = field(default_factory=dict)
     """Our address as trackers see it (BEP 24), by whether it is IPv6."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from p2p.errors import StarlingError
 from p2p.metainfo.magnet import Magnet
 from p2p.metainfo.metainfo import Metainfo
+from p2p.session.bandwidth import Bandwidth
 from p2p.session.event_bus import EventKind
 from p2p.session.goals import Goals
 from p2p.session.ledger import Ledger
@@ -26,13 +27,11 @@ from p2p.session.run import Purpose, Run
 from p2p.session.runs import Runs
 from p2p.session.selection import file_priorities
 from p2p.session.snapshot import TorrentState
-from p2p.session.throttle import Throttle
 from p2p.session.torrent_facts import TorrentFacts
 from p2p.session.torrent_network import TorrentNetwork
 from p2p.session.torrent_wishes import TorrentWishes
 from p2p.session.tracking import Tracking
 from p2p.swarm.peer_list import PRIVATE_SOURCES, PeerList, PeerSource
-from p2p.swarm.rate import RateLimiter
 from p2p.version import VERSION
 from p2p.wire.peer_id import make_peer_id
 
@@ -98,14 +97,11 @@ class Torrent(TorrentFacts, TorrentWishes, TorrentNetwork):
         self.peer_list = PeerList(
             sources=PRIVATE_SOURCES if self.private else tuple(PeerSource), refuses=services.refuses
         )
-        self.limit_down = RateLimiter(options.limit_down, now)
-        self.limit_up = RateLimiter(options.limit_up, now)
+        self.bandwidth = Bandwidth(services, down=options.limit_down, up=options.limit_up, now=now)
         self.completed_at: float | None = None
         """When the last wanted piece was synced in this session, on the loop's clock."""
         self._magnet = source if isinstance(source, Magnet) else None
         self._named = named
-        self._down = Throttle(self.limit_down, services.turns_down)
-        self._up = Throttle(self.limit_up, services.turns_up)
         self._on_names = on_names
         self._store: PieceStore | None = None
         self._store_is_used = False
@@ -282,8 +278,8 @@ class Torrent(TorrentFacts, TorrentWishes, TorrentNetwork):
             purpose,
             magnet=self._magnet if self.metainfo is None else None,
             named=self._named,
-            down=self._down,
-            up=self._up,
+            down=self.bandwidth.down,
+            up=self.bandwidth.up,
             now=now,
         )
 

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
     from p2p.ids import Address
     from p2p.metainfo.metainfo import Metainfo
+    from p2p.session.bandwidth import Bandwidth
     from p2p.session.goals import Goals
     from p2p.session.run import Run
     from p2p.session.settings import TorrentOptions
     from p2p.session.tracking import Tracking
     from p2p.swarm.peer_list import PeerList, PeerSource
-    from p2p.swarm.rate import RateLimiter
 
 
 class TorrentWishes(ABC):
@@ -34,8 +34,7 @@ class TorrentWishes(ABC):
     metainfo: Metainfo | None
     options: TorrentOptions
     file_priorities: list[int]
-    limit_down: RateLimiter
-    limit_up: RateLimiter
+    bandwidth: Bandwidth
     goals: Goals
     tracking: Tracking
     peer_list: PeerList
@@ -52,9 +51,7 @@ class TorrentWishes(ABC):
 
     def set_limits(self, *, down: float | None, up: float | None) -> None:
         """Change the torrent's own rates, in bytes a second; None is unlimited. The session's hold beside them."""
-        now = asyncio.get_running_loop().time()
-        self.limit_down.set_limit(down, now)
-        self.limit_up.set_limit(up, now)
+        self.bandwidth.set_limits(down=down, up=up, now=asyncio.get_running_loop().time())
         self.options = replace(self.options, limit_down=down, limit_up=up)
 
     def set_goals(self, goals: Goals) -> None:
