@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 FULL_RETRY: Final = 600.0
 """Seconds a refused newcomer is asked to wait: a few sweeps, in which expired peers make room."""
 
+LOOKED_AT: Final = 256
+"""Peers looked at before the old ones among them are forgotten: so that the step has time left for that."""
+
 _NOBODY = Answer(0, 0, 0, b"")
 _UNKNOWN_ID = bytes(ID_SIZE)
 
@@ -223,7 +226,7 @@ class MemoryStore:
                 self._at_peer = 0  # if it has gone, what came in its place is looked at later
                 continue
             end = min(self._at_peer, len(swarm.seen)) or len(swarm.seen)
-            begin = max(0, end - max(limit, FORGETTING))
+            begin = max(0, end - min(max(limit, FORGETTING), LOOKED_AT))
             limit -= end - begin
             old = [place for place, seen in enumerate(swarm.seen[begin:end], begin) if seen < before]
             while old and limit > -FORGETTING:

@@ -33,8 +33,9 @@ if TYPE_CHECKING:
 SWEEPS_A_LIFETIME: Final = 10
 """So that a peer outstays its lifetime by a tenth at the most."""
 
-SWEEP_LIMIT: Final = 20_000
-"""Peers looked at in one go, within a millisecond; a sweep that reaches it goes on after a turn for others."""
+SWEEP_LIMIT: Final = 10_000
+"""Peers looked at in one go, within a millisecond; a sweep that reaches it goes on after a turn for others. A million
+are looked at within a second, and forgotten within two minutes, if all of them are old."""
 
 SWEEP_PAUSE: Final = 0.005
 """Seconds of that turn."""

@@ -144,5 +144,5 @@ class Store(Protocol):
         """
 
 
-FORGETTING: Final = 64
+FORGETTING: Final = 128
 """Peers that could have been looked at in the time it takes to forget one."""

@@ -15,7 +15,7 @@ from p2p.errors import TrackerError
 from p2p.ids import Address
 from tracker.memory_store import MemoryStore
 from tracker.redis_store import RedisStore
-from tracker.store import OWED, Family, Role, SwarmRecord, Totals
+from tracker.store import FORGETTING, OWED, Family, Role, SwarmRecord, Totals
 
 HASHES = [bytes([n]) * 20 for n in range(3)]
 HASH = HASHES[0]
@@ -381,3 +381,32 @@ def test_a_step_of_expiry_is_bounded_whatever_there_is_to_forget(make_store):
         costs.append(count_steps(store, lambda store=store: store.expire(1.0, 400)))
         assert size - 40 < store.totals().peers < size
     assert abs(costs[0] - costs[1]) < 0.1 * costs[0]
+
+
+def test_old_peers_go_in_as_few_steps_as_they_cost_however_large_their_swarm(make_store):
+    limit, size = 40 * FORGETTING, 8_000
+    for swarms in (1, 100):
+        store = make_store(max_torrents=100, max_peers=size)
+        for n in range(size):
+            put(store, v4(n), now=0.0, info_hash=bytes([n % swarms]) * 20)
+        steps = 1
+        while not store.expire(1.0, limit):
+            steps += 1
+        assert store.totals().peers == 0
+        # Each peer is forgotten, each swarm begun, and in each step some are looked at that the next looks at again.
+        assert steps <= 1.2 * (size + swarms) * (FORGETTING + 1) / limit + 2
+
+
+def test_a_step_of_expiry_looks_at_no_more_peers_than_its_limit(make_store):
+    limit, size = 20 * FORGETTING, 8_000
+    store = make_store(max_torrents=100, max_peers=size)
+    for n in range(size):
+        put(store, v4(n), now=0.0, info_hash=bytes([n // 4_000]) * 20)
+    steps = 1
+    while not store.expire(0.0, limit):
+        steps += 1
+    assert steps >= size / limit
+    assert steps <= 1.2 * (size + 3 * FORGETTING) / limit + 2
+    before = store.totals().peers
+    store.expire(1.0, limit)
+    assert 0 < before - store.totals().peers <= limit / FORGETTING + 1
