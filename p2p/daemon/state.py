@@ -18,7 +18,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from p2p.codec.bencode import MAX_SIZE
-from p2p.disk.record_log import RecordLog, sync_folder
+from p2p.disk.record_log import DAMAGE, RecordLog, sync_folder
 from p2p.disk.refusals import printable, refusal
 from p2p.disk.state_lock import take_lock
 from p2p.errors import StorageError
@@ -102,9 +102,7 @@ class DaemonState:
 
     def _open(self) -> dict[str, Record]:
         self._lock = take_lock(self.folder / LOCK, f"another daemon keeps its state in {printable(self.folder)}")
-        lines, self.damage = self._log.open()
-        if self.damage is not None:
-            log.warning("%s", self.damage)
+        lines = self._log.open()
         found: dict[str, Record] = {}
         for key, line in lines.items():
             try:
@@ -115,6 +113,10 @@ class DaemonState:
                 found[key] = record
             else:
                 log.warning("the record %s of the daemon's state is none, and left out", key)
+        damage = found.pop(DAMAGE, None)
+        if damage is not None:
+            self.damage = str(damage.get("sentence"))
+            log.warning("%s", self.damage)
         return found
 
     def _close(self) -> None:
@@ -132,9 +134,11 @@ class DaemonState:
         """Those whose keys begin so, by the rest of their keys, as they were when the state was read."""
         return {key.removeprefix(prefix): record for key, record in self._records.items() if key.startswith(prefix)}
 
-    def forget_read(self) -> None:
-        """Give back the memory of the records that were read."""
+    def take_over(self) -> None:
+        """The records that were read, and the files of those that were lost, are in good hands: what was damaged is
+        mended with the next flush, and the memory of what was read is given back."""
         self._records = {}
+        self.put(DAMAGE, None)
 
     def put(self, key: str, record: Mapping[str, Json] | None) -> None:
         """Change a record, None to drop it; `flush` says when that is on disk. Keys are visible ASCII."""

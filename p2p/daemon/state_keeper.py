@@ -103,9 +103,11 @@ class StateKeeper:
             yield managed
         async for managed in found_again(self._state, session, environment, self.next_number):
             self.next_number = managed.id + 1
-            self._changed.add(managed.id)
             yield managed
-        self._state.forget_read()
+            self._put(managed)
+        self._state.take_over()
+        with suppress(StorageError):  # tried again, and told by `DaemonState.failure`
+            await self._state.flush(sync=True)
 
     # -- what changes
 

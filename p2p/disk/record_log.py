@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 VERSION: Final = b"1"
 HEAD: Final = "#"
 GONE: Final = b"null"
+DAMAGE: Final = "damage"
+"""The key of what was found damaged."""
 
 _DIGEST: Final = 8
 _LINE: Final = re.compile(rb"([0-9]{1,9}) ([0-9a-f]{16}) (.*)", re.DOTALL)
@@ -89,8 +91,9 @@ class RecordLog:
 
     # -- reading
 
-    def open(self) -> tuple[dict[str, bytes], str | None]:
-        """All records, in order of their first change, and a sentence on what was damaged, if anything was.
+    def open(self) -> dict[str, bytes]:
+        """All records, in order of their first change; of a file that was damaged what could be saved, and under DAMAGE
+        a sentence that says so, which stands until it is dropped like any record.
 
         Raises StateVersionError for a file that a later version has written; then nothing is touched.
         """
@@ -107,6 +110,8 @@ class RecordLog:
             else:
                 is_anew = len(parsed.changes) == parsed.expected
             _apply(self._records, parsed.changes)
+        if damage is not None:
+            self._records[DAMAGE] = json.dumps({"sentence": damage}).encode()
         try:
             if is_anew:
                 self._continue()
@@ -118,7 +123,7 @@ class RecordLog:
         except OSError as error:
             raise refusal(error, self._folder / self._name) from error
         self._tidy()
-        return dict(self._records), damage
+        return dict(self._records)
 
     def _fall_back(self, generations: list[int]) -> str:
         """The newest file is damaged: begin with the one before it. A sentence that says so."""

@@ -15,9 +15,22 @@ from p2p.disk.record_log import RecordLog
 from p2p.errors import DiskFullError, StateVersionError, StorageError
 
 
+@pytest.fixture(scope="module", autouse=True)
+def disk_in_no_hurry():
+    """What is synced does not matter where no power is cut, and takes a busy disk long."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: None)
+        patch.setattr(os, "fdatasync", lambda _: None)
+        yield
+
+
 def opened(folder):
+    """A log, its records, and what was damaged, which is forgiven."""
     log = RecordLog(folder, "records")
-    return log, *log.open()
+    records = log.open()
+    damage = records.pop(record_log.DAMAGE, None)
+    log.append({record_log.DAMAGE: None}, sync=False)
+    return log, records, damage and json.loads(damage)["sentence"]
 
 
 def records_in(folder):
@@ -134,6 +147,19 @@ def test_without_a_file_before_it_what_can_be_read_is_used(tmp_path):
     assert records == {"a": value(1), "c": value(3)}
     assert "is damaged; what can be read of it is used" in damage
     assert str(path) in damage
+
+
+def test_damage_is_told_until_it_is_forgiven(tmp_path):
+    make(tmp_path, {"a": value(1)})
+    newest(tmp_path).write_bytes(b"nothing of ours\n")
+    told = []
+    for _ in range(2):
+        log = RecordLog(tmp_path, "records")
+        told.append(log.open()[record_log.DAMAGE])
+        log.close()
+    assert told[0] == told[1]
+    assert records_in(tmp_path)[1] is not None
+    assert records_in(tmp_path)[1] is None
 
 
 def test_of_many_damaged_files_the_last_three_are_kept(tmp_path):
