@@ -67,6 +67,10 @@ class MissingContentError(StorageError):
     """Content that was there before is gone (folder, drive or file); never treated as an empty start."""
 
 
+class ChangedContentError(StorageError):
+    """Content that was whole is not any more (changed, cut, damaged); never repaired by writing over it unasked."""
+
+
 class StateLockedError(StorageError):
     """Another process works on this torrent at this target."""
 

@@ -108,6 +108,11 @@ class Places:
         return (*self.layout.root, *self.layout.files[index].parts) if name is None else name
 
     @property
+    def elsewhere(self) -> list[int]:
+        """The files that are not in the place of whole ones, ascending."""
+        return sorted(self._elsewhere)
+
+    @property
     def top(self) -> str:
         """The name of the torrent's file or top folder."""
         stored = (index for index, file in enumerate(self.layout.files) if file.stored)

@@ -10,12 +10,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import aiofiles
 
 from p2p.codec import bencode
+from p2p.disk.places import Spot
 from p2p.disk.refusals import printable, refusal
 from p2p.disk.state_lock import LockFile, StateLock
 from p2p.disk.storage import FileStat
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from p2p.codec.bencode import Encodable, Value
+    from p2p.disk.places import Parts
     from p2p.metainfo.layout import Layout
 
 _FORMAT: Final = b"starling resume"
@@ -66,6 +68,14 @@ class ResumeState:
     downloading_seconds: float = 0.0
     seeding_seconds: float = 0.0
     """Of all runs."""
+    names: dict[int, Parts] = field(default_factory=dict)
+    """Paths below `target`, by index, of files that are not called as in the torrent."""
+    former: dict[int, Parts] = field(default_factory=dict)
+    """Their paths before a renaming that had not been ended when this was saved."""
+    incomplete: str | None = None
+    """The folder for files that are not whole, where that is not `target`."""
+    spots: dict[int, Spot] = field(default_factory=dict)
+    """Which of their places files had, by index, where that is not the one of whole files."""
     warning: str | None = None
     """What went wrong with loading this, for the user; never saved. Then the record is an older one, and not clean."""
 
@@ -86,6 +96,13 @@ class ResumeState:
         }
         if self.foreign:
             entries[b"foreign"] = list(self.foreign)
+        for key, names in ((b"names", self.names), (b"former", self.former)):
+            if names:
+                entries[key] = [[index, *map(_raw, names[index])] for index in sorted(names)]
+        if self.incomplete is not None:
+            entries[b"incomplete"] = _raw(self.incomplete)
+        if self.spots:
+            entries[b"spots"] = [[index, int(self.spots[index])] for index in sorted(self.spots)]
         if self.info_hash_v1 is not None:
             entries[b"v1"] = self.info_hash_v1
         if self.info_hash_v2 is not None:
@@ -114,7 +131,7 @@ class ResumeState:
             return cls(
                 info_hash_v1=reader.digest(b"v1", 20),
                 info_hash_v2=reader.digest(b"v2", 32),
-                target=reader.raw(b"target").decode("utf-8", "surrogateescape"),
+                target=_text(reader.raw(b"target")),
                 pieces=reader.raw(b"pieces"),
                 files=tuple(_stat(entry) for entry in reader.items(b"files")),
                 uploaded=reader.number(b"uploaded"),
@@ -128,6 +145,10 @@ class ResumeState:
                 active_time=reader.moment(b"active at"),
                 downloading_seconds=reader.moment(b"downloading for") or 0.0,
                 seeding_seconds=reader.moment(b"seeding for") or 0.0,
+                names=dict(map(_name, reader.items(b"names"))) if reader.has(b"names") else {},
+                former=dict(map(_name, reader.items(b"former"))) if reader.has(b"former") else {},
+                incomplete=_text(reader.raw(b"incomplete")) if reader.has(b"incomplete") else None,
+                spots=dict(map(_spot, reader.items(b"spots"))) if reader.has(b"spots") else {},
             )
         except (BencodeError, ValueError) as error:
             raise StorageError(f"the resume state cannot be read: {error}") from error
@@ -210,7 +231,6 @@ class ResumeStore:
         """
         path, older = self._path(key), self._backup(key)
         data = await _read(path)
-        self._locks = LockFile(folder / "locks")
         if data is not None:
             try:
                 return ResumeState.decode(data)
@@ -342,6 +362,32 @@ def _index(entry: Value) -> int:
     if not isinstance(entry, int) or entry < 0:
         raise StorageError("the resume state has a file that is none")
     return entry
+
+
+def _name(entry: Value) -> tuple[int, Parts]:
+    match entry:
+        case [int(index), bytes(), *_] if index >= 0 and all(isinstance(part, bytes) for part in entry[1:]):
+            return index, tuple(_part(part) for part in entry[1:] if isinstance(part, bytes))
+        case _:
+            raise StorageError("the resume state has a name that is none")
+
+
+def _part(raw: bytes) -> str:
+    if raw in (b"", b".", b"..") or b"/" in raw or b"\0" in raw:
+        raise StorageError("the resume state has a name that leads elsewhere")
+    return _text(raw)
+
+
+def _spot(entry: Value) -> tuple[int, Spot]:
+    match entry:
+        case [int(index), int(spot)] if index >= 0:
+            return index, Spot(spot)
+        case _:
+            raise StorageError("the resume state has a place that is none")
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "surrogateescape")
 
 
 def _raw(text: str) -> bytes:

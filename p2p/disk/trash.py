@@ -38,21 +38,28 @@ class Trashed:
     files: tuple[Parts, ...]
 
 
-def discard(target: Path, files: Iterable[Parts], name: str) -> Trashed:
-    """Move the files that exist to the trash of `target`, in a folder `name` of its own, which must not be there.
-
-    If one cannot be moved, those before it are put back.
-    """
+def plan(target: Path, files: Iterable[Parts], name: str) -> Trashed:
+    """Those of the files that exist, to go to the trash of `target`, in a folder `name` of its own, which must not be
+    there."""
     folder: Parts = (TRASH, name)
     try:
         if stat_folder(target, folder):
             raise StorageError(f"{printable(target.joinpath(*folder))} is there already")
-        moved: list[Parts] = []
+        there = tuple(parts for parts in dict.fromkeys(files) if stat_file(os.fspath(target), parts) is not None)
+    except OSError as error:
+        raise refusal(error, target) from error
+    return Trashed(target, folder, there)
+
+
+def discard(trashed: Trashed) -> None:
+    """Move the files to the trash. If one cannot be moved, those before it are put back."""
+    target, folder = trashed.target, trashed.folder
+    moved: list[Parts] = []
+    try:
         try:
-            for parts in dict.fromkeys(files):
-                if stat_file(os.fspath(target), parts) is not None:
-                    rename_below(target, parts, target, (*folder, *parts))
-                    moved.append(parts)
+            for parts in trashed.files:
+                rename_below(target, parts, target, (*folder, *parts))
+                moved.append(parts)
         except BaseException:
             for parts in reversed(moved):
                 rename_below(target, (*folder, *parts), target, parts)
@@ -60,19 +67,23 @@ def discard(target: Path, files: Iterable[Parts], name: str) -> Trashed:
         remove_empty(target, moved)
     except OSError as error:
         raise refusal(error, target) from error
-    return Trashed(target, folder, tuple(moved))
 
 
 def restore(trashed: Trashed) -> None:
-    """Put everything back. StorageError, and nothing is moved, where something stands in the way or is gone."""
+    """Put everything back that is not. StorageError, and nothing is moved, where something stands in the way or is
+    gone."""
     target, folder = trashed.target, trashed.folder
+    away: list[Parts] = []
     try:
         for parts in trashed.files:
-            if stat_file(os.fspath(target), parts) is not None:
-                raise StorageError(f"{printable(target.joinpath(*parts))} is in the way of what is to come back")
-            if stat_file(os.fspath(target), (*folder, *parts)) is None:
+            there = stat_file(os.fspath(target), parts) is not None
+            if stat_file(os.fspath(target), (*folder, *parts)) is not None:
+                if there:
+                    raise StorageError(f"{printable(target.joinpath(*parts))} is in the way of what is to come back")
+                away.append(parts)
+            elif not there:
                 raise StorageError(f"{printable(target.joinpath(*folder, *parts))} is gone")
-        for parts in trashed.files:
+        for parts in away:
             rename_below(target, (*folder, *parts), target, parts)
         remove_empty(target, [(*folder, *parts) for parts in trashed.files])
     except OSError as error:

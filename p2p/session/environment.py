@@ -9,15 +9,20 @@ from __future__ import annotations
 import os
 import random
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
+
+from p2p.disk.free_space import endless_room, room_at
+from p2p.disk.meter import DiskMeter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from p2p.disk.free_space import Room
     from p2p.disk.hasher import Hasher
     from p2p.disk.journal import PieceJournal
+    from p2p.disk.places import Places
     from p2p.disk.storage import Storage
     from p2p.metainfo.layout import Layout
     from p2p.net.http import HttpClient
@@ -29,7 +34,7 @@ class StorageFactory(Protocol):
     """Makes the storage of one torrent."""
 
     def __call__(
-        self, layout: Layout, target: Path, wanted: Callable[[int], bool], journal: PieceJournal | None
+        self, layout: Layout, places: Places, wanted: Callable[[int], bool], journal: PieceJournal | None
     ) -> Storage: ...
 
 
@@ -44,6 +49,12 @@ class Environment:
     rng: random.Random
     secrets: Callable[[int], bytes]
     wall: Callable[[], float]
+    room: Callable[[Path], Room] = endless_room
+    """The filesystem that a folder is on, or will be; blocks. Raises StorageError."""
+
+    disk: DiskMeter = field(default_factory=DiskMeter)
+    """How the jobs of `storage` go."""
+
     interface: InterfaceBinding | None = None
     """The network interface that `network` and `http` are held to, if they are."""
 
@@ -62,9 +73,10 @@ def real_environment(
 
     hasher = ThreadHasher(hash_workers if hash_workers is not None else max(2, os.cpu_count() or 2))
     files = OpenFiles(limit=open_files)
+    disk = DiskMeter()
 
-    def storage(layout: Layout, target: Path, wanted: Callable[[int], bool], journal: PieceJournal | None) -> Storage:
-        return FileStorage(layout, target, hasher=hasher, files=files, wanted=wanted, journal=journal)
+    def storage(layout: Layout, places: Places, wanted: Callable[[int], bool], journal: PieceJournal | None) -> Storage:
+        return FileStorage(layout, places, hasher=hasher, files=files, wanted=wanted, journal=journal, meter=disk)
 
     network: Network = AsyncioNetwork()
     http: HttpClient = AiohttpClient()
@@ -81,5 +93,7 @@ def real_environment(
         rng=random.Random(os.urandom(32)),  # noqa: TID251 - the one place where chance enters
         secrets=os.urandom,  # noqa: TID251 - and secrets
         wall=time.time,  # noqa: TID251 - and the date
+        room=room_at,
+        disk=disk,
         interface=binding,
     )

@@ -9,6 +9,7 @@ changed meanwhile is copied again and the record is taken along. The source goes
 from __future__ import annotations
 
 import logging
+import os
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -89,7 +90,7 @@ class Move:
                 raise
         elif move.stage is MoveStage.COPYING:
             await self._copy()  # what was written since
-        await self._take_record_along()
+        await take_record_along(self._info_hash, move.source, move.target, self._services)
         await self._enter(MoveStage.SWITCHED)
 
     async def clean_up(self) -> None:
@@ -112,14 +113,6 @@ class Move:
         if self.relocation.stage is MoveStage.COPYING:
             await self._enter(MoveStage.COPYING)
 
-    async def _take_record_along(self) -> None:
-        resume, move = self._services.resume, self.relocation
-        if resume is None:
-            return
-        state = await resume.load(resume.key(self._info_hash, move.source))
-        if state is not None:
-            await resume.save(resume.key(self._info_hash, move.target), replace(state, target=str(move.target)))
-
     async def _enter(self, stage: MoveStage) -> None:
         self.relocation = self.relocation.at(stage)
         path = journal_path(self._services, self._info_hash)
@@ -133,6 +126,16 @@ class Move:
 
     async def _job(self, job: Callable[[], T]) -> T:
         return await self._services.environment.hasher.run(job)
+
+
+async def take_record_along(info_hash: InfoHash, source: Path, target: Path, services: Services) -> None:
+    """Let what is on record of the content at `source` hold at `target`. Raises StorageError."""
+    resume = services.resume
+    if resume is None:
+        return
+    state = await resume.load(resume.key(info_hash, source))
+    if state is not None:
+        await resume.save(resume.key(info_hash, target), replace(state, target=str(target)))
 
 
 def journal_path(services: Services, info_hash: InfoHash) -> Path | None:
@@ -184,7 +187,9 @@ async def move_content(torrent: Torrent, path: Path, services: Services) -> None
         files = await store.own_files()
         if torrent.store is store:  # else another run began meanwhile, and it may know more
             break
-    relocation = await plan(torrent.target, target, files, services)
+    folder = os.fspath(torrent.target)
+    moving = [place.parts for place in files if place.folder == folder]
+    relocation = await plan(torrent.target, target, moving, services)
     await carry_out(torrent, Move(relocation, torrent.info_hashes[0], services))
 
 

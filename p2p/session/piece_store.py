@@ -12,26 +12,31 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from p2p.disk.journal import PieceJournal
-from p2p.disk.refusals import other_content
+from p2p.disk.places import SUFFIX, Places
 from p2p.disk.resume import ResumeState, uncertain_pieces
 from p2p.disk.storage import FileStat, PieceState
-from p2p.errors import DiskFullError, MissingContentError, StarlingError, StorageError
+from p2p.errors import DiskFullError, StorageError
 from p2p.ids import Address, PieceIndex
+from p2p.session.checks import CheckStoppedError
+from p2p.session.file_places import FilePlaces
+from p2p.session.findings import Findings, left_by, unseen
 from p2p.session.ledger import Ledger
 from p2p.session.scope import Scope
 from p2p.session.uninterrupted import uninterrupted
 from p2p.swarm.bitfield import Bitfield
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Awaitable, Callable, Sequence
 
+    from p2p.disk.places import Parts, Place
     from p2p.disk.state_lock import StateLock
     from p2p.metainfo.metainfo import Metainfo
+    from p2p.session.opening import Opening
     from p2p.session.services import Services
     from p2p.session.settings import TorrentOptions
 
@@ -39,12 +44,6 @@ log = logging.getLogger(__name__)
 
 CHECKS_AT_ONCE: Final = 8
 """Pieces in the hands of the hash workers while a torrent is checked: enough to keep each busy, little memory."""
-
-Progress = Callable[[int, int], None]
-
-
-class CheckStoppedError(StarlingError):
-    """Somebody stopped the torrent while its content was checked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +53,6 @@ class Totals:
     uploaded: int = 0
     downloaded: int = 0
     peers: tuple[Address, ...] = ()
-
-
-def _recorded(state: ResumeState) -> Callable[[int], bool]:
-    pieces = state.pieces
-    return lambda piece: piece >> 3 < len(pieces) and bool(pieces[piece >> 3] & 0x80 >> (piece & 7))
 
 
 class PieceStore:
@@ -73,8 +67,10 @@ class PieceStore:
         wanted: Callable[[int], bool],
         options: TorrentOptions,
         ledger: Ledger | None = None,
+        may_settle: Callable[[], bool] = lambda: True,
     ) -> None:
-        """`ledger` is the torrent's over all its runs; a new one is begun where there is none yet."""
+        """`ledger` is the torrent's over all its runs; a new one is begun where there is none yet. `may_settle` is as
+        in FilePlaces."""
         self.metainfo = metainfo
         self._layout = metainfo.layout
         self._target = target
@@ -88,9 +84,21 @@ class PieceStore:
         if services.resume is not None:
             self.key = services.resume.key(metainfo.wire_info_hashes()[0], target)
             self._journal = PieceJournal(services.resume.journal_path(self.key))
-        self._storage = services.environment.storage(self._layout, target, wanted, self._journal)
+        settings = services.settings
+        here = options.trust or options.expect_complete
+        self.places = Places(
+            self._layout,
+            target,
+            names=options.names,
+            incomplete=None if here or settings.incomplete_dir is None else Path(settings.incomplete_dir).absolute(),
+            suffix=SUFFIX if settings.partial_suffix and not here else "",
+        )
+        self._storage = services.environment.storage(self._layout, self.places, wanted, self._journal)
+        self._files = FilePlaces(self.places, self._storage, may_settle)
+        self._stats: dict[int, FileStat] = {}
+        """Files as they stood when they were last there."""
         self._foreign: dict[int, None] = {}
-        self._opened = False
+        self.is_open = self._opened = False
         self._known = False
         """Whether it is known which files are ours."""
         self._decided = asyncio.Event()
@@ -102,6 +110,8 @@ class PieceStore:
         self._synced = 0
         self._recorded = 0
         """Pieces stored or found good in this run; how many of them are synced, and how many of those on record."""
+        self._renaming: dict[int, Parts] | None = None
+        """The names that a renaming under way will have given."""
         self._sync_failure: str | None = None
         self._jobs: dict[asyncio.Future[bool], None] = {}
         self.have = Bitfield(self._layout.piece_count)
@@ -115,45 +125,68 @@ class PieceStore:
 
     # -- from what is there to what is had
 
-    async def open(self, progress: Progress, stopping: Callable[[], bool]) -> None:
+    async def open(self, opening: Opening) -> None:
         """Find out which pieces are there, hashing no more than is uncertain, and get ready to store.
 
-        `progress(done, total)` counts bytes hashed. Raises StateLockedError, MissingContentError, StorageError, and
-        CheckStoppedError once `stopping` tells so.
+        Raises StateLockedError, MissingContentError, ChangedContentError, StorageError, and CheckStoppedError once it
+        is to stop.
         """
         state = await self._load()
         self.have = Bitfield(self._layout.piece_count)
         self.left = self._whole
-        stats = await self._storage.stat()
+        found = await self._storage.find(left_by(state, len(self._layout.files)))
+        findings = Findings(self.places, found, state, self._options)
+        findings.tell(self.metainfo.name)
         if self._options.trust:
-            self._require_sizes(stats)
+            findings.require_sizes()
             trusted, recheck = Bitfield(self._layout.piece_count), []
             trusted.set_all()
         elif state is None or self._options.recheck:
-            trusted, recheck = Bitfield(self._layout.piece_count), self._present_pieces(stats)
+            trusted, recheck = Bitfield(self._layout.piece_count), findings.present_pieces()
         else:
-            verdict = uncertain_pieces(state, self._journal.load() if self._journal else (), stats, self._layout)
-            if verdict.missing:
-                path = "/".join((*self._layout.root, *self._layout.files[verdict.missing[0]].parts))
-                others = f", and {len(verdict.missing) - 1} more files with it" if len(verdict.missing) > 1 else ""
-                raise MissingContentError(
-                    f"{self._target / path} is gone{others}; put it back, or start over with --recheck"
-                )
+            journal = self._journal.load() if self._journal else ()
+            verdict = uncertain_pieces(state, journal, findings.stats, self._layout)
+            findings.require_present(verdict.missing)
             trusted, recheck = Bitfield.from_bytes(verdict.trusted, self._layout.piece_count), list(verdict.recheck)
         for piece in trusted:
             self._add(PieceIndex(piece))
-        states = await self._check(recheck, progress, stopping)
+        states = await self._check(recheck, opening)
+        findings.require_unchanged(self.have)
         if self._options.expect_complete:
-            self._require_complete()
-            self._require_sizes(stats)
+            findings.require_complete(self.have)
+            findings.require_sizes()
         elif not self._options.overwrite:
-            self._foreign = dict.fromkeys(self._foreign_files(stats, state))
-            self._refuse_foreign(stats, states)
-        if not self._is_all_there(stats):
-            await self._storage.prepare(allocate=self._services.settings.allocate, protect=self._foreign)
-        self._opened = self._known = True
+            self._foreign = dict.fromkeys(findings.foreign_files(self.have))
+            findings.refuse_foreign(self._foreign, states, self._wanted)
+        await self._get_ready(findings, opening)
+        self._stats = {index: stat for index, stat in enumerate(findings.stats) if stat is not None}
+        self.is_open = self._opened = self._known = True
         self._decided.set()
         await uninterrupted(self._put_on_record(self._recorded_totals, clean=False))
+
+    async def _get_ready(self, findings: Findings, opening: Opening) -> None:
+        """Bring files to their places, make those that are not there, and keep those of others from being written."""
+        await self._files.end_renaming()
+        self._files.on_open(self.have, self._foreign)
+        if self.have.complete and findings.is_all_there():
+            return
+        layout = self._layout
+        to_write = [
+            index
+            for index, stat in enumerate(findings.stats)
+            if stat is not None
+            and index not in self._foreign
+            and self._wanted(index)
+            and not all(map(self.have.__getitem__, layout.pieces_of_file(index)))
+        ]
+        while True:
+            try:
+                await self._storage.unshare(to_write)
+                await self._storage.prepare(allocate=self._services.settings.allocate, protect=self._foreign)
+            except DiskFullError as error:
+                await opening.room(error)
+            else:
+                return
 
     async def look_up(self) -> None:
         """Take in what is on record, for show: nothing is locked, opened or believed until `open`."""
@@ -169,6 +202,7 @@ class PieceStore:
         self._known = True
         self._foreign = dict.fromkeys(state.foreign)
         self.ledger.restore(state)
+        self._restore_places(state)
         for piece in Bitfield.from_bytes(state.pieces, self._layout.piece_count):
             self._add(PieceIndex(piece))
 
@@ -188,27 +222,29 @@ class PieceStore:
                 log.warning("%s: %s", self.metainfo.name, state.warning)
             self.ledger.restore(state)
             self.known_peers = state.peers
+            self._restore_places(state)
         return state
 
-    def _present_pieces(self, stats: Sequence[FileStat | None]) -> list[int]:
-        present: dict[int, None] = {}
-        for index, stat in enumerate(stats):
-            file = self._layout.files[index]
-            if stat is not None and stat.size and file.stored:
-                for piece in self._layout.pieces_of_file(index):
-                    present[piece] = None
-        return sorted(present)
+    def _restore_places(self, state: ResumeState) -> None:
+        """Names and folders are those on record. A torrent of which nothing was there yet may begin in another."""
+        count = len(self._layout.files)
+        names = {index: name for index, name in state.names.items() if index < count}
+        self.places.set_names(names, {index: name for index, name in state.former.items() if index < count})
+        if any(stat is not None for stat in state.files):
+            self.places.incomplete = None if state.incomplete is None else Path(state.incomplete)
 
-    async def _check(
-        self, pieces: Sequence[int], progress: Progress, stopping: Callable[[], bool]
-    ) -> dict[int, PieceState]:
+    async def _check(self, pieces: Sequence[int], opening: Opening) -> dict[int, PieceState]:
+        total = sum(map(self.piece_size, pieces))
+        async with opening.turn(self.places[self._layout.file_at(pieces[0])].path if pieces else self._target, total):
+            return await self._check_now(pieces, total, opening)
+
+    async def _check_now(self, pieces: Sequence[int], total: int, opening: Opening) -> dict[int, PieceState]:
         size = self.piece_size
-        total = sum(size(piece) for piece in pieces)
         states: dict[int, PieceState] = {}
         done = 0
-        progress(0, total)
+        opening.progress(0, total)
         for start in range(0, len(pieces), CHECKS_AT_ONCE):
-            if stopping():
+            if opening.stopping.is_set():
                 raise CheckStoppedError("stopped while the content was checked")
             batch = pieces[start : start + CHECKS_AT_ONCE]
             async with Scope() as scope:
@@ -220,75 +256,27 @@ class PieceStore:
                 if result is PieceState.GOOD:
                     self._add(PieceIndex(piece))
                     self._stored += 1
-            progress(done, total)
+            opening.progress(done, total)
         return states
 
     async def _verify(self, piece: PieceIndex) -> PieceState:
         return await self._storage.verify(piece, self.metainfo.piece_check(piece))
 
-    def _require_sizes(self, stats: Sequence[FileStat | None]) -> None:
-        for index, (stat, file) in enumerate(zip(stats, self._layout.files, strict=True)):
-            if file.stored and (stat is None or stat.size != file.length):
-                raise StorageError(f"{self._path(index)} changed since the torrent was made")
-
-    def _require_complete(self) -> None:
-        if self.have.complete:
-            return
-        bad = next(piece for piece in range(self._layout.piece_count) if not self.have[piece])
-        file = self._layout.files[self._layout.file_at(bad)]
-        path = self._target / "/".join((*self._layout.root, *file.parts))
-        count = self._layout.piece_count - self.have.count
-        raise StorageError(f"{count} of {self._layout.piece_count} pieces do not match the torrent, first in {path}")
-
-    def _foreign_files(self, stats: Sequence[FileStat | None], state: ResumeState | None) -> Iterator[int]:
-        """A file of which nothing fits is somebody's, wanted or not, unless it is as we left it.
-
-        After a crash nobody can tell how we left it, so all files count as ours then, but those that never were.
-        """
-        for index, (stat, file) in enumerate(zip(stats, self._layout.files, strict=True)):
-            if stat is None or not stat.size or not file.stored:
-                continue
-            if state is not None and index not in state.foreign:
-                as_left = index < len(state.files) and state.files[index] == stat
-                pieces = self._layout.pieces_of_file(index)
-                if as_left or not state.clean or (self._options.recheck and any(map(_recorded(state), pieces))):
-                    continue
-            if not any(self.have[piece] for piece in self._layout.pieces_of_file(index)):
-                yield index
-
-    def _refuse_foreign(self, stats: Sequence[FileStat | None], states: dict[int, PieceState]) -> None:
-        """Refuse at once what is in the way of a wanted file for certain.
-
-        What may be right after all, or is not wanted, is protected: that comes out with the first piece that differs.
-        """
-        for index, (stat, file) in enumerate(zip(stats, self._layout.files, strict=True)):
-            if stat is None or not file.stored or not self._wanted(index):
-                continue
-            if stat.size > file.length:
-                raise StorageError(f"{self._path(index)} is longer than the torrent says")
-            if index in self._foreign and (
-                stat.size < file.length
-                or any(states.get(piece) is PieceState.BAD for piece in self._layout.pieces_of_file(index))
-            ):
-                raise other_content(self._path(index))
-
-    def _path(self, index: int) -> Path:
-        return self._target.joinpath(*self._layout.root, *self._layout.files[index].parts)
-
-    def _is_all_there(self, stats: Sequence[FileStat | None]) -> bool:
-        return self.have.complete and all(
-            stat is not None or not file.stored for stat, file in zip(stats, self._layout.files, strict=True)
-        )
-
     def take_over(self, former: PieceStore) -> None:
         """Show what `former`, of the same torrent in an earlier run or elsewhere, had, until this is opened."""
         self.have, self.left, self.known_peers = former.have.copy(), former.left, former.known_peers
         self._foreign, self._known = former._foreign, former._known
+        self.places.set_names(former.places.names)
 
-    async def own_files(self) -> list[tuple[str, ...]]:
-        """The torrent's files, as paths below the target: those that are on record, or were opened, as ours.
+    @property
+    def begun_in(self) -> Path:
+        """The folder that files are in while they are not whole."""
+        return self.places.incomplete or self._target
 
-        Where it is being found out which are, this waits for that.
+    async def own_files(self) -> list[Place]:
+        """Where the torrent's files are, or would be made: those that are on record, or were opened, as ours.
+
+        Where it is being found out which are, this waits for that. Raises StorageError.
         """
         if not self._opened:
             await self.look_up()
@@ -296,16 +284,20 @@ class PieceStore:
             await self._decided.wait()
         if not self._known:
             return []
-        root = self._layout.root
-        return [
-            (*root, *file.parts)
-            for index, file in enumerate(self._layout.files)
-            if file.stored and index not in self._foreign
-        ]
+        if not self.is_open:
+            await self.locate()
+        return self._files.own(self._foreign)
+
+    async def locate(self) -> None:
+        """Look where the files are, by what is on record. Raises StorageError."""
+        state = None
+        if self._services.resume is not None and self.key is not None:
+            state = await self._services.resume.load(self.key)
+        await self._storage.find(left_by(state, len(self._layout.files)))
 
     async def make_wanted(self) -> None:
         """Make the files that are wanted since. Raises DiskFullError, StorageError."""
-        if self._opened:
+        if self.is_open:
             await self._storage.prepare(allocate=self._services.settings.allocate, protect=self._foreign)
 
     # -- pieces in and out
@@ -330,7 +322,15 @@ class PieceStore:
         if good:
             self._add(piece)
             self._stored += 1
+            await self._files.on_piece(piece)
         return good
+
+    async def settle(self) -> None:
+        """Bring files to where they belong as they are: home, once nothing that is wanted is missing.
+
+        Raises StorageError, DiskFullError.
+        """
+        await self._files.settle(self.have, self._wanted, self._foreign)
 
     async def read(self, piece: PieceIndex, begin: int, length: int) -> bytes:
         """Bytes of a piece that is had."""
@@ -382,6 +382,59 @@ class PieceStore:
             self._sync_failure = f"{error}; what came after the last good sync is checked at the next start"
             raise StorageError(self._sync_failure) from error
 
+    async def _stat(self) -> tuple[FileStat | None, ...]:
+        """How the files stand. One that is gone counts as it was, so that it is known when it comes back."""
+        found = await self._storage.stat()
+        for index, stat in enumerate(found):
+            if stat is not None:
+                self._stats[index] = stat
+            elif not any(map(self.have.__getitem__, self._layout.pieces_of_file(index))):
+                self._stats.pop(index, None)
+        return tuple(self._stats.get(index) for index in range(len(found)))
+
+    async def rename(self, path: Parts, name: str) -> None:
+        """Give a file or folder of the torrent another name, while it is open or nobody has it open.
+
+        Raises NameRefusedError, StorageError; then all is as it was. StateLockedError where another has it open.
+        """
+        await uninterrupted(self._rename(path, name))
+
+    async def _rename(self, path: Parts, name: str) -> None:
+        async with self._recording:
+            if self.is_open:
+                await self._rename_now(path, name, self._record_names)
+                return
+            resume, key = self._services.resume, self.key
+            lock = None if resume is None or key is None else resume.lock(key)
+            try:
+                await self.locate()
+                await self._rename_now(path, name, self._rewrite_names)
+            finally:
+                if lock is not None:
+                    lock.release()
+
+    async def _rename_now(self, path: Parts, name: str, record: Callable[[], Awaitable[None]]) -> None:
+        names = self._files.renamed(path, name)
+        self._renaming = names  # on record before it is done, so that a crash leaves nothing that is not found
+        try:
+            await record()
+            await self._files.rename(path, name, names)
+        finally:
+            self._renaming = None
+            await record()
+
+    async def _record_names(self) -> None:
+        await self._put_on_record(self._recorded_totals, clean=False)
+
+    async def _rewrite_names(self) -> None:
+        resume = self._services.resume
+        if resume is None or self.key is None:
+            return
+        names = self.places.names if self._renaming is None else self._renaming
+        former = {} if self._renaming is None else self._files.former_names(self._renaming)
+        state = await resume.load(self.key) or unseen(self.metainfo, self._target, self.ledger.added_time)
+        await resume.save(self.key, replace(state, names=names, former=former, warning=None))
+
     async def _save(self, recorded: bytes, totals: Totals, *, left: int, clean: bool) -> None:
         resume = self._services.resume
         if resume is None or self.key is None:
@@ -395,7 +448,7 @@ class PieceStore:
             info_hash_v2=self.metainfo.info_hash_v2,
             target=str(self._target),
             pieces=recorded,
-            files=tuple(await self._storage.stat()),
+            files=await self._stat(),
             uploaded=ledger.uploaded + totals.uploaded,
             downloaded=ledger.downloaded + totals.downloaded,
             completed=left == 0,
@@ -407,6 +460,10 @@ class PieceStore:
             clean=clean,
             peers=totals.peers or self.known_peers,
             foreign=tuple(self._foreign),
+            names=self.places.names if self._renaming is None else self._renaming,
+            former=self.places.former if self._renaming is None else self._files.former_names(self._renaming),
+            incomplete=None if self.places.incomplete is None else str(self.places.incomplete),
+            spots={index: self.places.spot(index) for index in self.places.elsewhere},
         )
         await resume.save(self.key, state)
         self._recorded_totals = totals

@@ -13,6 +13,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from p2p.errors import DiskFullError, StarlingError, StorageError
+from p2p.session.checks import CheckStoppedError
 from p2p.session.dht_announcer import dht_announcer
 from p2p.session.event_bus import EventKind
 from p2p.session.extensions import TorrentExtensions
@@ -20,8 +21,10 @@ from p2p.session.goal_watch import GoalWatch
 from p2p.session.ledger import Work
 from p2p.session.local_announcer import local_announcer
 from p2p.session.membership import Membership
-from p2p.session.piece_store import CheckStoppedError, Totals
+from p2p.session.piece_store import Totals
 from p2p.session.record_keeping import RecordKeeping
+from p2p.session.room_watch import RoomWatch
+from p2p.session.run_opening import RunOpening
 from p2p.session.scope import Scope
 from p2p.session.selection import piece_priorities
 from p2p.session.snapshot import TorrentState
@@ -112,6 +115,8 @@ class Run:
         )
         self._goals = GoalWatch(torrent, up, self._on_goal)
         self._completing: asyncio.Task[None] | None = None
+        self._room: RoomWatch | None = None
+        self._coming_home = False
 
     @property
     def exchange(self) -> Exchange | None:
@@ -172,15 +177,41 @@ class Run:
         self._join(scope)
 
     async def _open(self) -> None:
-        torrent = self._torrent
-        torrent.state = TorrentState.CHECKING
-        self._services.publish(EventKind.CHECKING, torrent.info_hash)
-
-        def progress(done: int, total: int) -> None:
-            torrent.check_progress = done / total if total else 1.0
-
-        await self.store.open(progress, self.stopping.is_set)
+        torrent, services = self._torrent, self._services
+        opening = RunOpening(torrent, services, self.stopping, self._on_storage_error)
+        opening.begin()
+        await self.store.open(opening)
         torrent.check_progress = 1.0
+        torrent.on_opened()
+        if self.purpose is not Purpose.CHECK:
+            await self._settle()
+            self._room = RoomWatch(torrent.key, self.store.begun_in, services.volumes, self._still_needed)
+            await self._room.look(reserved=services.settings.allocate)
+
+    def _still_needed(self) -> int:
+        wanted, done = self._torrent.sizes()
+        return wanted - done
+
+    async def _settle(self) -> None:
+        """Bring files to where they belong, waiting for room if need be, unless it is to stop. Raises StorageError."""
+        if not self.store.places.elsewhere:
+            return
+        async with Scope() as scope:
+            stop = scope.start(self.stopping.wait(), name="stop while files come home")
+            home = scope.start(self._come_home(), name="files come home")
+            await asyncio.wait([stop, home], return_when=asyncio.FIRST_COMPLETED)
+
+    async def _come_home(self) -> None:
+        while True:
+            try:
+                await self.store.settle()
+            except DiskFullError as error:
+                self._coming_home = True
+                self._on_storage_error(error)
+                await self._services.volumes.wait_for_room(self._torrent.target, lambda: self.store.metainfo.total_size)
+            else:
+                self._coming_home = False
+                return
 
     def _meet(self, scope: Scope) -> None:
         """Look for peers, and connect to them."""
@@ -204,6 +235,8 @@ class Run:
             self._become_seed(now, fresh=False)
         else:
             torrent.state = TorrentState.DOWNLOADING
+            if self._room is not None and self.exchange is not None:
+                self._room.begin(self.exchange.storing)
             torrent.on_wanting()
             torrent.peer_list.on_wanting()
         torrent.peer_list.add(self.store.known_peers, PeerSource.RESUME, now)
@@ -224,6 +257,8 @@ class Run:
         torrent = self._torrent
         torrent.ledger.enter(Work.NONE, asyncio.get_running_loop().time())  # also where a cancel came first
         try:
+            if self._room is not None:
+                self._room.end()
             if torrent.metainfo is not None:
                 await self.store.close(self._totals())
         finally:
@@ -269,7 +304,10 @@ class Run:
             torrent.ledger.active_time = self._services.environment.wall()
             torrent.ledger.moved_at = now
             self._goals.look()
-        if torrent.state is TorrentState.DISK_FULL and exchange.storing.disk_full is None and not self._record.waiting:
+        if self._room is not None and self.seeding_since is None:
+            self._room.on_tick()
+        waiting = exchange.storing.disk_full is not None or self._record.waiting or self._coming_home
+        if torrent.state is TorrentState.DISK_FULL and not waiting:
             torrent.state = TorrentState.DOWNLOADING if self.seeding_since is None else TorrentState.SEEDING
             torrent.message = None
         return torrent.state is not TorrentState.SEEDING or exchange.busy(now)
@@ -299,6 +337,8 @@ class Run:
             torrent.ledger.enter(Work.DOWNLOADING, now)
             if torrent.state is not TorrentState.DISK_FULL:
                 torrent.state = TorrentState.DOWNLOADING
+            if self._room is not None:
+                self._room.begin(exchange.storing)
             torrent.peer_list.on_wanting()
             torrent.tracking.on_wanting(now)
             self.members.wake()
@@ -326,6 +366,15 @@ class Run:
     async def _complete(self) -> None:
         """Everything wanted is verified: sync it, put it on record, and only then say so."""
         recorded = await self._record.put_on_record()
+        try:
+            await self._settle()
+        except StorageError as error:
+            self._on_storage_error(error)
+            return
+        if self.stopping.is_set() and self.store.places.elsewhere:
+            return
+        if self._room is not None:
+            self._room.end()
         if recorded and self.exchange is not None and self.exchange.seeding:  # more may be wanted meanwhile
             self._become_seed(asyncio.get_running_loop().time(), fresh=True)
 
@@ -353,6 +402,8 @@ class Run:
     def _on_storage_error(self, error: StorageError) -> None:
         torrent = self._torrent
         if isinstance(error, DiskFullError):
+            if self._room is not None:
+                self._room.on_full()
             if torrent.state is not TorrentState.DISK_FULL:
                 log.info("%s: %s", torrent.name, error)
                 torrent.state = TorrentState.DISK_FULL

@@ -11,8 +11,8 @@ import logging
 from typing import TYPE_CHECKING
 
 from p2p.errors import StarlingError
+from p2p.session.checks import CheckStoppedError
 from p2p.session.event_bus import EventKind
-from p2p.session.piece_store import CheckStoppedError
 from p2p.session.run import Purpose
 from p2p.session.snapshot import TorrentState
 
@@ -120,7 +120,8 @@ class Runs:
         self._stopped.clear()
         if self._done.done() and self._done.exception() is not None:
             self._done = asyncio.get_running_loop().create_future()
-        self._torrent.state = TorrentState.QUEUED
+        if self._next is not None:
+            self._torrent.state = TorrentState.QUEUED
         self._on_start(self._torrent)
 
     async def go(self) -> None:

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 from p2p.ids import Address
 from p2p.session.agenda import Agenda
 from p2p.session.blocklist import Blocklist
+from p2p.session.checks import CheckTurns
 from p2p.session.event_bus import Event, EventBus, EventKind
 from p2p.session.notices import Notices
 from p2p.session.throttle import Turns
+from p2p.session.volumes import Volumes
 from p2p.swarm.rate import RateLimiter
 
 if TYPE_CHECKING:
@@ -63,12 +65,18 @@ class Services:
     blocklist: Blocklist = field(default_factory=Blocklist)
     """Whom the user wants nothing to do with."""
 
+    checks: CheckTurns = field(default_factory=CheckTurns)
+    volumes: Volumes = field(init=False)
+
     free_turns_down: Turns = field(default_factory=lambda: Turns(RateLimiter(None, 0.0)))
     free_turns_up: Turns = field(default_factory=lambda: Turns(RateLimiter(None, 0.0)))
     """Of torrents that the session's limits do not hold for."""
 
     external: dict[bool, str] = field(default_factory=dict)
     """Our address as trackers see it (BEP 24), by whether it is IPv6."""
+
+    def __post_init__(self) -> None:
+        self.volumes = Volumes(self.environment.room, self.environment.hasher)
 
     def publish(self, kind: EventKind, info_hash: str, message: str | None = None) -> None:
         self.events.publish(Event(kind, self.environment.wall(), info_hash, message))

@@ -26,7 +26,7 @@ from p2p.session.host_gates import HostGates
 from p2p.session.kept_metadata import KeptMetadata
 from p2p.session.loading import load
 from p2p.session.move import Move, absolute, carry_out, unfinished
-from p2p.session.removal import Disposal, Removed, dispose, purge, restore
+from p2p.session.removal import Disposal, Removed, dispose, in_trash, purge, restore
 from p2p.session.scope import Scope
 from p2p.session.services import Services
 from p2p.session.session_network import SessionNetwork
@@ -245,6 +245,10 @@ class Session:
         self._names.forget(torrent)
         self._open.notices.forget(torrent)
         return await dispose(torrent, content, self._open)
+
+    async def in_trash(self) -> list[Removed]:
+        """Content that was removed and can come back, of this session and those before it, the oldest first."""
+        return await in_trash(self._open)
 
     async def restore(self, removed: Removed) -> None:
         """Bring content back from the trash, to be added again. Raises StorageError if it cannot."""

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from p2p.ids import Address
+    from p2p.net.gateway import Gateway
 
 WELL_KNOWN_ROUTERS: Final = (
     ("router.bittorrent.com", 6881),
@@ -80,7 +81,11 @@ class Settings:
     None given takes those of the system that are not of loopback."""
 
     port_mapping: bool = False
-    """Whether to ask the router, by PCP, NAT-PMP or UPnP, to let peers in."""
+    """Whether to ask the router, by PCP, NAT-PMP or UPnP, to let peers in. A session on loopback alone asks nobody but
+    a `gateway` that is named."""
+
+    gateway: Gateway | None = None
+    """The router to ask, and our address on its network; None for the one of the default route."""
 
     incomplete_dir: str | Path | None = None
     """The folder for files of torrents that are not done; None keeps them where they will stay."""

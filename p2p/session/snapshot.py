@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from p2p.swarm.announce import TrackerSnapshot
@@ -16,12 +16,18 @@ if TYPE_CHECKING:
 class TorrentState(Enum):
     QUEUED = "queued"
     METADATA = "fetching metadata"
+    CHECK_QUEUED = "waiting to be checked"
+    """Other content on the same disk is being checked."""
     CHECKING = "checking"
     DOWNLOADING = "downloading"
     SEEDING = "seeding"
     DISK_FULL = "disk full"
     STOPPED = "stopped"
     ERROR = "error"
+
+
+EARLY: Final = (TorrentState.QUEUED, TorrentState.METADATA, TorrentState.CHECK_QUEUED, TorrentState.CHECKING)
+"""States in which nobody knows yet what is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,5 +158,5 @@ class TorrentSnapshot:
 
     @property
     def complete(self) -> bool:
-        early = self.state in (TorrentState.QUEUED, TorrentState.METADATA, TorrentState.CHECKING)
+        early = self.state in EARLY
         return self.done_size >= self.wanted_size and self.metadata_progress == 1.0 and not early

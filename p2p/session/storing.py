@@ -12,7 +12,7 @@ from p2p.errors import DiskFullError, StorageError
 from p2p.session.arrivals import Arrival, Arrivals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from p2p.ids import PieceIndex
     from p2p.session.peer_task import Peer
@@ -27,6 +27,10 @@ slow disk slows the network. More would only move blocks out of the processor's 
 
 DISK_FULL_RETRY: Final = 5.0
 """Seconds between looks at a full disk."""
+
+
+async def _a_while() -> None:
+    await asyncio.sleep(DISK_FULL_RETRY)
 
 
 class Storing:
@@ -47,6 +51,9 @@ class Storing:
         self.backlog = 0
         """Bytes of whole pieces that are not written yet."""
         self.disk_full: str | None = None
+        """Why nothing is asked for, while there is no room."""
+        self.wait_for_room: Callable[[], Awaitable[None]] = _a_while
+        """Returns when a write that found no room may be tried again."""
         self._store = store
         self._scope = scope
         self._on_stored = on_stored
@@ -79,6 +86,17 @@ class Storing:
     def forget(self, peer: Peer) -> None:
         """Resume `peer` no more."""
         self._paused_readers.pop(peer.key, None)
+
+    def hold(self, error: DiskFullError, wait: Callable[[], Awaitable[None]]) -> None:
+        """There is no room, though no write has shown it yet: ask for nothing until `wait` returns."""
+        if self.disk_full is None and not self._scope.closing:
+            self.disk_full = str(error)
+            self._on_error(error)
+            self._scope.start(self._end_hold(wait), name="room")
+
+    async def _end_hold(self, wait: Callable[[], Awaitable[None]]) -> None:
+        await wait()
+        self.disk_full = None
 
     async def drain(self) -> None:
         """Wait until what has arrived whole is on disk, unless the disk is full."""
@@ -119,7 +137,7 @@ class Storing:
                 self.disk_full = str(error)
                 self._ended.set()
                 self._on_error(error)
-                await asyncio.sleep(DISK_FULL_RETRY)
+                await self.wait_for_room()
             else:
                 if good:  # a bad piece was not written, so it tells nothing of the room there is
                     self.disk_full = None

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from p2p.errors import StarlingError
+from p2p.errors import MissingContentError, StarlingError
 from p2p.metainfo.magnet import Magnet
 from p2p.metainfo.metainfo import Metainfo
 from p2p.session.bandwidth import Bandwidth
@@ -21,12 +21,12 @@ from p2p.session.event_bus import EventKind
 from p2p.session.goals import Goals
 from p2p.session.ledger import Ledger
 from p2p.session.magnet_stage import UNKNOWN_LEFT, tracker_tiers
-from p2p.session.move import move_content
 from p2p.session.piece_store import PieceStore
 from p2p.session.run import Purpose, Run
 from p2p.session.runs import Runs
 from p2p.session.selection import file_priorities
 from p2p.session.snapshot import TorrentState
+from p2p.session.torrent_content import TorrentContent
 from p2p.session.torrent_facts import TorrentFacts
 from p2p.session.torrent_network import TorrentNetwork
 from p2p.session.torrent_wishes import TorrentWishes
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class Torrent(TorrentFacts, TorrentWishes, TorrentNetwork):
+class Torrent(TorrentFacts, TorrentWishes, TorrentNetwork, TorrentContent):
     """A torrent of a session. Made by `Session.add`."""
 
     def __init__(
@@ -105,7 +105,6 @@ class Torrent(TorrentFacts, TorrentWishes, TorrentNetwork):
         self._on_names = on_names
         self._store: PieceStore | None = None
         self._store_is_used = False
-        self._moving = False
         self._runs = Runs(self, services, make_run=self._make_run, on_start=on_start)
         if metainfo is not None:
             self.on_metainfo(metainfo)
@@ -223,37 +222,14 @@ class Torrent(TorrentFacts, TorrentWishes, TorrentNetwork):
         """Wait until everything wanted is verified and synced. Raises the StarlingError that ended the run."""
         await self._runs.completed()
 
-    async def move(self, path: Path) -> None:
-        """Move the content to the folder `path`, while the torrent goes on; returns when it is there.
-
-        Within a filesystem it is renamed; elsewhere it is copied while the old place serves, and a move that was
-        cut short goes on when the torrent is added again. What other files there are stay. Raises StarlingError
-        where nothing is to be done or another move goes on, StorageError; then all is where it was.
-        """
-        if self._moving:
-            raise StarlingError(f"{self.name} is being moved already")
-        self._moving = True
-        try:
-            await move_content(self, path, self._services)
-        finally:
-            self._moving = False
-
     async def between_runs(self, work: Callable[[], Awaitable[None]]) -> None:
         """Do `work` while no run goes: at once, or after the present one, and then go on as before. Raises what it
         raises."""
         await self._runs.between(work)
 
-    def set_target(self, path: Path) -> None:
-        """The content is in another folder from now on. Not while a run goes that has opened it."""
-        self.target = path.absolute()
-        self.options = replace(self.options, download_dir=self.target)
+    def _make_next_store(self) -> None:
         if self.metainfo is not None and self._store is not None:
             self._make_store(Purpose.EXCHANGE)
-
-    async def look_up(self) -> None:
-        """Show what is on record of a torrent that has not run yet."""
-        if self._store is not None and not self.running:
-            await self._store.look_up()
 
     # -- life
 
@@ -292,7 +268,8 @@ class Torrent(TorrentFacts, TorrentWishes, TorrentNetwork):
         if self.failure is not None:
             return
         self.state = TorrentState.ERROR
-        self.message = str(error)
+        missing = isinstance(error, MissingContentError)
+        self.message = f"missing files: {error}" if missing else str(error)
         self.failure = error
         self._services.publish(EventKind.ERROR, self.info_hash, self.message)
 
@@ -318,8 +295,9 @@ class Torrent(TorrentFacts, TorrentWishes, TorrentNetwork):
             self.target,
             services=self._services,
             wanted=lambda index: self.file_priorities[index] > 0,
-            options=options,
+            options=replace(options, accept_losses=options.accept_losses or self._accepts_losses),
             ledger=self.ledger,
+            may_settle=lambda: self._busy_with is None,
         )
         if former is not None:
             self._store.take_over(former)

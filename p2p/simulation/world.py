@@ -28,9 +28,9 @@ from tracker.server import Tracker, TrackerSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from p2p.disk.journal import PieceJournal
+    from p2p.disk.places import Places
     from p2p.disk.storage import Storage
     from p2p.metainfo.layout import Layout
     from p2p.session.torrent import Torrent
@@ -87,8 +87,8 @@ def sim_environment(
 ) -> Environment:
     """An environment on a simulated host: memory for disk, work done inline, chance from `rng`."""
 
-    def storage(layout: Layout, target: Path, wanted: Callable[[int], bool], journal: PieceJournal | None) -> Storage:
-        del target, wanted, journal  # memory has no places, no choice of files and no crashes
+    def storage(layout: Layout, places: Places, wanted: Callable[[int], bool], journal: PieceJournal | None) -> Storage:
+        del places, wanted, journal  # memory has no places, no choice of files and no crashes
         return make_storage(layout)
 
     return Environment(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from p2p.codec import bencode
+from p2p.disk.places import Spot
 from p2p.disk.resume import ResumeState, ResumeStore, uncertain_pieces
 from p2p.disk.storage import FileStat
 from p2p.errors import StateLockedError, StorageError
@@ -29,6 +31,9 @@ LAYOUT = Layout.contiguous(
 FULL = (FileStat(35, 1), None, FileStat(20, 2), FileStat(15, 3), FileStat(0, 4))
 
 stats = st.none() | st.builds(FileStat, st.integers(0, 2**63), st.integers(0, 2**63))
+part = st.text(st.characters(blacklist_characters="/\0", blacklist_categories=("Cs",)), min_size=1).filter(
+    lambda name: name not in (".", "..")
+)
 states = st.builds(
     ResumeState,
     info_hash_v1=st.none() | st.binary(min_size=20, max_size=20),
@@ -45,6 +50,10 @@ states = st.builds(
     peers=st.lists(
         st.sampled_from([Address("127.0.0.1", 1), Address("::1", 65_535), Address("10.1.2.3", 6881)]), max_size=4
     ).map(tuple),
+    names=st.dictionaries(st.integers(0, 9), st.lists(part, min_size=1, max_size=3).map(tuple), max_size=3),
+    former=st.dictionaries(st.integers(0, 9), st.lists(part, min_size=1, max_size=3).map(tuple), max_size=3),
+    incomplete=st.none() | st.text(),
+    spots=st.dictionaries(st.integers(0, 9), st.sampled_from(Spot), max_size=3),
 )
 
 
@@ -79,6 +88,15 @@ def test_a_well_formed_file_of_another_meaning_is_refused(value: object) -> None
 
     body = bencode.encode(value)  # type: ignore[arg-type]
     with pytest.raises(StorageError):
+        ResumeState.decode(body + hashlib.sha256(body).digest())
+
+
+@pytest.mark.parametrize("part", [b"", b".", b"..", b"a/b", b"a\0"])
+def test_a_name_that_leads_elsewhere_is_refused(part: bytes) -> None:
+    good = replace(state_of({0}, clean=True), names={0: ("top", "x")}).encode()
+    body = good[:-32].replace(b"3:top1:x", b"3:top%d:%b" % (len(part), part))
+    assert body != good[:-32]
+    with pytest.raises(StorageError, match="leads elsewhere"):
         ResumeState.decode(body + hashlib.sha256(body).digest())
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from p2p.disk.trash import TRASH, discard, purge, restore
+from p2p.disk import trash
+from p2p.disk.trash import TRASH, purge, restore
 from p2p.errors import StorageError
 
 FILES = [("album", "one"), ("album", "disc", "two"), ("album", "three")]
@@ -17,6 +18,12 @@ def target(tmp_path):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("/".join(parts))
     return tmp_path
+
+
+def discard(target, files, name):
+    trashed = trash.plan(target, files, name)
+    trash.discard(trashed)
+    return trashed
 
 
 def tree(folder):
@@ -54,6 +61,15 @@ def test_nothing_comes_back_over_what_stands_there_now(target):
     (target / "album" / "three").unlink()
     restore(trashed)
     assert set(tree(target)) == {"/".join(parts) for parts in FILES}
+
+
+def test_a_return_that_was_cut_short_is_ended(target):
+    before = tree(target)
+    trashed = discard(target, FILES, "x")
+    (target / "album").mkdir()
+    (target / TRASH / "x" / "album" / "one").rename(target / "album" / "one")
+    restore(trashed)
+    assert tree(target) == before
 
 
 def test_what_left_the_trash_meanwhile_is_named(target):

@@ -11,6 +11,7 @@ from p2p.disk.file_storage import FileStorage
 from p2p.disk.inline_hasher import InlineHasher
 from p2p.disk.open_files import OpenFiles
 from p2p.disk.resume import ResumeStore
+from p2p.session.opening import Opening
 from p2p.session.piece_store import PieceStore
 from p2p.session.settings import Settings, TorrentOptions
 from p2p.simulation.world import make_content
@@ -43,7 +44,7 @@ class StoreTorrent:
 
     async def open(self, store):
         try:
-            await store.open(lambda done, total: None, lambda: False)
+            await store.open(Opening())
         except BaseException:
             await store.close(None)
             raise
