@@ -12,9 +12,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from p2p.daemon import goal_keeper, queue_keeper
+from p2p.daemon import goal_keeper, queue_keeper, speeds
 from p2p.daemon.deltas import ChangeLog, Delta
 from p2p.daemon.goal_keeper import GoalKeeper
+from p2p.daemon.groups import Groups
 from p2p.daemon.intent import Intent
 from p2p.daemon.managed_torrent import LEVELS, UNWANTED, ManagedTorrent, Wishes
 from p2p.daemon.ports import (
@@ -35,6 +36,7 @@ from p2p.daemon.queue_keeper import QueueKeeper
 from p2p.daemon.restoring import complete
 from p2p.daemon.rpc_errors import Code, RpcError
 from p2p.daemon.session_values import KILO, SessionValues, initial
+from p2p.daemon.speeds import Speeds
 from p2p.daemon.state_keeper import SETTINGS, StateKeeper
 from p2p.daemon.totals import DaemonTotals
 from p2p.errors import StarlingError, StorageError
@@ -63,7 +65,17 @@ CHANGE_INTERVAL: Final = 1.0
 """Seconds between looks at which torrents have changed."""
 
 
-_LIMITS: Final = ("speed_limit_down", "speed_limit_down_enabled", "speed_limit_up", "speed_limit_up_enabled")
+_WISHES: Final = (
+    "bandwidth_priority",
+    "download_limit",
+    "download_limited",
+    "group",
+    "honors_session_limits",
+    "labels",
+    "upload_limit",
+    "upload_limited",
+)
+"""What a torrent is told and keeps as it is said."""
 
 
 class SessionLibrary:
@@ -93,14 +105,21 @@ class SessionLibrary:
         self._totals = DaemonTotals(self._kept.values(), asyncio.get_running_loop().time())
         self._values = SessionValues(initial(session.settings, config_dir))
         self._values.told_by("peer_port", lambda: session.port)
-        self._values.applied_by(_LIMITS, self._apply_limits)
+        self._speeds = Speeds(
+            self._values,
+            wall=environment.wall,
+            zone=None,
+            set_limits=lambda down, up: session.set_limits(down=down, up=up),
+        )
+        self._values.applied_by(speeds.SETTINGS, self._speeds.apply)
+        self._groups = Groups(self._kept.values())
         self._queue = QueueKeeper(
             self._values, self._kept, loop=asyncio.get_running_loop(), on_change=self._on_change, on_finished=_ignore
         )
         self._values.applied_by(queue_keeper.SETTINGS, self._queue.apply)
         self._goals = GoalKeeper(self._values, self._kept.values())
         self._values.applied_by(goal_keeper.SETTINGS, self._goals.apply)
-        subjects: dict[str, Keeps] = {SETTINGS: self._values, "queue": self._queue}
+        subjects: dict[str, Keeps] = {SETTINGS: self._values, "queue": self._queue, "groups": self._groups}
         self._keeper = None if state is None else StateKeeper(state, self._kept, subjects, self._totals)
         self._values.told_by("starling_state_problem", lambda: "" if state is None else state.problem)
 
@@ -108,6 +127,7 @@ class SessionLibrary:
         """Keep everything up to date that changes by itself, until cancelled."""
         async with Scope() as scope:
             scope.start(self._queue.run(self._session.events, self._by_hash.get), name="queue")
+            scope.start(self._speeds.run(), name="schedule of limits")
             if self._keeper is not None:
                 scope.start(self._keeper.run(self._session.events, self._by_hash.get), name="state")
             await self._note()
@@ -216,7 +236,7 @@ class SessionLibrary:
         )
 
     def groups(self) -> Sequence[Group]:
-        return ()
+        return self._groups.all()
 
     # -- verbs
 
@@ -240,7 +260,7 @@ class SessionLibrary:
         )
         paused = not self._values["start_added_torrents"] if addition.paused is None else addition.paused
         wishes.intent = Intent.STOPPED if paused else Intent.QUEUED
-        _require_supported(addition.change)
+        self._require(addition.change)
         torrent = await self._session.add(
             loaded,
             TorrentOptions(download_dir=addition.download_dir or self._values.text("download_dir")),
@@ -325,7 +345,7 @@ class SessionLibrary:
         self._on_change(torrents)
 
     async def change(self, torrents: Sequence[Managed], change: TorrentChange) -> None:
-        _require_supported(change)
+        self._require(change)
         own = self._own(torrents)
         for managed in own:
             self._change(managed, change)
@@ -339,7 +359,7 @@ class SessionLibrary:
         files = _file_priorities(managed, change.files)
         if files:
             torrent.set_priorities(files)
-        for name in ("labels", "download_limit", "download_limited", "upload_limit", "upload_limited"):
+        for name in _WISHES:
             value = getattr(change, name)
             if value is not UNCHANGED:
                 setattr(wishes, name, value)
@@ -351,6 +371,12 @@ class SessionLibrary:
             torrent.set_trackers(change.trackers)
         wishes.edit_date = int(self._environment.wall())
 
+    def _require(self, change: TorrentChange) -> None:
+        """RpcError for what cannot be, before anything is changed."""
+        _require_supported(change)
+        if change.group is not UNCHANGED:
+            self._groups.require(change.group)
+
     def _hold(self, managed: ManagedTorrent) -> None:
         """Let what is wished hold in the engine."""
         torrent, wishes = managed.torrent, managed.wishes
@@ -358,6 +384,8 @@ class SessionLibrary:
             down=wishes.download_limit * KILO if wishes.download_limited else None,
             up=wishes.upload_limit * KILO if wishes.upload_limited else None,
         )
+        self._groups.hold(managed)
+        self._goals.hold(managed)
 
     async def set_location(self, torrents: Sequence[Managed], location: str, content: Content) -> None:  # noqa: ARG002
         raise _not_yet("moving content")
@@ -375,11 +403,8 @@ class SessionLibrary:
         """Take in what the configuration says: it counts before what clients have set, and is not kept as theirs."""
         await self._values.write_down(given)
 
-    async def _apply_limits(self, changes: Mapping[str, Json]) -> None:  # noqa: ARG002 - both limits are set at once
-        self._session.set_limits(down=self._values.rate("speed_limit_down"), up=self._values.rate("speed_limit_up"))
-
-    async def set_group(self, name: str, changes: Mapping[str, Json]) -> None:  # noqa: ARG002 - the port's shape
-        raise _not_yet("bandwidth groups")
+    async def set_group(self, name: str, changes: Mapping[str, Json]) -> None:
+        self._groups.set(name, changes)
 
     async def free_space(self, path: str) -> Space:
         try:
@@ -402,9 +427,6 @@ class SessionLibrary:
 
 
 _UNSUPPORTED: Final = {
-    "bandwidth_priority": Priority.NORMAL,
-    "group": "",
-    "honors_session_limits": True,
     "location": None,
     "peer_limit": None,
 }

@@ -92,7 +92,7 @@ async def test_every_field_of_a_torrent_can_be_read_with_and_without_metadata(tm
 
 async def test_what_cannot_be_is_refused_and_leaves_nothing(tmp_path, metainfo):
     async with daemon(tmp_path) as client:
-        for asked in ({"files_wanted": [3]}, {"bandwidth_priority": 1}):
+        for asked in ({"files_wanted": [3]}, {"group": "a\nb"}):
             assert "error" in await client.new("torrent_add", metainfo=metainfo, **asked)
             assert await facts(client, "id") == []
         assert (await client.new("torrent_add", metainfo="aGVsbG8="))["error"]["code"] == 9
