@@ -81,6 +81,7 @@ class TrackerService:
         self._rates = RateWindow()
         self._sampler: asyncio.TimerHandle | None = None
         self._started = 0.0
+        self._ranks = asyncio.Lock()
         self._ranked_at = -RANKING_LIFE
         self._ranking: Sequence[SwarmFigures] = ()
 
@@ -203,10 +204,11 @@ class TrackerService:
         )
 
     async def busiest(self, limit: int) -> Sequence[SwarmFigures]:
-        now = asyncio.get_running_loop().time()
-        if now - self._ranked_at >= RANKING_LIFE:
-            self._ranked_at = now
-            self._ranking = self._running.busiest(limit)
+        async with self._ranks:
+            now = asyncio.get_running_loop().time()
+            if now - self._ranked_at >= RANKING_LIFE:
+                self._ranking = await self._running.busiest(limit)
+                self._ranked_at = now
         return self._ranking
 
     @property

@@ -14,6 +14,7 @@ from p2p.codec.announce import AnnounceEvent, AnnounceRequest, ScrapeEntry
 from p2p.errors import NetworkError, TrackerError
 from p2p.ids import Address
 from p2p.net.asyncio_network import AsyncioNetwork
+from tracker import server
 from tracker.logic import Rules
 from tracker.server import Tracker, TrackerSettings
 from tracker.store import Role
@@ -352,3 +353,19 @@ async def test_urls_name_an_address_that_can_be_reached():
             f"http://[::1]:{http6.port}/announce",
             f"udp://127.0.0.1:{udp.port}/announce",
         )
+
+
+async def test_the_busiest_swarms_of_both_families_are_found_while_others_have_their_turns(monkeypatch):
+    monkeypatch.setattr(server, "RANKED_A_TURN", 2)
+    async with serving(http=(LOOPBACK, Address("::1", 0))) as tracker:
+        for n in range(6):
+            for port in range(1, n + 2):
+                await announce(tracker, place=port % 2, info_hash=bytes([n]) * 20, port=port)
+        turns = 0
+        ranking = asyncio.create_task(tracker.busiest(3))
+        while not ranking.done():
+            turns += 1
+            await asyncio.sleep(0)
+        assert turns > 4
+        found = [(each.info_hash[0], each.leechers) for each in ranking.result()]
+        assert found == [(5, 6), (4, 5), (3, 4)]
