@@ -45,6 +45,16 @@ def addresses_of(name: str) -> list[str]:
     return [each.address for each in addresses if each.family in (socket.AF_INET, socket.AF_INET6)]
 
 
+def places_of(name: str) -> list[ipaddress.IPv4Interface]:
+    """The IPv4 addresses of the interface of that name, with their networks. Raises NetworkError as `addresses_of`."""
+    try:
+        addresses = psutil.net_if_addrs().get(name, ())
+    except (OSError, psutil.Error) as error:
+        raise NetworkError(f"the system does not tell its network interfaces: {error}") from error
+    places = (_place(each.address, each.netmask) for each in addresses)
+    return [place for place in places if isinstance(place, ipaddress.IPv4Interface)]
+
+
 def _place(address: str, netmask: str | None) -> ipaddress.IPv4Interface | ipaddress.IPv6Interface | None:
     """An IP address and its network; None for what is neither, as the addresses of the link are."""
     try:

@@ -38,7 +38,7 @@ class Discovery:
         services = self._services
         settings, environment = services.settings, services.environment
         bootstrap = settings.bootstrap
-        if bootstrap == WELL_KNOWN_ROUTERS and all(map(_is_loopback, settings.bind)):
+        if bootstrap == WELL_KNOWN_ROUTERS and all(map(is_loopback, settings.bind)):
             bootstrap = ()
         for port in (services.port, 0):
             dht = DhtService(
@@ -87,5 +87,6 @@ class Discovery:
             await asyncio.wait([task])
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether `host`, an IP address, is of this machine alone."""
     return ipaddress.ip_address(host).is_loopback

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from p2p.errors import NetworkError
 from p2p.session.connector import surplus
-from p2p.session.discovery import Discovery
+from p2p.session.discovery import Discovery, is_loopback
 from p2p.session.listening import Listening
 from p2p.session.peer_task import EndKind
+from p2p.session.port_mapper import Mapping, PortMapper
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,6 +56,9 @@ class NetworkFacts:
     obstacle: str | None
     """Why nobody is reached; None where they are."""
 
+    mapping: Mapping | None
+    """What the router was asked for, and what it said; None where it is not asked."""
+
 
 class SessionNetwork:
     """See the module's head. Made by `Session`, which hears of other settings by `on_settings`."""
@@ -68,6 +72,7 @@ class SessionNetwork:
         self._on_settings = on_settings
         self._listening = Listening(services, names, scope)
         self._discovery = Discovery(services, scope)
+        self._mapper = PortMapper(services, on_port=self._tell_port)
         self._changing = asyncio.Lock()
         self._watching: asyncio.Task[None] | None = None
 
@@ -88,6 +93,8 @@ class SessionNetwork:
                 await self._discovery.start_dht()
         if settings.local_discovery:
             self._discovery.start_local()
+        if settings.port_mapping:
+            self._start_mapping()
         if binding is not None:
             self._watching = self._scope.start(self._watch(binding), name="interface")
 
@@ -102,7 +109,10 @@ class SessionNetwork:
             self._watching.cancel()
             await asyncio.wait([self._watching])
         self._listening.close()
-        await self._discovery.stop_dht(kind, error, trace)
+        try:
+            await self._mapper.stop()
+        finally:
+            await self._discovery.stop_dht(kind, error, trace)
 
     def close(self) -> None:
         """Close what listens, where the rest has ended or never began."""
@@ -123,6 +133,7 @@ class SessionNetwork:
             interface=None if binding is None else binding.name,
             addresses=() if binding is None else tuple(each for each in binding.addresses if each is not None),
             obstacle=services.obstacle,
+            mapping=self._mapper.mapping,
         )
 
     # -- wishes
@@ -159,6 +170,7 @@ class SessionNetwork:
         if services.local is not None:
             services.local.set_port(services.port)
         services.outer_port = None
+        self._mapper.on_port()
         self._tell_port()
 
     def _tell_port(self) -> None:
@@ -220,6 +232,22 @@ class SessionNetwork:
         for torrent in self._names.torrents:
             torrent.on_peer_limit()
 
+    async def set_port_mapping(self, *, wanted: bool) -> None:
+        """Ask the router to let peers in from now on, or take that back."""
+        async with self._changing:
+            if wanted == self._services.settings.port_mapping:
+                return
+            self._change(port_mapping=wanted)
+            if wanted:
+                self._start_mapping()
+            else:
+                await self._mapper.stop()
+
+    def _start_mapping(self) -> None:
+        settings = self._services.settings
+        if settings.gateway is not None or not all(map(is_loopback, settings.bind)):
+            self._mapper.start(self._scope)
+
     def set_blocklist(self, blocklist: Blocklist) -> None:
         """Have nothing to do with these hosts: they are neither called nor taken, whoever tells of them, nor are nodes
         of the DHT there; peers that are connected go."""
@@ -268,6 +296,7 @@ class SessionNetwork:
         services.external.clear()
         services.slots.pause()
         services.udp.reopen()
+        self._mapper.on_network()
         if services.local is not None:
             services.local.look_again()
         for torrent in self._names.torrents:
@@ -282,4 +311,5 @@ class SessionNetwork:
             await self._discovery.start_dht()
         if services.local is not None:
             services.local.set_port(services.port)
+        self._mapper.on_network()
         services.slots.go_on()
