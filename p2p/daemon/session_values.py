@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Apply: TypeAlias = Callable[[Mapping[str, Json]], Awaitable[None]]
-"""Makes changed values hold, all of a subject's in one call; they are in the table already. Raises StarlingError if it
-cannot, and then the old ones stay."""
+"""Makes values hold, all of a subject's that are set in one call, of which at least one is new; they are in the table
+already. Raises StarlingError if it cannot, and then the old ones stay."""
 
 KILO: Final = 1000
 """Bytes a second in the RPC's unit of rates."""
@@ -136,18 +136,20 @@ class SessionValues:
         anything has changed; StarlingError from a subject, whose keys then keep their values."""
         subjects: dict[Apply, dict[str, Json]] = {}
         noted: dict[str, Json] = {}
+        changes = {name: value for name, value in changes.items() if name not in session_fields.CONSTANT}
+        differs = {name for name, value in changes.items() if value != self[name]}
         for name, value in changes.items():
-            if name in session_fields.CONSTANT or value == self[name]:
-                continue
             apply = self._subjects.get(name)
             if apply is not None:
                 subjects.setdefault(apply, {})[name] = value
             elif name in READ_WHEN_NEEDED:
                 noted[name] = value
-            else:
+            elif name in differs:
                 raise RpcError(Code.SYSTEM, f"changing {name} while the daemon runs is not in this version")
         self._values.update(noted)
         for apply, own in subjects.items():
+            if differs.isdisjoint(own):
+                continue
             before = {name: self._values[name] for name in own}
             self._values.update(own)
             try:
