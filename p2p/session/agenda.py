@@ -29,7 +29,9 @@ class Agenda:
         self._heap: list[tuple[float, int, Hashable]] = []
         self._entries: dict[Hashable, tuple[float, int, Callable[[], None]]] = {}
         self._numbers = itertools.count()
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
+        self._due = 0.0
+        """When it rings; uvloop's handles of what is due at once cannot tell."""
         self._closed = False
 
     def __len__(self) -> int:
@@ -65,9 +67,10 @@ class Agenda:
             return
         when = self._heap[0][0]
         if self._timer is not None:
-            if self._timer.when() <= when:
+            if self._due <= when:
                 return
             self._timer.cancel()
+        self._due = when
         self._timer = asyncio.get_running_loop().call_at(when, self._on_timer)
 
     def _on_timer(self) -> None:

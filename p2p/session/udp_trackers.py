@@ -56,7 +56,9 @@ class UdpTrackers:
         self._silent_until: dict[Address, float] = {}
         self._waiting: dict[int, asyncio.Future[UdpEvent]] = {}
         self._next_job = 0
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
+        self._due = 0.0
+        """When it rings; uvloop's handles of what is due at once cannot tell."""
         self._closed = asyncio.Event()
 
     async def announce(self, url: str, request: AnnounceRequest) -> AnnounceReply:
@@ -205,10 +207,11 @@ class UdpTrackers:
             if future is not None and not future.done():
                 future.set_result(event)
         due = None if self._closed.is_set() else self._client.next_timer()
-        if self._timer is not None and self._timer.when() != due:
+        if self._timer is not None and self._due != due:
             self._timer.cancel()
             self._timer = None
         if self._timer is None and due is not None:
+            self._due = due
             self._timer = asyncio.get_running_loop().call_at(due, self._on_timer)
 
 
