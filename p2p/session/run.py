@@ -158,6 +158,7 @@ class Run:
                 self._join(scope)
             return
         torrent.state = TorrentState.METADATA
+        self._services.starts.leave(torrent.key)
         self._meet(scope)
         try:
             metainfo = await stage.metainfo()
@@ -181,6 +182,7 @@ class Run:
         opening = RunOpening(torrent, services, self.stopping, self._on_storage_error)
         opening.begin()
         await self.store.open(opening)
+        services.starts.leave(torrent.key)
         torrent.check_progress = 1.0
         torrent.on_opened()
         if self.purpose is not Purpose.CHECK:
