@@ -6,9 +6,9 @@ SEED ?= 1
 RUNTIME := $(VENV)/.runtime
 DEV := $(VENV)/.dev
 NPM := $(VENV)/npm
-NPM_RIVALS := bittorrent-dht@11.0.12
+NPM_RIVALS := bittorrent-dht@11.0.12 flood@4.11.0
 
-.PHONY: demo test check format interop browser sim bench clean
+.PHONY: demo test check format interop browser clients sim bench clean
 .DELETE_ON_ERROR:
 
 $(BIN)/pip:
@@ -49,6 +49,9 @@ interop: $(DEV) $(NPM)/.installed  ## other clients, in network namespaces where
 
 browser: $(DEV)  ## the tracker's status page in headless Chromium
 	$(BIN)/python -m pytest tests/browser
+
+clients: $(DEV) $(NPM)/.installed  ## programs that steer the daemon, with torrents that move
+	$(BIN)/python -m pytest -n 2 tests/clients
 
 sim: $(DEV)
 	STARLING_SEED=$(SEED) $(BIN)/python -m pytest tests/simulation

@@ -1,0 +1,64 @@
+"""tewi, a Textual interface, in a real terminal over the daemon: it adds, shows how it goes, stops and removes."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+import subprocess
+
+import pytest
+from waiting import DEADLINE, until
+
+pytestmark = pytest.mark.rival
+
+
+class Terminal:
+    """A program in a terminal of tmux, in a server of its own."""
+
+    def __init__(self, tmux, folder, command, columns=120, rows=40):
+        self._argv = [tmux, "-S", str(folder / "tmux"), "-f", "/dev/null"]
+        environment = [f"HOME={folder}", "LC_ALL=C.UTF-8", "TERM=tmux-256color"]
+        line = shlex.join(["env", *environment, *command])
+        self._run("new-session", "-d", "-x", str(columns), "-y", str(rows), line)
+
+    def _run(self, *argv):
+        done = subprocess.run([*self._argv, *argv], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
+        return done.stdout.decode(errors="replace")
+
+    def press(self, *keys):
+        self._run("send-keys", *keys)
+
+    def screen(self):
+        return self._run("capture-pane", "-p")
+
+    def close(self):
+        self._run("kill-server")
+
+
+@pytest.fixture
+def tewi(steered, need):
+    """It, over the daemon."""
+    argv = (need("tewi"), "--host", "127.0.0.1", "--port", steered.port, "--refresh-interval", "1")
+    terminal = Terminal(need("tmux"), steered.home, argv)
+    yield terminal
+    terminal.close()
+
+
+async def test_a_torrent_is_watched_stopped_started_and_removed(steered, tewi, need):
+    async with asyncio.timeout(DEADLINE):
+        await until(tewi.screen, lambda screen: "Transmission 4.1.0 (starling" in screen)
+        argv = (need("tewi"), "--host", "127.0.0.1", "--port", steered.port, "--add-torrent", str(steered.torrent))
+        added = await asyncio.create_subprocess_exec(*argv, env={"HOME": str(steered.home), "LC_ALL": "C.UTF-8"})
+        assert await added.wait() == 0
+        await until(tewi.screen, lambda screen: "content.bin" in screen and "seeding" in screen and "100%" in screen)
+        assert steered.downloaded
+
+        tewi.press("Space")
+        await until(tewi.screen, lambda screen: "stopped" in screen)
+        tewi.press("Space")
+        await until(tewi.screen, lambda screen: "seeding" in screen)
+        tewi.press("r")
+        await until(tewi.screen, lambda screen: "Remove" in screen)
+        tewi.press("y")
+        await until(tewi.screen, lambda screen: "content.bin" not in screen)
+        assert (steered.folder / "content.bin").exists()
