@@ -23,6 +23,7 @@ from urllib.parse import urlencode, urlsplit
 
 from p2p.daemon.client_errors import BadAnswerError, UnsupportedError
 from p2p.daemon.client_events import EVENTS_PATH, happenings
+from p2p.daemon.client_own import OwnCalls
 from p2p.daemon.client_transport import RECENT, TIMEOUT, Transport
 from p2p.daemon.client_values import (
     COSTLY,
@@ -97,6 +98,8 @@ class Client:
 
     def __init__(self, server: Server, *, password: str | None = None, timeout: float = TIMEOUT) -> None:
         self.transport = Transport(server, password=password, timeout=timeout)
+        self.own = OwnCalls(self.transport)
+        """What our own daemon has beyond Transmission's."""
         self._info: ServerInfo | None = None
         self._info_of = -1
 

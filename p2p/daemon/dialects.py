@@ -115,7 +115,9 @@ def answer(call: Call, result: dict[str, Json]) -> dict[str, Json]:
     """The envelope of what a call brought."""
     if call.dialect is Dialect.JSON_RPC:
         return {"jsonrpc": "2.0", "result": result, "id": call.id}
-    return _tagged({"result": "success", "arguments": spoken(result, call.dialect)}, call.id)
+    # Methods of our own speak the same in both.
+    own = call.method.startswith("starling_")
+    return _tagged({"result": "success", "arguments": result if own else spoken(result, call.dialect)}, call.id)
 
 
 def refusal(call: Call | Refused, error: RpcError, result: dict[str, Json] | None = None) -> dict[str, Json]:

@@ -13,11 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from p2p.daemon import goal_keeper, queue_keeper, speeds
+from p2p.daemon.blocklist_fetch import BlocklistKeeper
 from p2p.daemon.deltas import ChangeLog, Delta
 from p2p.daemon.goal_keeper import GoalKeeper
 from p2p.daemon.groups import Groups
 from p2p.daemon.intent import Intent
 from p2p.daemon.managed_torrent import LEVELS, UNWANTED, ManagedTorrent, Wishes
+from p2p.daemon.network_settings import NetworkSettings
+from p2p.daemon.port_file import PortFile
+from p2p.daemon.port_test import PortTest
 from p2p.daemon.ports import (
     UNCHANGED,
     Added,
@@ -72,6 +76,7 @@ _WISHES: Final = (
     "group",
     "honors_session_limits",
     "labels",
+    "peer_limit",
     "upload_limit",
     "upload_limited",
 )
@@ -104,7 +109,11 @@ class SessionLibrary:
         self._seen: dict[int, tuple[object, ...]] = {}
         self._totals = DaemonTotals(self._kept.values(), asyncio.get_running_loop().time())
         self._values = SessionValues(initial(session.settings, config_dir))
-        self._values.told_by("peer_port", lambda: session.port)
+        self._network = NetworkSettings(self._values, session)
+        self._port_test = PortTest(self._values, session, environment.http)
+        self._port_file = PortFile(self._values, session.set_port)
+        folder = None if state is None else state.folder
+        self._blocklist = BlocklistKeeper(self._values, environment, session.network.set_blocklist, folder)
         self._speeds = Speeds(
             self._values,
             wall=environment.wall,
@@ -128,6 +137,8 @@ class SessionLibrary:
         async with Scope() as scope:
             scope.start(self._queue.run(self._session.events, self._by_hash.get), name="queue")
             scope.start(self._speeds.run(), name="schedule of limits")
+            scope.start(self._port_file.run(), name="port file")
+            scope.start(self._blocklist.run(), name="blocklist")
             if self._keeper is not None:
                 scope.start(self._keeper.run(self._session.events, self._by_hash.get), name="state")
             await self._note()
@@ -145,6 +156,8 @@ class SessionLibrary:
 
     async def begin(self) -> None:
         """Let the settings hold and those run that are to; once, before anybody is answered."""
+        self._network.begin()
+        await self._blocklist.load()
         await self._values.hold()
         self._queue.on_restored()
 
@@ -255,15 +268,15 @@ class SessionLibrary:
                 if isinstance(loaded, Metainfo) and known.torrent.metainfo is None:
                     await self._complete(known, loaded)
                 return Added(known, duplicate=True)
-        wishes = Wishes(
-            edit_date=int(self._environment.wall()), peer_limit=self._session.settings.max_connections_per_torrent
-        )
+        wishes = Wishes(edit_date=int(self._environment.wall()))
         paused = not self._values["start_added_torrents"] if addition.paused is None else addition.paused
         wishes.intent = Intent.STOPPED if paused else Intent.QUEUED
         self._require(addition.change)
         torrent = await self._session.add(
             loaded,
-            TorrentOptions(download_dir=addition.download_dir or self._values.text("download_dir")),
+            TorrentOptions(
+                download_dir=addition.download_dir or self._values.text("download_dir"), trust=addition.is_whole
+            ),
             begin=Begin.PAUSED,
         )
         managed = ManagedTorrent(
@@ -384,6 +397,7 @@ class SessionLibrary:
             down=wishes.download_limit * KILO if wishes.download_limited else None,
             up=wishes.upload_limit * KILO if wishes.upload_limited else None,
         )
+        torrent.set_peer_limit(wishes.peer_limit or None)
         self._groups.hold(managed)
         self._goals.hold(managed)
 
@@ -413,11 +427,11 @@ class SessionLibrary:
             raise RpcError(Code.SYSTEM, f"{path}: {error.strerror}") from error
         return Space(free=usage.free, total=usage.total)
 
-    async def test_port(self, ip_protocol: str | None) -> bool:  # noqa: ARG002 - the port's shape
-        raise _not_yet("testing the port from outside")
+    async def test_port(self, ip_protocol: str | None) -> bool:
+        return await self._port_test.is_open(ip_protocol)
 
     async def update_blocklist(self) -> int:
-        raise _not_yet("a blocklist")
+        return await self._blocklist.update()
 
     def close(self) -> None:
         self._close()
@@ -428,7 +442,6 @@ class SessionLibrary:
 
 _UNSUPPORTED: Final = {
     "location": None,
-    "peer_limit": None,
 }
 """What a torrent cannot be told yet, and the value that changes nothing, if there is one."""
 

@@ -13,12 +13,14 @@ from p2p.daemon import expectations
 from p2p.daemon.intent import Intent
 from p2p.daemon.peer_facts import SOURCES, peer_facts, tracker_facts, tracker_host
 from p2p.daemon.ports import ErrorKind, FileFacts, GoalMode, PeersFrom, Priority, Status
+from p2p.daemon.swarm_facts import choking_facts, piece_map
 from p2p.metainfo.magnet import Magnet
 from p2p.session.snapshot import TorrentState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from p2p.daemon.own_facts import ChokingFacts, PieceMap
     from p2p.daemon.ports import PeerFacts, TrackerFacts
     from p2p.session.torrent import Torrent
 
@@ -39,7 +41,8 @@ class Wishes:
     upload_limit: int = 100
     upload_limited: bool = False
     honors_session_limits: bool = True
-    peer_limit: int = 100
+    peer_limit: int = 0
+    """0 for what the session says."""
     seed_idle_limit: int = 30
     seed_idle_mode: GoalMode = GoalMode.GLOBAL
     seed_ratio_limit: float = 2.0
@@ -371,7 +374,7 @@ class ManagedTorrent:
 
     @property
     def peer_limit(self) -> int:
-        return self.wishes.peer_limit
+        return self.torrent.peer_limit
 
     @property
     def seed_idle_limit(self) -> int:
@@ -429,6 +432,12 @@ class ManagedTorrent:
     def starling_tracker(self) -> str:
         url = next((url for tier in self.torrent.tracking.tiers for url in tier), "")
         return tracker_host(url)
+
+    def starling_choking(self) -> ChokingFacts:
+        return choking_facts(self.id, self.torrent, self._now())
+
+    def starling_pieces(self) -> PieceMap:
+        return piece_map(self.id, self.torrent)
 
     def files(self) -> Sequence[FileFacts]:
         metainfo = self.torrent.metainfo

@@ -189,7 +189,7 @@ class DiskJobs:
 
 @dataclass(frozen=True, slots=True)
 class Filesystem:
-    """`paths` are the folders on it that torrents download to, at most ten; `free` is what this user may still write."""
+    """`paths` are the folders on it that torrents download to, at most ten; `free` is what we may still write."""
 
     device: int
     paths: tuple[str, ...]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from p2p.daemon.deltas import Delta
     from p2p.daemon.names import Json
+    from p2p.daemon.own_facts import ChokingFacts, PieceMap
 
 
 class Status(IntEnum):
@@ -304,6 +305,8 @@ class Managed(Protocol):
     @property
     def web_seeds_sending_to_us(self) -> int: ...
 
+    def starling_choking(self) -> ChokingFacts: ...
+    def starling_pieces(self) -> PieceMap: ...
     def magnet_link(self) -> str: ...
     def files(self) -> Sequence[FileFacts]: ...
     def peers(self) -> Sequence[PeerFacts]: ...
@@ -381,6 +384,8 @@ class Addition:
     download_dir: str | None = None
     paused: bool | None = None
     """None leaves it to the session's setting."""
+    is_whole: bool = False
+    """The torrent was made of this very content a moment ago: nothing has to be hashed again."""
     cookies: str = ""
     change: TorrentChange = TorrentChange()
 

@@ -22,6 +22,7 @@ from p2p.daemon.given_peers import GivenPeers
 from p2p.daemon.heartbeat import Heartbeat
 from p2p.daemon.http_server import HttpServer, HttpSettings, token_of
 from p2p.daemon.library import SessionLibrary
+from p2p.daemon.monitor import Monitor
 from p2p.daemon.session_values import initial, kept_values
 from p2p.daemon.state import DaemonState
 from p2p.daemon.state_keeper import SETTINGS, SUBJECT
@@ -46,6 +47,9 @@ STATE: Final = "daemon"
 
 STOP_BOUND: Final = 30.0
 """Seconds in which a stop is over: five for clients that read, five for trackers, the rest for disks."""
+
+CREATED: Final = "created"
+"""The folder for torrent files that clients let the daemon make."""
 
 _AT_START: Final = frozenset({"peer_port", "peer_port_random_on_start"})
 """What the engine begins with; the port it then has is told in its place."""
@@ -121,24 +125,26 @@ class DaemonService:
                 await _write_down(library, self._loaded, None)
                 await library.begin()
                 scope.start(library.run(), name="library")
-                await self._serve(library, environment, config, scope, session.port)
+                await self._serve(session, library, environment, config, scope)
         finally:
             await environment.http.close()
             await environment.hasher.close()
 
     async def _serve(
-        self, library: SessionLibrary, environment: Environment, config: DaemonConfig, scope: Scope, port: int
+        self, session: Session, library: SessionLibrary, environment: Environment, config: DaemonConfig, scope: Scope
     ) -> None:
         token = token_of(environment.secrets(32))
-        dispatcher = Dispatcher(library, session_id=token, version=VERSION)
-        http = http_settings(config, environment)
-        async with HttpServer(http, dispatcher.dispatch, token=token, secret=environment.secrets(32)) as server:
+        monitor = Monitor(session, library, environment, created=self._places.state_dir / CREATED, log=self._log)
+        dispatcher = Dispatcher(library, session_id=token, version=VERSION, own=monitor.methods())
+        http, secret = http_settings(config, environment), environment.secrets(32)
+        async with HttpServer(http, dispatcher.dispatch, token=token, secret=secret, pages=monitor.pages()) as server:
             host = f"[{http.host}]" if ":" in http.host else http.host
             url = f"http://{host}:{server.port}{RPC_PATH}"
-            tell("listening", rpc=url, port=port)
+            tell("listening", rpc=url, port=session.port)
+            scope.start(monitor.run(), name="monitor")
             scope.start(self._reloads(library, environment, server), name="reloads")
             scope.start(Heartbeat(self._supervisor, http.host, server.port).run(), name="heartbeat")
-            self._supervisor.ready(f"RPC at {url}, peers at port {port}")
+            self._supervisor.ready(f"RPC at {url}, peers at port {session.port}")
             await self._stopped.wait()
             self._supervisor.stopping(STOP_BOUND)
             tell("stopping")

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
     from p2p.session.dht_service import DhtService
     from p2p.session.encryption import Encryption
+    from p2p.session.tracker_health import TrackerHealth
 
 
 log = logging.getLogger(__name__)
@@ -156,6 +157,11 @@ class Session:
         if self._network is None:
             raise RuntimeError("the session is not entered yet")
         return self._network
+
+    @property
+    def tracker_health(self) -> TrackerHealth:
+        """How trackers' hosts have answered."""
+        return self._open.gates.health
 
     # -- what users of the library call
 

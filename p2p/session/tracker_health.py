@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 MAX_HOSTS: Final = 1_000
-"""Hosts that are kept: more than a user has, fewer than hostile torrents can name. Who was heard of longest ago goes."""
+"""Hosts that are kept: more than a user has, fewer than bad torrents can name. Who was heard of longest ago goes."""
 
 SMOOTHING: Final = 0.2
 """Weight of the newest answer in the response time."""

@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass, field, replace
 
 from p2p.daemon.deltas import ChangeLog
+from p2p.daemon.own_facts import ChokingFacts, PieceMap
 from p2p.daemon.ports import (
     UNCHANGED,
     Added,
@@ -107,6 +108,28 @@ class FakeTorrent:
 
     def magnet_link(self):
         return f"magnet:?xt=urn:btih:{self.hash_string}"
+
+    def starling_choking(self):
+        return ChokingFacts(
+            id=self.id,
+            hash_string=self.hash_string,
+            is_running=False,
+            is_seeding=False,
+            slots=0,
+            unchoked=0,
+            interested=0,
+            round_interval=10.0,
+            next_round_in=None,
+            optimistic_interval=30.0,
+            next_optimistic_in=None,
+            optimistic=None,
+            rate_from=0,
+            rate_to=0,
+            peers=(),
+        )
+
+    def starling_pieces(self):
+        return PieceMap(self.id, self.hash_string, 3, 16384, "4A==", "AAAA", 1.0)
 
     def files(self):
         return [
