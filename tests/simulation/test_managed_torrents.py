@@ -255,7 +255,8 @@ def test_a_seed_of_which_more_is_wanted_needs_a_place_among_the_downloads(play):
             torrent.torrent.set_priorities({1: 4})
             keeper.queue.on_line(torrent)
             await keeper.until(WAITING, DOWNLOADING)
-            assert not torrent.torrent.running
+            async with asyncio.timeout(5):
+                await torrent.torrent.stopped()
             keeper.queue.stop([keeper.kept[2]])
             await keeper.until(DOWNLOADING, STOPPED)
             torrent.torrent.set_priorities({1: 0})  # which the engine tells of
