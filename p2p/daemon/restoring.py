@@ -44,8 +44,9 @@ async def restored(state: DaemonState, session: Session, environment: Environmen
         batch = kept[start : start + AT_ONCE]
         raws = await state.read_torrents([each.file for each in batch if each.file])
         sources = await environment.hasher.run(partial(_sources, batch, raws))
-        for each, source in zip(batch, sources, strict=True):
-            managed = await _bring_back(each, source, state, session, environment)
+        pairs = zip(batch, sources, strict=True)
+        added = await asyncio.gather(*(_bring_back(*pair, state, session, environment) for pair in pairs))
+        for managed in added:
             if managed is not None:
                 yield managed
 

@@ -184,6 +184,9 @@ def read_plain(values: V, reader: RecordReader, except_for: tuple[str, ...] = ()
 
 
 def _read_plain(reader: RecordReader, name: str, default: Any) -> Any:
+    value = reader.raw(name)
+    if type(value) is type(default) and value == default:  # as most are, of ten thousand torrents
+        return default
     match default:
         case Enum():
             return reader.choice(name, default)

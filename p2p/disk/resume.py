@@ -79,6 +79,13 @@ class ResumeState:
     warning: str | None = None
     """What went wrong with loading this, for the user; never saved. Then the record is an older one, and not clean."""
 
+    def standing(self) -> bytes:
+        """A digest of all that says where the content is and how far: not of times, peers, or how the record ended."""
+        lasting = replace(
+            self, clean=True, peers=(), active_time=None, downloading_seconds=0.0, seeding_seconds=0.0, warning=None
+        )
+        return hashlib.sha256(lasting.encode()).digest()
+
     def encode(self) -> bytes:
         """The bytes of a resume file; a checksum at the end shows a cut or changed one."""
         entries: dict[bytes, Encodable] = {
@@ -290,9 +297,13 @@ class ResumeStore:
 
 
 async def _read(path: Path) -> bytes | None:
+    return await asyncio.to_thread(_read_now, path)  # one way to a thread and back, as thousands are read at a start
+
+
+def _read_now(path: Path) -> bytes | None:
     try:
-        async with aiofiles.open(path, "rb") as file:
-            return await file.read(bencode.MAX_SIZE + _CHECKSUM)
+        with path.open("rb") as file:
+            return file.read(bencode.MAX_SIZE + _CHECKSUM)
     except FileNotFoundError:
         return None
     except OSError as error:

@@ -105,6 +105,7 @@ class PieceStore:
         """Set while nobody is about to find that out."""
         self._decided.set()
         self._recorded_totals = Totals()
+        self._standing: bytes | None = None  # `ResumeState.standing` of a record that is clean as it is
         self._recording = asyncio.Lock()
         self._stored = 0
         self._synced = 0
@@ -223,6 +224,7 @@ class PieceStore:
             self.ledger.restore(state)
             self.known_peers = state.peers
             self._restore_places(state)
+            self._standing = state.standing() if state.clean and state.warning is None else None
         return state
 
     def _restore_places(self, state: ResumeState) -> None:
@@ -359,8 +361,10 @@ class PieceStore:
 
     async def _checkpoint(self, totals: Totals, *, clean: bool) -> None:
         async with self._recording:
-            changed = self._stored != self._recorded or totals != self._recorded_totals
-            if self._opened and (changed or clean):
+            if not self._opened:
+                return
+            new = totals if self.left else replace(totals, peers=self._recorded_totals.peers)  # a seed can do without
+            if clean or self._stored != self._recorded or new != self._recorded_totals:
                 await self._put_on_record(totals, clean=clean)
 
     async def _put_on_record(self, totals: Totals, *, clean: bool) -> None:
@@ -465,7 +469,10 @@ class PieceStore:
             incomplete=None if self.places.incomplete is None else str(self.places.incomplete),
             spots={index: self.places.spot(index) for index in self.places.elsewhere},
         )
-        await resume.save(self.key, state)
+        standing = state.standing() if left == 0 else None  # who has all writes nothing
+        if standing is None or standing != self._standing or (clean and not self._services.settings.history_elsewhere):
+            await resume.save(self.key, state)
+            self._standing = standing if clean else None
         self._recorded_totals = totals
         if self._journal is not None:
             self._journal.reset(recorded)

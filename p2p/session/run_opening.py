@@ -49,6 +49,7 @@ class RunOpening(Opening):
         if size <= SMALL:
             yield
             return
+        self._services.starts.leave(self._torrent.key)
         try:
             device = (await self._services.volumes.look(folder)).device
         except StorageError:  # whatever is wrong there, the check will tell
@@ -67,6 +68,7 @@ class RunOpening(Opening):
 
     async def room(self, error: DiskFullError) -> None:
         self._on_full(error)
+        self._services.starts.leave(self._torrent.key)
         async with Scope() as scope:
             stop = scope.start(self.stopping.wait(), name="stop while there is no room")
             room = scope.start(

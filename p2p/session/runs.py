@@ -131,8 +131,11 @@ class Runs:
             while self._next is not None or self._work is not None:
                 await self._do_work()
                 if self._next is not None:
-                    purpose, self._next = self._next, None
-                    await self._run_once(purpose)
+                    await self._services.starts.enter(torrent.key)
+                    try:
+                        await self._run_next()
+                    finally:
+                        self._services.starts.leave(torrent.key)
         finally:
             if torrent.state is not TorrentState.ERROR:
                 torrent.state = TorrentState.STOPPED
@@ -156,7 +159,10 @@ class Runs:
         else:
             self._worked.set_result(None)
 
-    async def _run_once(self, purpose: Purpose) -> None:
+    async def _run_next(self) -> None:
+        purpose, self._next = self._next, None
+        if purpose is None:  # it was stopped while it waited for its turn
+            return
         torrent = self._torrent
         run = self.current = self._make_run(purpose)
         self._on_turn()

@@ -11,6 +11,7 @@ from p2p.session.blocklist import Blocklist
 from p2p.session.checks import CheckTurns
 from p2p.session.event_bus import Event, EventBus, EventKind
 from p2p.session.notices import Notices
+from p2p.session.start_turns import StartTurns
 from p2p.session.throttle import Turns
 from p2p.session.volumes import Volumes
 from p2p.swarm.rate import RateLimiter
@@ -53,6 +54,7 @@ class Services:
     events: EventBus = field(default_factory=EventBus)
     agenda: Agenda = field(default_factory=Agenda)
     notices: Notices = field(default_factory=Notices)
+    starts: StartTurns = field(default_factory=StartTurns)
     port: int = 0
     """Where we listen, once the session does."""
 

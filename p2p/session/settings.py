@@ -108,6 +108,10 @@ class Settings:
     open_files: int = 256
     """Files held open at once."""
 
+    history_elsewhere: bool = False
+    """Whether somebody else keeps how long torrents have been at work: then a seed that moved nothing is not put on
+    record for that alone."""
+
     checkpoint_interval: float = 30.0
     """Seconds between syncs of what was downloaded; what lies between is re-checked after a crash."""
 

@@ -14,6 +14,7 @@ from p2p.disk.journal import PieceJournal
 from p2p.disk.resume import ResumeStore
 from p2p.disk.thread_hasher import ThreadHasher
 from p2p.errors import DiskFullError, StorageError
+from p2p.ids import Address
 from p2p.session.piece_store import Totals
 
 SINGLE = [((), 4 * 16_384)]
@@ -257,4 +258,42 @@ async def test_a_filesystem_that_is_only_read_needs_no_sync(torrent, monkeypatch
     monkeypatch.setattr(os, "fdatasync", unsupported)
     store = await opened(torrent)
     assert await recorded(torrent) == ([0, 1, 2, 3], False)
+    await store.close(Totals())
+
+
+async def whole(torrent, *, history_elsewhere):
+    """A store of content that is all there and on record as such, and how often it saves that."""
+    store = await opened(torrent, [0, 1, 2, 3])
+    await store.close(Totals(uploaded=1))
+    torrent.resume = JealousStore(torrent.resume._folder)
+    store = await opened(torrent)
+    store._services.settings = replace(store._services.settings, history_elsewhere=history_elsewhere)
+    assert torrent.resume.saves == 0, "what stands is not put on record again"
+    return store
+
+
+@pytest.mark.parametrize("history_elsewhere", [False, True])
+async def test_a_seed_that_moves_nothing_is_put_on_record_for_its_history_alone(torrent, history_elsewhere):
+    store = await whole(torrent, history_elsewhere=history_elsewhere)
+    await store.checkpoint(Totals(peers=(Address("127.0.0.1", 1),)))
+    await store.close(Totals(peers=(Address("127.0.0.1", 2),)))
+    assert torrent.resume.saves == (0 if history_elsewhere else 1)
+    assert await recorded(torrent) == ([0, 1, 2, 3], True)
+
+
+async def test_a_seed_that_uploads_is_put_on_record(torrent):
+    store = await whole(torrent, history_elsewhere=True)
+    await store.checkpoint(Totals(uploaded=7))
+    assert (await torrent.record()).uploaded == 8
+    await store.close(Totals(uploaded=7))
+    assert torrent.resume.saves == 2
+    assert await recorded(torrent) == ([0, 1, 2, 3], True)
+
+
+async def test_a_seed_whose_file_changed_meanwhile_is_put_on_record(torrent):
+    store = await whole(torrent, history_elsewhere=True)
+    await store.close(Totals())
+    os.utime(torrent.target / "content", ns=(1, 1))
+    store = await opened(torrent)
+    assert torrent.resume.saves == 1
     await store.close(Totals())
