@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from p2p.daemon import event_log
@@ -108,6 +108,7 @@ class DaemonService:
         config, places = self._loaded.config(), self._places
         values = {**places.defaults(), **kept_values(state.records(SUBJECT).get(SETTINGS, {})), **self._loaded.given()}
         settings = engine_settings(config, values, state_dir=places.state_dir)
+        settings = replace(settings, history_elsewhere=True)  # in the torrents' records
         environment = real_environment(hash_workers=settings.hash_workers, open_files=settings.open_files)
         try:
             async with Session(settings, environment=environment) as session, Scope() as scope:
