@@ -34,7 +34,9 @@ already. Raises StarlingError if it cannot, and then the old ones stay."""
 KILO: Final = 1000
 """Bytes a second in the RPC's unit of rates."""
 
-READ_WHEN_NEEDED: Final = frozenset({"download_dir", "start_added_torrents"})
+READ_WHEN_NEEDED: Final = frozenset(
+    {"peer_port_random_on_start", "starling_port_test_url", "download_dir", "start_added_torrents"}
+)
 """Kept, and read by who needs them: nothing has to happen when they change."""
 
 _ENCRYPTION: Final = {Encryption.REQUIRE: "required", Encryption.PREFER: "preferred"}
@@ -67,6 +69,7 @@ def initial(settings: Settings, config_dir: str) -> dict[str, Json]:
         "peer_limit_per_torrent": settings.max_connections_per_torrent,
         "peer_port_random_on_start": settings.port == 0,
         "pex_enabled": settings.peer_exchange,
+        "port_forwarding_enabled": settings.port_mapping,
         "queue_stalled_enabled": True,
         "queue_stalled_minutes": 30,
         "rename_partial_files": False,
@@ -79,6 +82,7 @@ def initial(settings: Settings, config_dir: str) -> dict[str, Json]:
         "speed_limit_down_enabled": settings.limit_down is not None,
         "speed_limit_up": round((settings.limit_up or 0) / KILO),
         "speed_limit_up_enabled": settings.limit_up is not None,
+        "starling_port_file": "",
         "starling_seed_time_limit": 24 * 60,
         "starling_seed_time_limited": False,
         "start_added_torrents": True,
