@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import ipaddress
 import os
 import socket
 import zlib
@@ -67,7 +68,7 @@ class AiohttpClient:
         try:
             async with asyncio.timeout(timeout):
                 session = await self._session(local)
-                return await _follow(session, target, max_body, headers or {})
+                return await _follow(session, target, max_body, headers or {}, local)
         except TimeoutError as error:
             raise TrackerError(f"no answer within {timeout:g} s") from error
         except NetworkError as error:
@@ -114,8 +115,11 @@ class AiohttpClient:
         return session
 
 
-async def _follow(session: aiohttp.ClientSession, url: URL, max_body: int, headers: dict[str, str]) -> bytes:
+async def _follow(
+    session: aiohttp.ClientSession, url: URL, max_body: int, headers: dict[str, str], local: str | None
+) -> bytes:
     for _ in range(MAX_REDIRECTS + 1):
+        _require_family(url, local)
         async with session.get(url, headers=headers, allow_redirects=False) as response:
             if response.status in REDIRECTS:
                 location = response.headers.get("Location")
@@ -177,6 +181,16 @@ def _parse(url: str) -> URL:
     except ValueError as error:
         raise TrackerError("not a URL") from error
     return parsed
+
+
+def _require_family(url: URL, local: str | None) -> None:
+    """Raises TrackerError for an address that cannot be reached from `local`, on which aiohttp fails an assertion."""
+    try:
+        is_ipv6 = ":" in str(ipaddress.ip_address(url.host or ""))
+    except ValueError:  # a name
+        return
+    if local is not None and is_ipv6 != (":" in local):
+        raise TrackerError(f"{url.host} is not reached from {local}")
 
 
 def _too_large(max_body: int) -> TrackerError:
