@@ -18,12 +18,14 @@ from p2p.daemon.event_log import LOGGER
 from p2p.daemon.events import EventFeed
 from p2p.daemon.history import History
 from p2p.daemon.log_ring import LogRing
+from p2p.daemon.metrics import CONTENT_TYPE, metrics_text
 from p2p.daemon.own_facts import LogFacts
 from p2p.daemon.own_methods import own_methods
 from p2p.daemon.pages import JSON_TYPE, Document, Pages
 from p2p.daemon.tally import Tally
 from p2p.operation.log_lines import LogControl
 from p2p.session.scope import Scope
+from p2p.version import VERSION
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from p2p.daemon.own_facts import DhtFacts, DiskFacts, Filesystem, RateHistory, TrackerHealthFacts
     from p2p.daemon.pages import Query
     from p2p.daemon.ports import Library
+    from p2p.disk.meter import DiskMeter
     from p2p.operation.log_lines import LogLevel
     from p2p.session.environment import Environment
     from p2p.session.session import Session
@@ -46,6 +49,7 @@ LATE: Final = 30.0
 """Seconds without a look after which something is wrong: a loop that stands still, or a task that has ended."""
 
 HEALTH_PATH: Final = "/health"
+METRICS_PATH: Final = "/metrics"
 
 
 class Monitor:
@@ -107,7 +111,7 @@ class Monitor:
     def pages(self) -> Pages:
         """Beside the RPC."""
         return Pages(
-            documents={HEALTH_PATH: self._health},
+            documents={HEALTH_PATH: self._health, METRICS_PATH: self._metrics},
             streams={EVENTS_PATH: self.feed.listen},
             unguarded=frozenset({HEALTH_PATH}),
         )
@@ -147,6 +151,13 @@ class Monitor:
         if not self._session.port:
             found.append("peers cannot reach it: it listens nowhere")
         return found
+
+    @property
+    def disk_meter(self) -> DiskMeter:
+        return self._environment.disk
+
+    def _metrics(self, query: Query) -> Document:  # noqa: ARG002 - the shape of a page
+        return Document(metrics_text(self, VERSION), CONTENT_TYPE)
 
     def _health(self, query: Query) -> Document:  # noqa: ARG002 - the shape of a page
         troubles = self.troubles()

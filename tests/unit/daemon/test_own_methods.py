@@ -9,6 +9,7 @@ import random
 import pytest
 from own_daemon import own_daemon, until
 
+from p2p.daemon import library as library_module
 from p2p.daemon import monitor as monitor_module
 from p2p.daemon.client_errors import RefusedError
 from p2p.daemon.own_facts import CreationState, Reciprocation
@@ -19,6 +20,13 @@ from p2p.session.create import create
 from p2p.session.session import Session
 from p2p.session.settings import Settings, TorrentOptions
 from p2p.swarm.peer_list import PeerSource
+
+
+@pytest.fixture(autouse=True)
+def quickly(monkeypatch):
+    """Looks that are a second apart need not be here."""
+    monkeypatch.setattr(monitor_module, "LOOK_INTERVAL", 0.01)
+    monkeypatch.setattr(library_module, "CHANGE_INTERVAL", 0.01)
 
 
 @pytest.fixture
