@@ -18,7 +18,7 @@ from p2p.daemon.deltas import ChangeLog, Delta
 from p2p.daemon.goal_keeper import GoalKeeper
 from p2p.daemon.groups import Groups
 from p2p.daemon.intent import Intent
-from p2p.daemon.managed_torrent import LEVELS, UNWANTED, ManagedTorrent, Wishes
+from p2p.daemon.managed_torrent import ManagedTorrent, Wishes
 from p2p.daemon.network_settings import NetworkSettings
 from p2p.daemon.port_file import PortFile
 from p2p.daemon.port_test import PortTest
@@ -27,8 +27,6 @@ from p2p.daemon.ports import (
     Added,
     Addition,
     Content,
-    FileChange,
-    Priority,
     SourceKind,
     Space,
     Start,
@@ -39,10 +37,11 @@ from p2p.daemon.ports import (
 from p2p.daemon.queue_keeper import QueueKeeper
 from p2p.daemon.restoring import complete
 from p2p.daemon.rpc_errors import Code, RpcError
-from p2p.daemon.session_values import KILO, SessionValues, initial
+from p2p.daemon.session_values import SessionValues, initial
 from p2p.daemon.speeds import Speeds
 from p2p.daemon.state_keeper import SETTINGS, StateKeeper
 from p2p.daemon.totals import DaemonTotals
+from p2p.daemon.wish_keeper import WishKeeper
 from p2p.errors import StarlingError, StorageError
 from p2p.metainfo.metainfo import Metainfo
 from p2p.session.loading import load
@@ -67,20 +66,6 @@ FREE_SPACE_INTERVAL: Final = 30.0
 
 CHANGE_INTERVAL: Final = 1.0
 """Seconds between looks at which torrents have changed."""
-
-
-_WISHES: Final = (
-    "bandwidth_priority",
-    "download_limit",
-    "download_limited",
-    "group",
-    "honors_session_limits",
-    "labels",
-    "peer_limit",
-    "upload_limit",
-    "upload_limited",
-)
-"""What a torrent is told and keeps as it is said."""
 
 
 class SessionLibrary:
@@ -128,6 +113,7 @@ class SessionLibrary:
         self._values.applied_by(queue_keeper.SETTINGS, self._queue.apply)
         self._goals = GoalKeeper(self._values, self._kept.values())
         self._values.applied_by(goal_keeper.SETTINGS, self._goals.apply)
+        self._wishes = WishKeeper(self._groups, self._goals, environment.wall)
         subjects: dict[str, Keeps] = {SETTINGS: self._values, "queue": self._queue, "groups": self._groups}
         self._keeper = None if state is None else StateKeeper(state, self._kept, subjects, self._totals)
         self._values.told_by("starling_state_problem", lambda: "" if state is None else state.problem)
@@ -151,7 +137,7 @@ class SessionLibrary:
         async for managed in self._keeper.restored(self._session, self._environment):
             self._kept[managed.id] = managed
             self._note_names(managed)
-            self._hold(managed)
+            self._wishes.hold(managed)
         self._next = self._keeper.next_number
 
     async def begin(self) -> None:
@@ -271,7 +257,8 @@ class SessionLibrary:
         wishes = Wishes(edit_date=int(self._environment.wall()))
         paused = not self._values["start_added_torrents"] if addition.paused is None else addition.paused
         wishes.intent = Intent.STOPPED if paused else Intent.QUEUED
-        self._require(addition.change)
+        _require_supported(addition.change)
+        self._wishes.require(addition.change)
         torrent = await self._session.add(
             loaded,
             TorrentOptions(
@@ -291,7 +278,7 @@ class SessionLibrary:
         self._note_names(managed)
         self._totals.on_added(managed)
         try:
-            self._change(managed, addition.change)
+            self._wishes.change(managed, addition.change)
         except StarlingError:
             await self.remove([managed], Content.KEEP)
             raise
@@ -312,7 +299,7 @@ class SessionLibrary:
         intent = managed.wishes.intent
         self._queue.stop([managed])
         await complete(managed, metainfo, self._session)
-        self._hold(managed)
+        self._wishes.hold(managed)
         self._note_names(managed)
         if intent.to_run:
             self._queue.start([managed], Start.QUEUED)
@@ -358,48 +345,15 @@ class SessionLibrary:
         self._on_change(torrents)
 
     async def change(self, torrents: Sequence[Managed], change: TorrentChange) -> None:
-        self._require(change)
+        _require_supported(change)
+        self._wishes.require(change)
         own = self._own(torrents)
         for managed in own:
-            self._change(managed, change)
+            self._wishes.change(managed, change)
             self._queue.on_line(managed)
         if change.queue_position is not UNCHANGED:
             self._queue.place(own, change.queue_position)
         self._on_change(torrents)
-
-    def _change(self, managed: ManagedTorrent, change: TorrentChange) -> None:
-        torrent, wishes = managed.torrent, managed.wishes
-        files = _file_priorities(managed, change.files)
-        if files:
-            torrent.set_priorities(files)
-        for name in _WISHES:
-            value = getattr(change, name)
-            if value is not UNCHANGED:
-                setattr(wishes, name, value)
-        self._hold(managed)
-        self._goals.change(managed, change)
-        if change.sequential_download is not UNCHANGED:
-            torrent.set_mode(sequential=change.sequential_download, first_and_last=torrent.options.first_and_last)
-        if change.trackers is not UNCHANGED:
-            torrent.set_trackers(change.trackers)
-        wishes.edit_date = int(self._environment.wall())
-
-    def _require(self, change: TorrentChange) -> None:
-        """RpcError for what cannot be, before anything is changed."""
-        _require_supported(change)
-        if change.group is not UNCHANGED:
-            self._groups.require(change.group)
-
-    def _hold(self, managed: ManagedTorrent) -> None:
-        """Let what is wished hold in the engine."""
-        torrent, wishes = managed.torrent, managed.wishes
-        torrent.set_limits(
-            down=wishes.download_limit * KILO if wishes.download_limited else None,
-            up=wishes.upload_limit * KILO if wishes.upload_limited else None,
-        )
-        torrent.set_peer_limit(wishes.peer_limit or None)
-        self._groups.hold(managed)
-        self._goals.hold(managed)
 
     async def set_location(self, torrents: Sequence[Managed], location: str, content: Content) -> None:  # noqa: ARG002
         raise _not_yet("moving content")
@@ -440,19 +394,6 @@ class SessionLibrary:
         return [self._kept[each.id] for each in torrents if each.id in self._kept]
 
 
-_UNSUPPORTED: Final = {
-    "location": None,
-}
-"""What a torrent cannot be told yet, and the value that changes nothing, if there is one."""
-
-
-def _require_supported(change: TorrentChange) -> None:
-    for name, neutral in _UNSUPPORTED.items():
-        value = getattr(change, name)
-        if value is not UNCHANGED and value != neutral:
-            raise _not_yet(f"setting {name}")
-
-
 def _names(managed: ManagedTorrent) -> tuple[str, ...]:
     return (managed.hash_string, *(info_hash.hex() for info_hash in managed.torrent.info_hashes))
 
@@ -461,36 +402,10 @@ def _ignore(managed: ManagedTorrent) -> None:
     """Nobody has to be told."""
 
 
+def _require_supported(change: TorrentChange) -> None:
+    if change.location is not UNCHANGED:
+        raise _not_yet("setting location")
+
+
 def _not_yet(what: str) -> RpcError:
     return RpcError(Code.SYSTEM, f"{what} is not in this version")
-
-
-def _file_priorities(managed: ManagedTorrent, change: FileChange) -> dict[int, int]:
-    """What changes in the engine's priorities by file. Notes the RPC's levels in the torrent's wishes."""
-    metainfo, torrent = managed.torrent.metainfo, managed.torrent
-    if change == FileChange():
-        return {}
-    if metainfo is None:
-        raise RpcError(Code.FILE_INDEX, "the torrent's files are not known yet")
-    every = range(len(metainfo.files))
-    for indices in (change.wanted, change.unwanted, change.high, change.normal, change.low):
-        if indices and indices[-1] >= len(every):
-            raise RpcError(Code.FILE_INDEX, f"there is no file {indices[-1]}: the torrent has {len(every)}")
-    wanted = {index: torrent.file_priorities[index] != UNWANTED for index in every}
-    levels = managed.wishes.priorities
-    touched: set[int] = set()
-    for indices, level in (
-        (change.high, Priority.HIGH),
-        (change.normal, Priority.NORMAL),
-        (change.low, Priority.LOW),
-    ):
-        for index in every if indices is None else indices:
-            levels[index] = level
-            touched.add(index)
-    for indices, is_wanted in ((change.unwanted, False), (change.wanted, True)):
-        for index in every if indices is None else indices:
-            wanted[index] = is_wanted
-            touched.add(index)
-    return {
-        index: LEVELS[levels.get(index, Priority.NORMAL)] if wanted[index] else UNWANTED for index in sorted(touched)
-    }
