@@ -39,8 +39,6 @@ FREE_SHARE: Final = 4
 MAX_TRAIN: Final = 64
 """Full blocks a read is laid out for: 1 MiB, as much as one turn of the loop should bring."""
 
-_COMES_FIRST: Final = frozenset({wire.HAVE_ALL, wire.HAVE_NONE})
-
 _NEUTRAL: Final = frozenset({wire.EXTENDED, wire.PORT})
 """These say nothing of pieces, and clients in use send them before the bitfield. So do ids that we do not know."""
 
@@ -369,10 +367,12 @@ class Inbox:
     def _check_place(self, kind: int) -> None:
         if kind in wire.FAST_ONLY and not self._fast:
             raise RemoteProtocolError(f"message {kind} belongs to the fast extension, which is not in use")
-        if kind in _COMES_FIRST:
+        if kind == wire.HAVE_NONE:
             if self._opened:
-                raise RemoteProtocolError("have all and have none come first, and once")
+                raise RemoteProtocolError("have none comes first, and once")
             self._opened = True
+        # A late bitfield or have all is borne: aria2 says either in place of many haves, the latter when it has just
+        # become a seeder.
         elif kind == wire.BITFIELD or (kind in wire.PAYLOAD_BOUNDS and kind not in _NEUTRAL):
             self._opened = True
 

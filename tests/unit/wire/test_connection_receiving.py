@@ -101,6 +101,10 @@ SAMPLES = {
         message(5, b"\x80\x00") + message(5, b"\xff\xc0"),
         [BitfieldReceived(b"\x80\x00"), BitfieldReceived(b"\xff\xc0")],
     ),
+    "have all in place of haves": (
+        message(5, b"\x80\x00") + message(4, span(1)) + message(14) * 2,
+        [BitfieldReceived(b"\x80\x00"), HaveReceived(1), HaveAll(), HaveAll()],
+    ),
     "hash request": (message(21, HASH_SPAN), [HashRequestReceived(HASHES)]),
     "hashes": (message(22, HASH_SPAN + b"a" * 32 + b"b" * 32), [HashesReceived(HASHES, (b"a" * 32, b"b" * 32))]),
     "hash reject": (message(23, HASH_SPAN), [HashRejectReceived(HASHES)]),
@@ -144,10 +148,7 @@ FORBIDDEN = {
     "short bitfield": message(5, b"\xff"),
     "long bitfield": message(5, b"\xff\xc0\0"),
     "spare bits": message(5, b"\xff\xe0"),
-    "have all after have": message(4, span(1)) + message(14),
-    "have all after block": piece(0, 0, BLOCK) + message(14),
-    "second have all": message(14) * 2,
-    "have all after bitfield": message(5, b"\xff\xc0") + message(14),
+    "have none after have all": message(14) + message(15),
     "have none late": message(1) + message(15),
     "choke with payload": message(0, b"x"),
     "short have": message(4, b"xxx"),
@@ -279,7 +280,7 @@ def test_a_gathered_bitfield_comes_first_or_later(connect, feed) -> None:
     bits = bytes(1 << 17)
     assert feed(connection, message(5, bits) + message(1) + message(5, bits))[2] == BitfieldReceived(bits)
     with pytest.raises(RemoteProtocolError):
-        feed(connection, message(14))
+        feed(connection, message(15))
 
 
 def test_more_bytes_than_room_is_our_bug(connect) -> None:
