@@ -12,8 +12,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from p2p.daemon import goal_keeper, queue_keeper, speeds
+from p2p.daemon import content_verbs, goal_keeper, queue_keeper, speeds, undo
 from p2p.daemon.blocklist_fetch import BlocklistKeeper
+from p2p.daemon.content_verbs import ContentVerbs
 from p2p.daemon.deltas import ChangeLog, Delta
 from p2p.daemon.goal_keeper import GoalKeeper
 from p2p.daemon.groups import Groups
@@ -40,7 +41,9 @@ from p2p.daemon.rpc_errors import Code, RpcError
 from p2p.daemon.session_values import SessionValues, initial
 from p2p.daemon.speeds import Speeds
 from p2p.daemon.state_keeper import SETTINGS, StateKeeper
+from p2p.daemon.torrent_records import torrent_record
 from p2p.daemon.totals import DaemonTotals
+from p2p.daemon.undo import Undo
 from p2p.daemon.wish_keeper import WishKeeper
 from p2p.errors import StarlingError, StorageError
 from p2p.metainfo.metainfo import Metainfo
@@ -58,6 +61,7 @@ if TYPE_CHECKING:
     from p2p.daemon.state_records import Keeps
     from p2p.session.environment import Environment
     from p2p.session.session import Session
+    from p2p.session.torrent import Torrent
 
 log = logging.getLogger(__name__)
 
@@ -108,13 +112,27 @@ class SessionLibrary:
         self._values.applied_by(speeds.SETTINGS, self._speeds.apply)
         self._groups = Groups(self._kept.values())
         self._queue = QueueKeeper(
-            self._values, self._kept, loop=asyncio.get_running_loop(), on_change=self._on_change, on_finished=_ignore
+            self._values,
+            self._kept,
+            loop=asyncio.get_running_loop(),
+            on_change=self._on_change,
+            on_moved=self._on_sight,
+            on_finished=_ignore,
         )
         self._values.applied_by(queue_keeper.SETTINGS, self._queue.apply)
         self._goals = GoalKeeper(self._values, self._kept.values())
         self._values.applied_by(goal_keeper.SETTINGS, self._goals.apply)
         self._wishes = WishKeeper(self._groups, self._goals, environment.wall)
-        subjects: dict[str, Keeps] = {SETTINGS: self._values, "queue": self._queue, "groups": self._groups}
+        self._content = ContentVerbs(session, self._values, on_change=self._on_change)
+        self._values.applied_by(content_verbs.SETTINGS, self._content.apply)
+        self.undo = Undo(session, self._values, wall=environment.wall)
+        self._values.applied_by((undo.SECONDS,), self.undo.apply)
+        subjects: dict[str, Keeps] = {
+            SETTINGS: self._values,
+            "queue": self._queue,
+            "groups": self._groups,
+            "undo": self.undo,
+        }
         self._keeper = None if state is None else StateKeeper(state, self._kept, subjects, self._totals)
         self._values.told_by("starling_state_problem", lambda: "" if state is None else state.problem)
 
@@ -123,6 +141,8 @@ class SessionLibrary:
         async with Scope() as scope:
             scope.start(self._queue.run(self._session.events, self._by_hash.get), name="queue")
             scope.start(self._speeds.run(), name="schedule of limits")
+            scope.start(self._content.run(), name="moves")
+            scope.start(self.undo.run(), name="trash")
             scope.start(self._port_file.run(), name="port file")
             scope.start(self._blocklist.run(), name="blocklist")
             if self._keeper is not None:
@@ -139,6 +159,7 @@ class SessionLibrary:
             self._note_names(managed)
             self._wishes.hold(managed)
         self._next = self._keeper.next_number
+        await self.undo.take_in(self._by_hash)
 
     async def begin(self) -> None:
         """Let the settings hold and those run that are to; once, before anybody is answered."""
@@ -194,11 +215,17 @@ class SessionLibrary:
             self._by_hash.setdefault(name, managed)
 
     def _on_change(self, torrents: Iterable[Managed]) -> None:
+        changed = list(torrents)
+        self._on_sight(changed)
+        if self._keeper is not None:
+            for torrent in changed:
+                self._keeper.on_change(torrent.id)
+
+    def _on_sight(self, torrents: Iterable[Managed]) -> None:
+        """What clients see of them has changed, and nothing of them is to be kept."""
         now = asyncio.get_running_loop().time()
         for torrent in torrents:
             self._changes.on_change(torrent.id, now)
-            if self._keeper is not None:
-                self._keeper.on_change(torrent.id)
 
     # -- facts
 
@@ -257,7 +284,6 @@ class SessionLibrary:
         wishes = Wishes(edit_date=int(self._environment.wall()))
         paused = not self._values["start_added_torrents"] if addition.paused is None else addition.paused
         wishes.intent = Intent.STOPPED if paused else Intent.QUEUED
-        _require_supported(addition.change)
         self._wishes.require(addition.change)
         torrent = await self._session.add(
             loaded,
@@ -266,6 +292,10 @@ class SessionLibrary:
             ),
             begin=Begin.PAUSED,
         )
+        return Added(await self._take_in(torrent, wishes, addition.change), duplicate=False)
+
+    async def _take_in(self, torrent: Torrent, wishes: Wishes, change: TorrentChange) -> ManagedTorrent:
+        """Keep a torrent of the session's that stands still. Raises StarlingError; then it is gone again."""
         managed = ManagedTorrent(
             self._next,
             torrent,
@@ -278,13 +308,13 @@ class SessionLibrary:
         self._note_names(managed)
         self._totals.on_added(managed)
         try:
-            self._wishes.change(managed, addition.change)
+            self._wishes.change(managed, change)
         except StarlingError:
             await self.remove([managed], Content.KEEP)
             raise
         self._queue.on_added(managed)
-        if addition.change.queue_position is not UNCHANGED:
-            self._queue.place([managed], addition.change.queue_position)
+        if change.queue_position is not UNCHANGED:
+            self._queue.place([managed], change.queue_position)
         self._on_change([managed])
         if self._keeper is not None:
             try:
@@ -292,7 +322,7 @@ class SessionLibrary:
             except StorageError:
                 await self.remove([managed], Content.KEEP)
                 raise
-        return Added(managed, duplicate=False)
+        return managed
 
     async def _complete(self, managed: ManagedTorrent, metainfo: Metainfo) -> None:
         """The metadata of a torrent that lacks it is here."""
@@ -306,10 +336,9 @@ class SessionLibrary:
         self._on_change([managed])
 
     async def remove(self, torrents: Sequence[Managed], content: Content) -> None:
-        if content is Content.DELETE:
-            raise _not_yet("removing the content with its torrent")
         own = self._own(torrents)
         self._queue.on_removed(own)
+        failures: list[str] = []
         for managed in own:
             self._kept.pop(managed.id, None)
             for name in _names(managed):
@@ -317,15 +346,32 @@ class SessionLibrary:
                     del self._by_hash[name]
             self._seen.pop(managed.id, None)
             self._changes.on_removed(managed.id, asyncio.get_running_loop().time())
-            await self._session.remove(managed.torrent)
+            if content is Content.DELETE:
+                record = torrent_record(managed, asyncio.get_running_loop().time())
+                failures += await self.undo.remove(managed, record)
+            else:
+                await self._session.remove(managed.torrent)
             self._totals.on_removed(managed)
             if self._keeper is not None:
                 self._keeper.on_removed(managed)
+        if failures:
+            raise RpcError(Code.SYSTEM, "; ".join(failures))
+
+    async def undo_removal(self, names: Sequence[str] | None) -> Sequence[Managed]:
+        """Bring torrents back that were removed with their content: those that are named, or the last one."""
+        back: list[ManagedTorrent] = []
+        for name in self.undo.named(names):
+            torrent, wishes = await self.undo.bring_back(name)
+            back.append(await self._take_in(torrent, wishes, TorrentChange()))
+        return back
 
     async def start(self, torrents: Sequence[Managed], when: Start) -> None:
         own = self._own(torrents)
         for managed in own:
             self._goals.on_start(managed)
+            managed.trouble = ""
+            if len(own) == 1 or len(own) < len(self._kept):  # an order for all torrents is none about what one has lost
+                managed.torrent.accept_losses()
         self._queue.start(own, when)
         self._on_change(torrents)
 
@@ -345,9 +391,10 @@ class SessionLibrary:
         self._on_change(torrents)
 
     async def change(self, torrents: Sequence[Managed], change: TorrentChange) -> None:
-        _require_supported(change)
         self._wishes.require(change)
         own = self._own(torrents)
+        if change.location is not UNCHANGED:
+            await self._content.set_location(own, change.location, Content.FIND)
         for managed in own:
             self._wishes.change(managed, change)
             self._queue.on_line(managed)
@@ -355,11 +402,12 @@ class SessionLibrary:
             self._queue.place(own, change.queue_position)
         self._on_change(torrents)
 
-    async def set_location(self, torrents: Sequence[Managed], location: str, content: Content) -> None:  # noqa: ARG002
-        raise _not_yet("moving content")
+    async def set_location(self, torrents: Sequence[Managed], location: str, content: Content) -> None:
+        await self._content.set_location(self._own(torrents), location, content)
 
-    async def rename(self, torrent: Managed, path: str, name: str) -> None:  # noqa: ARG002 - the port's shape
-        raise _not_yet("renaming content")
+    async def rename(self, torrent: Managed, path: str, name: str) -> None:
+        for managed in self._own([torrent]):
+            await self._content.rename(managed, path, name)
 
     async def move_in_queue(self, torrents: Sequence[Managed], step: Step) -> None:
         self._queue.move(self._own(torrents), step)
@@ -400,11 +448,6 @@ def _names(managed: ManagedTorrent) -> tuple[str, ...]:
 
 def _ignore(managed: ManagedTorrent) -> None:
     """Nobody has to be told."""
-
-
-def _require_supported(change: TorrentChange) -> None:
-    if change.location is not UNCHANGED:
-        raise _not_yet("setting location")
 
 
 def _not_yet(what: str) -> RpcError:

@@ -49,8 +49,9 @@ _SWITCHES: Final = {Line.DOWNLOAD: "download_queue", Line.SEED: "seed_queue"}
 
 
 class QueueKeeper:
-    """See the module's head. `kept` are the daemon's torrents by id, `find` finds one by info-hash; `on_change` is told
-    of those that a client sees changed, `on_finished` of each that a goal of seeding has stopped."""
+    """See the module's head. `kept` are the daemon's torrents by id. `on_change` is told of those that a client sees
+    changed, `on_moved` of those that have but another position, `on_finished` of each that a goal of seeding has
+    stopped."""
 
     def __init__(
         self,
@@ -59,12 +60,14 @@ class QueueKeeper:
         *,
         loop: asyncio.AbstractEventLoop,
         on_change: Callable[[Iterable[ManagedTorrent]], None],
+        on_moved: Callable[[Iterable[ManagedTorrent]], None],
         on_finished: Callable[[ManagedTorrent], None],
     ) -> None:
         self._values = values
         self._kept = kept
         self._loop = loop
         self._on_change = on_change
+        self._on_moved = on_moved
         self._on_finished = on_finished
         self._order = QueueOrder()
         self._waiting: dict[Line, dict[int, ManagedTorrent]] = {line: {} for line in Line}
@@ -293,7 +296,7 @@ class QueueKeeper:
     # -- order
 
     def _tell(self, changed: Iterable[int]) -> None:
-        self._on_change([self._kept[key] for key in changed if key in self._kept])
+        self._on_moved([self._kept[key] for key in changed if key in self._kept])
 
     def _shift(self, changed: Iterable[int]) -> None:
         """Whoever stands behind a torrent that went has another position, which is told once for many removals."""

@@ -38,6 +38,7 @@ class Daemon:
             self.kept,
             loop=asyncio.get_running_loop(),
             on_change=lambda torrents: None,
+            on_moved=lambda torrents: None,
             on_finished=self.finished.append,
         )
         self.values.applied_by(SETTINGS, self.queue.apply)
