@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from p2p.cli.console import say, say_fields, say_json
-from p2p.cli.tracker_member import format_date, say_passkey
 from p2p.cli.tracker_register import (
     Announce,
     AsJson,
     ConfigFile,
-    Copies,
     DatabaseFile,
+    Handout,
     Place,
     Torrents,
+    format_date,
     say_table,
     secrets,
     wall,
@@ -132,12 +132,10 @@ def use_command(
     as_json: AsJson = False,
 ) -> None:
     """Make a member of who brings an invite, and print the passkey and announce URL, once."""
-    place = Place.of(path, config, announce)
-    copies = Copies.read(torrent or ())
-    copies.check_absent(name)
-    with place.opened() as connection:
+    handout = Handout.of(Place.of(path, config, announce), torrent, name)
+    with handout.place.opened() as connection:
         record, passkey = invites.accept(connection, code, name, now=wall(), secrets=secrets)
-    say_passkey(record.name, place, passkey, copies, as_json=as_json)
+    handout.say(record.name, passkey, as_json=as_json)
 
 
 def revoke_command(

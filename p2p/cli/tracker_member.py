@@ -6,7 +6,6 @@ The rule: it writes to the database beside a running tracker, which takes the ch
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -17,10 +16,11 @@ from p2p.cli.tracker_register import (
     Announce,
     AsJson,
     ConfigFile,
-    Copies,
     DatabaseFile,
+    Handout,
     Place,
     Torrents,
+    format_date,
     say_table,
     secrets,
     wall,
@@ -30,8 +30,6 @@ from tracker.private import members
 from tracker.private.members import MemberState
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tracker.private.members import MemberRecord
 
 _EXAMPLES: Final = """\b
@@ -113,16 +111,13 @@ def add_command(
 
     The database keeps no passkey, only its hash. A lost one is replaced with `member passkey`.
     """
-    place = Place.of(path, config, announce)
-    copies = Copies.read(torrent or ())
-    for name in names:
-        copies.check_absent(name)
-    with place.opened_or_made() as connection:
+    handout = Handout.of(Place.of(path, config, announce), torrent, *names)
+    with handout.place.opened_or_made() as connection:
         for name in names:
             record, passkey = members.add(
                 connection, name, now=wall(), secrets=secrets, uploaded=uploaded or 0, downloaded=downloaded or 0
             )
-            say_passkey(record.name, place, passkey, copies, as_json=as_json)
+            handout.say(record.name, passkey, as_json=as_json)
 
 
 def list_command(*, path: DatabaseFile = None, config: ConfigFile = None, as_json: AsJson = False) -> None:
@@ -232,13 +227,11 @@ def passkey_command(
 
     The old one goes on working for a week, so that torrents that are being seeded are not cut off at once.
     """
-    place = Place.of(path, config, announce)
-    copies = Copies.read(torrent or ())
-    copies.check_absent(name)
+    handout = Handout.of(Place.of(path, config, announce), torrent, name)
     grace = 0.0 if stolen else members.PASSKEY_GRACE
-    with place.opened() as connection:
+    with handout.place.opened() as connection:
         passkey = members.change_passkey(connection, name, now=wall(), secrets=secrets, grace=grace)
-        say_passkey(members.show(connection, name).name, place, passkey, copies, as_json=as_json)
+        handout.say(members.show(connection, name).name, passkey, as_json=as_json)
 
 
 def downloads_command(
@@ -262,16 +255,6 @@ def forgive_command(name: Name, *, path: DatabaseFile = None, config: ConfigFile
     say(f"{printable(name)}: warnings lifted: {lifted}, notes forgotten: {forgotten}")
 
 
-def say_passkey(name: str, place: Place, passkey: str, copies: Copies, *, as_json: bool) -> None:
-    url = place.url_for(passkey)
-    written: list[Path] = copies.write(name, url)
-    if as_json:
-        say_json({"member": name, "passkey": passkey, "announce": url, "torrents": [str(each) for each in written]})
-        return
-    fields = [("member", printable(name)), ("passkey", passkey), ("announce", url)]
-    say_fields([*fields, *(("torrent", printable(each)) for each in written)])
-
-
 def format_ratio(record: MemberRecord) -> str:
     """`1.52`; `-` before anything was moved, and an infinity sign where nothing was downloaded."""
     if record.ratio == math.inf:
@@ -283,10 +266,6 @@ def _state(record: MemberRecord) -> str:
     if record.state is MemberState.DISABLED:
         return "disabled"
     return "active" if record.may_download else "seeds only"
-
-
-def format_date(seconds: float | None) -> str:
-    return "-" if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")
 
 
 def _json(record: MemberRecord) -> dict[str, Json]:

@@ -10,13 +10,14 @@ import re
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 from urllib.parse import urlsplit, urlunsplit
 
 import typer
 
-from p2p.cli.console import note, say
+from p2p.cli.console import note, say, say_fields, say_json
 from p2p.cli.new_file import write_new
 from p2p.cli.sources import read_torrent
 from p2p.disk.refusals import printable
@@ -161,6 +162,32 @@ class Copies:
         return written
 
 
+@dataclass(frozen=True, slots=True)
+class Handout:
+    """What becomes of a new passkey: printed once, with its announce URL, and written into copies of torrents."""
+
+    place: Place
+    copies: Copies
+
+    @classmethod
+    def of(cls, place: Place, torrents: Sequence[Path] | None, *names: str) -> Handout:
+        """For the members of these names. Raises MetainfoError or StorageError before anything is changed."""
+        copies = Copies.read(torrents or ())
+        for name in names:
+            copies.check_absent(name)
+        return cls(place, copies)
+
+    def say(self, name: str, passkey: str, *, as_json: bool) -> None:
+        """Raises StorageError for a copy that cannot be written."""
+        url = self.place.url_for(passkey)
+        written = self.copies.write(name, url)
+        if as_json:
+            say_json({"member": name, "passkey": passkey, "announce": url, "torrents": [str(each) for each in written]})
+            return
+        fields = [("member", printable(name)), ("passkey", passkey), ("announce", url)]
+        say_fields([*fields, *(("torrent", printable(each)) for each in written)])
+
+
 def copy_path(path: Path, member: str) -> Path:
     """`photos.alice.torrent` for `photos.torrent`; signs that are no letters of a file's name become `_`."""
     return Path(f"{path.stem}.{_UNSAFE.sub('_', member)}.torrent")
@@ -187,3 +214,8 @@ def say_table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, right: 
             for column, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
         say("  ".join(cells).rstrip())
+
+
+def format_date(seconds: float | None) -> str:
+    """`2026-11-21 10:02`; `-` for never."""
+    return "-" if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")

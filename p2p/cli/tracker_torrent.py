@@ -13,13 +13,13 @@ import typer
 from p2p.cli.console import byte_progress, format_size, note, say, say_fields, say_json
 from p2p.cli.new_file import write_new
 from p2p.cli.sources import read_torrent
-from p2p.cli.tracker_member import format_date
 from p2p.cli.tracker_register import (
     Announce,
     AsJson,
     ConfigFile,
     DatabaseFile,
     Place,
+    format_date,
     personal,
     say_table,
     wall,
