@@ -57,6 +57,7 @@ if TYPE_CHECKING:
 
     from p2p.daemon.names import Json
     from p2p.daemon.ports import Group, Managed, Step
+    from p2p.daemon.removals import Removal
     from p2p.daemon.state import DaemonState
     from p2p.daemon.state_records import Keeps
     from p2p.session.environment import Environment
@@ -357,8 +358,14 @@ class SessionLibrary:
         if failures:
             raise RpcError(Code.SYSTEM, "; ".join(failures))
 
+    def removals(self) -> tuple[Removal, ...]:
+        return tuple(entry.told() for entry in self.undo.entries())
+
+    async def purge_removal(self, names: Sequence[str] | None) -> None:
+        for name in self.undo.named(names):
+            await self.undo.purge(name)
+
     async def undo_removal(self, names: Sequence[str] | None) -> Sequence[Managed]:
-        """Bring torrents back that were removed with their content: those that are named, or the last one."""
         back: list[ManagedTorrent] = []
         for name in self.undo.named(names):
             torrent, wishes = await self.undo.bring_back(name)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from p2p.daemon.ports import PeerFacts, TrackerFacts
     from p2p.session.torrent import Torrent
 
+_CHECKS: Final = (TorrentState.CHECK_QUEUED, TorrentState.CHECKING)
 UNWANTED: Final = 0
 LEVELS: Final = {Priority.LOW: 2, Priority.NORMAL: 4, Priority.HIGH: 6}
 """What the RPC's priorities are among the engine's 1 to 7."""
@@ -87,6 +88,9 @@ class ManagedTorrent:
 
         self.lost_file = False
         """Whether what is kept there is no torrent file any more, or not this one's."""
+
+        self.trouble = ""
+        """Why it could not be done what a client asked for, after the verb had answered."""
 
         self._now = loop_time
         self._wall = wall
@@ -175,10 +179,10 @@ class ManagedTorrent:
     @property
     def status(self) -> Status:
         state = self.torrent.state
-        if self.queue is not None and self.queue.waits(self.id) and state is not TorrentState.CHECKING:
+        if self.queue is not None and self.queue.waits(self.id) and state not in _CHECKS:
             return Status.DOWNLOAD_QUEUED if self.left_until_done or self._is_bare else Status.SEED_QUEUED
         match state:
-            case TorrentState.QUEUED:
+            case TorrentState.QUEUED | TorrentState.CHECK_QUEUED:
                 return Status.CHECK_QUEUED
             case TorrentState.CHECKING:
                 return Status.CHECKING
@@ -191,7 +195,7 @@ class ManagedTorrent:
 
     @property
     def error(self) -> ErrorKind:
-        if self.torrent.state in (TorrentState.ERROR, TorrentState.DISK_FULL):
+        if self.trouble or self.torrent.state in (TorrentState.ERROR, TorrentState.DISK_FULL):
             return ErrorKind.LOCAL
         if self._tracker_complaint() is None:
             return ErrorKind.NONE
@@ -201,7 +205,7 @@ class ManagedTorrent:
     def error_string(self) -> str:
         if self.torrent.state in (TorrentState.ERROR, TorrentState.DISK_FULL):
             return self.torrent.message or "stopped by an error"
-        return self._tracker_complaint() or ""
+        return self.trouble or self._tracker_complaint() or ""
 
     def _tracker_complaint(self) -> str | None:
         """Of trackers that all refuse. One that answers is enough for a torrent to be well."""
@@ -444,14 +448,14 @@ class ManagedTorrent:
         if metainfo is None:
             return ()
         folder = f"{metainfo.name}/" if metainfo.layout.root else ""
-        have, found = self.torrent.store.have, []
+        have, names, found = self.torrent.store.have, self.torrent.store.places.names, []
         for index, each in enumerate(metainfo.files):
             pieces = metainfo.layout.pieces_of_file(index)
             had = sum(have[piece] for piece in pieces) if each.length else 0
             done = each.length if had == len(pieces) else min(each.length, had * metainfo.piece_length)
             found.append(
                 FileFacts(
-                    name=folder + each.path,
+                    name="/".join(names[index]) if index in names else folder + each.path,
                     length=each.length,
                     bytes_completed=done,
                     wanted=self.torrent.file_priorities[index] != UNWANTED,

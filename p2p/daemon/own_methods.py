@@ -25,6 +25,7 @@ from p2p.daemon.own_facts import (
     RateHistory,
     TrackerHealthFacts,
 )
+from p2p.daemon.removals import RemovalFacts, Restored
 from p2p.daemon.rpc_errors import invalid
 from p2p.daemon.shapes import told
 from p2p.daemon.torrent_methods import selected
@@ -166,6 +167,23 @@ async def _create_file(arguments: Arguments, library: Library, monitor: Monitor)
     return CreatedFile(job, base64.b64encode(await monitor.creations.file(job)).decode())
 
 
+async def _removals(arguments: Arguments, library: Library, monitor: Monitor) -> RemovalFacts:  # noqa: ARG001
+    return RemovalFacts(library.removals())
+
+
+async def _undo(arguments: Arguments, library: Library, monitor: Monitor) -> Restored:  # noqa: ARG001
+    return Restored(tuple(torrent.id for torrent in await library.undo_removal(_removal_names(arguments))))
+
+
+async def _purge(arguments: Arguments, library: Library, monitor: Monitor) -> RemovalFacts:  # noqa: ARG001
+    await library.purge_removal(_removal_names(arguments))
+    return RemovalFacts(library.removals())
+
+
+def _removal_names(arguments: Arguments) -> tuple[str, ...] | None:
+    return _texts(arguments, "names") if "names" in arguments else None
+
+
 def _job(arguments: Arguments) -> int:
     job = arguments.integer("job", 0, MAX_LIMIT)
     if job is None:
@@ -176,6 +194,7 @@ def _job(arguments: Arguments) -> int:
 _TEXT: Final[dict[str, Json]] = {"type": "string"}
 _SWITCH: Final[dict[str, Json]] = {"type": "boolean"}
 _JOB: Final[dict[str, Json]] = {"type": "integer", "minimum": 0}
+_NAMES: Final[dict[str, Json]] = {"type": "array", "items": _TEXT, "maxItems": MAX_URLS}
 _IDS: Final[dict[str, Json]] = {
     "type": ["integer", "string", "array"],
     "items": {"type": ["integer", "string"]},
@@ -225,6 +244,17 @@ OWN_METHODS: Final = (
     ),
     OwnMethod("starling_log_set", "The least level that is logged", LogFacts, _log_set, {"level": _LEVEL}, ("level",)),
     OwnMethod("starling_pieces_get", "The pieces of a torrent", PieceMap, _pieces, {"ids": _IDS}, ("ids",)),
+    OwnMethod(
+        "starling_removal_purge", "Delete removed content before its time", RemovalFacts, _purge, {"names": _NAMES}
+    ),
+    OwnMethod(
+        "starling_removal_undo",
+        "Bring back what was removed with its content, the last if none is named",
+        Restored,
+        _undo,
+        {"names": _NAMES},
+    ),
+    OwnMethod("starling_removals_get", "Removals that can be undone", RemovalFacts, _removals, {}),
     OwnMethod("starling_trackers_get", "How trackers' hosts answer", TrackerHealthFacts, _trackers, {}),
 )
 """All of them, in alphabetical order."""

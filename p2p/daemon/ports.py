@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from enum import Enum, IntEnum
 from typing import TYPE_CHECKING, Protocol
 
+from p2p.daemon.removals import Removals
+from p2p.daemon.tracker_facts import TrackerFacts as TrackerFacts  # noqa: PLC0414, TC001 - a part of the port
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -103,41 +106,6 @@ class PeersFrom:
     from_ltep: int = 0
     from_pex: int = 0
     from_tracker: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class TrackerFacts:
-    """A tracker and what came of asking it. Counts are -1 where nobody has said. The states are Transmission's:
-    0 inactive, 1 waiting, 2 queued, 3 active."""
-
-    id: int
-    announce: str
-    scrape: str
-    sitename: str
-    host: str
-    tier: int
-    announce_state: int = 0
-    download_count: int = -1
-    downloader_count: int = -1
-    has_announced: bool = False
-    has_scraped: bool = False
-    is_backup: bool = False
-    last_announce_peer_count: int = 0
-    last_announce_result: str = ""
-    last_announce_start_time: int = 0
-    last_announce_succeeded: bool = False
-    last_announce_time: int = 0
-    last_announce_timed_out: bool = False
-    last_scrape_result: str = ""
-    last_scrape_start_time: int = 0
-    last_scrape_succeeded: bool = False
-    last_scrape_time: int = 0
-    last_scrape_timed_out: bool = False
-    leecher_count: int = -1
-    next_announce_time: int = 0
-    next_scrape_time: int = 0
-    scrape_state: int = 0
-    seeder_count: int = -1
 
 
 class Managed(Protocol):
@@ -457,7 +425,7 @@ class Group:
     speed_limit_up_enabled: bool = False
 
 
-class Library(Protocol):
+class Library(Removals, Protocol):
     """The torrents and settings behind the RPC."""
 
     def torrents(self) -> Sequence[Managed]:

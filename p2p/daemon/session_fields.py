@@ -183,6 +183,7 @@ SETTINGS: Final = (
     _told("starling_port_mapping", "object"),
     Setting("starling_port_test_url", "string", _url),
     _told("starling_state_problem", "string"),
+    _whole("starling_undo_seconds", 30 * 24 * 3600),
     _told("starling_version", "string"),
     _whole("starling_seed_time_limit"),
     _boolean("starling_seed_time_limited"),

@@ -31,6 +31,9 @@ Apply: TypeAlias = Callable[[Mapping[str, Json]], Awaitable[None]]
 """Makes values hold, all of a subject's that are set in one call, of which at least one is new; they are in the table
 already. Raises StarlingError if it cannot, and then the old ones stay."""
 
+UNDO_SECONDS: Final = 30
+"""For which a removal with content can be undone, unless the user says otherwise."""
+
 KILO: Final = 1000
 """Bytes a second in the RPC's unit of rates."""
 
@@ -86,6 +89,7 @@ def initial(settings: Settings, config_dir: str) -> dict[str, Json]:
         "starling_seed_time_limit": 24 * 60,
         "starling_seed_time_limited": False,
         "start_added_torrents": True,
+        "starling_undo_seconds": UNDO_SECONDS,
         "trash_original_torrent_files": False,
     }
 

@@ -34,8 +34,8 @@ log = logging.getLogger(__name__)
 
 _FORMAT: Final = b"starling trash 1"
 
-MAX_RECORD: Final = 64 << 20
-"""Bytes: paths of as many files as a torrent can have."""
+MAX_RECORD: Final = 128 << 20
+"""Bytes: a torrent file, and paths of as many files as it can have."""
 
 
 class Disposal(Enum):
@@ -51,11 +51,12 @@ class Disposal(Enum):
 class Removed:
     """Content in the trash, under a name of its own: a part for each folder that files were in.
 
-    `record` is what its resume state is kept under, None where none is.
+    `torrent` is its torrent file; `record` is what its resume state is kept under, None where none is.
     """
 
     name: str
     info_hash: str
+    torrent: bytes
     trashed: tuple[Trashed, ...]
     record: str | None
 
@@ -66,6 +67,7 @@ class Removed:
                 b"format": _FORMAT,
                 b"name": self.name.encode(),
                 b"info hash": self.info_hash.encode(),
+                b"torrent": self.torrent,
                 b"record": (self.record or "").encode(),
                 b"trashed": [
                     [os.fsencode(part.target), _raw(part.folder), [_raw(file) for file in part.files]]
@@ -83,11 +85,12 @@ class Removed:
                     b"format": bytes(form),
                     b"name": bytes(name),
                     b"info hash": bytes(info_hash),
+                    b"torrent": bytes(torrent),
                     b"record": bytes(record),
                     b"trashed": list(trashed),
                 } if form == _FORMAT:
                     parts = tuple(map(_trashed, trashed))
-                    return cls(name.decode(), info_hash.decode(), parts, record.decode() or None)
+                    return cls(name.decode(), info_hash.decode(), torrent, parts, record.decode() or None)
         except (BencodeError, ValueError) as error:
             raise StorageError(f"the record of removed content cannot be read: {error}") from error
         raise StorageError("the record of removed content is none")
@@ -128,9 +131,9 @@ async def dispose(torrent: Torrent, disposal: Disposal, services: Services) -> R
         await _job(services, partial(trash.plan, Path(folder), files, name)) for folder, files in folders.items()
     ]
     trashed = tuple(part for part in planned if part.files)
-    if not trashed:
+    if not trashed and disposal is Disposal.ERASE:
         return None
-    removed = Removed(name, torrent.info_hash, trashed, torrent.store.key)
+    removed = Removed(name, torrent.info_hash, torrent.metainfo.raw, trashed, torrent.store.key)
     path = _record_path(services, name)
     if path is not None:
         await replace_whole(path, removed.encode())

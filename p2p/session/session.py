@@ -278,6 +278,12 @@ class Session:
         """Change how connections begin from now on; those there are stay."""
         self.network.set_encryption(encryption)
 
+    def set_incomplete(self, folder: Path | None, *, suffix: bool) -> None:
+        """Keep files of torrents that are not done in `folder`, with names that end in `.part` if `suffix`: those of
+        torrents that begin from now on. Files that are there are found where they are."""
+        self.settings = replace(self.settings, incomplete_dir=folder, partial_suffix=suffix)
+        self._open.settings = self.settings
+
     async def set_port(self, port: int) -> None:
         """Let peers reach us at another port, 0 for any; whoever tells others of it hears of it now.
 

@@ -103,9 +103,17 @@ def torrent_files(torrent: Torrent) -> tuple[FileSnapshot, ...]:
     metainfo = torrent.metainfo
     if metainfo is None:
         return ()
+    names = torrent.store.places.names
+    below = 1 if metainfo.layout.root else 0
     done = file_progress(metainfo.layout, torrent.store.have)
     return tuple(
-        FileSnapshot(index, file.path, file.length, done[index], torrent.file_priorities[index])
+        FileSnapshot(
+            index,
+            "/".join(names[index][below:]) if index in names else file.path,
+            file.length,
+            done[index],
+            torrent.file_priorities[index],
+        )
         for index, file in enumerate(metainfo.files)
         if not file.pad
     )

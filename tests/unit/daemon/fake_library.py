@@ -248,6 +248,16 @@ class FakeLibrary:
         self._done("update_blocklist")
         return 5
 
+    def removals(self):
+        return ()
+
+    async def undo_removal(self, names):
+        self._done("undo_removal", (), names)
+        return self.kept[:1]
+
+    async def purge_removal(self, names):
+        self._done("purge_removal", (), names)
+
     async def settle(self):
         """Nothing is kept."""
 
