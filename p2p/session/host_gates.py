@@ -80,9 +80,18 @@ class Caller(Protocol):
 
 
 @dataclass(slots=True)
+class _Since:
+    """Since when a turn lasts, and what will note that it is a slow one."""
+
+    began: float
+    timer: asyncio.TimerHandle
+    slow: bool = False
+
+
+@dataclass(slots=True)
 class _Gate:
-    under_way: dict[Caller, asyncio.TimerHandle] = field(default_factory=dict)
-    """Whose turn it is, and when it counts no more among those at once."""
+    under_way: dict[Caller, _Since] = field(default_factory=dict)
+    """Whose turn it is."""
     lines: dict[Haste, deque[Caller]] = field(default_factory=dict)
     answered: bool = False
     slow_failures: int = 0
@@ -133,12 +142,11 @@ class HostGates:
         """A turn is over."""
         now = asyncio.get_running_loop().time()
         gate = self._gates[host]
-        timer = gate.under_way.pop(caller)
-        timer.cancel()
+        since = gate.under_way.pop(caller)
+        since.timer.cancel()
         self._under_way -= 1
-        slow = now >= timer.when()
-        self._slow -= slow
-        if outcome is Outcome.FAILED and slow:
+        self._slow -= since.slow
+        if outcome is Outcome.FAILED and now - since.began >= SLOW_FAILURE:
             self._on_slow_failure(gate, now)
         elif outcome is not Outcome.NONE:
             gate.answered, gate.slow_failures, gate.pause = True, 0, PAUSE
@@ -212,7 +220,7 @@ class HostGates:
                     return
                 self._next_at = max(self._next_at, now - BURST / self._pace) + 1.0 / self._pace
             caller = gate.lines[haste].popleft()
-            gate.under_way[caller] = loop.call_later(SLOW_FAILURE, self._on_slow)
+            gate.under_way[caller] = _Since(now, loop.call_later(SLOW_FAILURE, self._on_slow, gate, caller))
             self._under_way += 1
             del self._ready[haste][host]  # the other hosts have their turn first
             self._on_gate(host, gate)
@@ -231,7 +239,8 @@ class HostGates:
         for caller in refused:
             caller.on_refused(TrackerError(f"{host} has not been answering"))
 
-    def _on_slow(self) -> None:
+    def _on_slow(self, gate: _Gate, caller: Caller) -> None:
+        gate.under_way[caller].slow = True
         self._slow += 1
         self._serve_soon()
 

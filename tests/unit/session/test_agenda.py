@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 
+import uvloop
+
 from p2p.session.agenda import BATCH, Agenda
 from p2p.simulation.virtual_loop import run
 
@@ -95,3 +97,18 @@ def test_a_closed_agenda_does_nothing_further():
         assert done == []
 
     run(scenario())
+
+
+def test_what_has_passed_is_done_on_the_loop_of_the_commands_too():
+    async def scenario():
+        loop = asyncio.get_running_loop()
+        agenda, ended, done = Agenda(), asyncio.Event(), []
+        for name, when in (("later", 0.01), ("past", -5.0), ("now", 0.0), ("past again", -9.0)):
+            agenda.set(name, loop.time() + when, lambda name=name: done.append(name))
+        agenda.set("end", loop.time() + 0.02, ended.set)
+        async with asyncio.timeout(30):
+            await ended.wait()
+        assert done == ["past again", "past", "now", "later"]
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(scenario())
