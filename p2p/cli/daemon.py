@@ -45,8 +45,8 @@ _EXAMPLES: Final = """\b
 Examples:
   starling daemon
   starling daemon --download-dir /srv/torrents --limit-up 2MiB/s
-  starling daemon --rpc-host 0.0.0.0 --rpc-password-file pass --allow 10.0.0.0/8
-  STARLING_RPC_PORT=9092 starling daemon --config-dir /etc/starling --print-config
+  starling daemon --rpc-host :: --rpc-password-file pass --allow 10.0.0.0/8
+  STARLING_RPC_PORT=9092 starling daemon --print-config
 
 Options go before variables of the environment (STARLING_RPC_PORT,
 STARLING_DOWNLOAD_DIR, STARLING_RPC_PASSWORD_FILE, ...), these before
@@ -153,6 +153,9 @@ def _network(network: NetworkOptions) -> dict[str, list[tuple[KeyName, object]]]
     return {
         "port": [((SESSION, "peer_port"), network.port), ((SESSION, "peer_port_random_on_start"), False)],
         "bind": [(("network", "bind"), [network.bind])],
+        "name_server": [(("network", "name_servers"), list(network.name_servers))],
+        "no_nat": [((SESSION, "port_forwarding_enabled"), network.nat)],
+        "gateway": [(("network", "gateway"), network.gateway)],
         "peer": [(("network", "peers"), [_joined(place) for place in network.peers])],
         "bootstrap": [(("network", "bootstrap"), [_joined(place) for place in network.bootstrap])],
         "no_dht": [((SESSION, "dht_enabled"), network.dht)],

@@ -66,7 +66,7 @@ def download_command(
                     options = TorrentOptions(
                         select=tuple(select or ()),
                         sequential=sequential,
-                        peers=await resolve_peers(network.peers),
+                        peers=await resolve_peers(network.peers, network.network()),
                         seed_ratio=seed_ratio,
                         seed_time=None if seed_time is None else 60 * seed_time,
                         recheck=recheck,

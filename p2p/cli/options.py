@@ -11,6 +11,7 @@ import inspect
 import ipaddress
 import math
 from dataclasses import dataclass
+from secrets import token_bytes
 from typing import TYPE_CHECKING, Annotated
 
 import platformdirs
@@ -21,7 +22,10 @@ from p2p.disk.refusals import printable
 from p2p.errors import NetworkError
 from p2p.metainfo.urls import Endpoint, parse_endpoint
 from p2p.net.asyncio_network import AsyncioNetwork
+from p2p.net.gateway import Gateway
+from p2p.net.interface_binding import is_interface_name
 from p2p.session.encryption import Encryption
+from p2p.session.held_network import hold_to_interface
 from p2p.session.settings import WELL_KNOWN_ROUTERS, Settings
 
 if TYPE_CHECKING:
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from p2p.ids import Address
+    from p2p.net.network import Network
 
 
 def parse_limit(text: str) -> int:
@@ -45,6 +50,16 @@ def parse_bind(text: str) -> str:
         return str(ipaddress.ip_address(text))
     except ValueError as error:
         raise typer.BadParameter(f"{printable(text)!r} is no IP address") from error
+
+
+def parse_place(text: str) -> str:
+    """An IP address in canonical form, or the name of a network interface. A usage error for anything else."""
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError as error:
+        if not is_interface_name(text) or ":" in text:
+            raise typer.BadParameter(f"{printable(text)!r} is no IP address and no network interface") from error
+        return text
 
 
 def parse_peer(text: str) -> Endpoint:
@@ -70,6 +85,34 @@ Port = Annotated[int, typer.Option("--port", metavar="N", min=0, max=65_535, hel
 Bind = Annotated[
     str | None,
     typer.Option("--bind", metavar="ADDRESS", parser=parse_bind, help="Listen on and connect from this IP address."),
+]
+Place = Annotated[
+    str | None,
+    typer.Option(
+        "--bind",
+        metavar="ADDRESS|INTERFACE",
+        parser=parse_place,
+        help="Listen on and connect from this IP address; or let nothing go but by this network interface.",
+    ),
+]
+NameServers = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--name-server",
+        metavar="ADDRESS",
+        parser=parse_bind,
+        help="With --bind INTERFACE: ask this for names; may be given again.",
+    ),
+]
+NoNat = Annotated[bool, typer.Option("--no-nat", help="Do not ask the router to let peers in.")]
+Router = Annotated[
+    str | None,
+    typer.Option(
+        "--gateway",
+        metavar="ADDRESS",
+        parser=parse_bind,
+        help="The router to ask for a port, instead of that of the default route.",
+    ),
 ]
 Peers = Annotated[
     list[Endpoint] | None,
@@ -121,6 +164,11 @@ class NetworkOptions:
 
     port: int = 0
     bind: str | None = None
+    """An IP address, or the name of a network interface."""
+
+    name_servers: tuple[str, ...] = ()
+    nat: bool = True
+    gateway: str | None = None
     peers: tuple[Endpoint, ...] = ()
     bootstrap: tuple[Endpoint, ...] = ()
     """Empty for the well-known ones."""
@@ -133,13 +181,30 @@ class NetworkOptions:
     limit_up: int | None = None
     encryption: Encryption = Encryption.PREFER
 
+    @property
+    def interface(self) -> str | None:
+        """The network interface that all is held to, if `bind` names one."""
+        return None if self.bind is None or _is_address(self.bind) else self.bind
+
+    def network(self) -> Network:
+        """The network that names of peers are looked up on: the one that the session will have."""
+        if self.interface is None:
+            return AsyncioNetwork()
+        network, _, binding = hold_to_interface(self.interface, self.name_servers, token_bytes)
+        binding.refresh()
+        return network
+
     def settings(self, *, download_dir: Path) -> Settings:
         """Settings of a session whose record is kept where this user's state belongs."""
         return Settings(
             download_dir=download_dir,
             state_dir=platformdirs.user_state_dir("starling", appauthor=False),
             port=self.port,
-            bind=Settings().bind if self.bind is None else (self.bind,),
+            bind=Settings().bind if self.bind is None or self.interface is not None else (self.bind,),
+            interface=self.interface,
+            name_servers=self.name_servers,
+            port_mapping=self.nat,
+            gateway=None if self.gateway is None else Gateway(self.gateway),
             limit_down=self.limit_down,
             limit_up=self.limit_up,
             trackers=self.trackers,
@@ -154,7 +219,10 @@ class NetworkOptions:
 def _network_options(
     *,
     port: Port = 0,
-    bind: Bind = None,
+    bind: Place = None,
+    name_server: NameServers = None,
+    no_nat: NoNat = False,
+    gateway: Router = None,
     peer: Peers = None,
     bootstrap: Bootstrap = None,
     no_dht: NoDht = False,
@@ -169,6 +237,9 @@ def _network_options(
     return NetworkOptions(
         port=port,
         bind=bind,
+        name_servers=tuple(name_server or ()),
+        nat=not no_nat,
+        gateway=gateway,
         peers=tuple(peer or ()),
         bootstrap=tuple(bootstrap or ()),
         dht=not no_dht,
@@ -186,26 +257,44 @@ def takes_network_options(command: Callable[..., int], *, port: int = 0) -> Call
 
     `port` is where peers reach it where nobody says otherwise.
     """
+    return in_place_of("network", command, _network_options, port=port)
+
+
+def in_place_of(
+    name: str, command: Callable[..., int], shared: Callable[..., object], **defaults: object
+) -> Callable[..., int]:
+    """Give a command the options of `shared` in the place of its parameter `name`, which gets what it makes of them.
+
+    `defaults` are those that this command has otherwise.
+    """
     own = inspect.signature(command, eval_str=True)
-    shared = dict(inspect.signature(_network_options, eval_str=True).parameters)
-    shared["port"] = shared["port"].replace(default=port)
+    options = dict(inspect.signature(shared, eval_str=True).parameters)
+    options |= {each: options[each].replace(default=default) for each, default in defaults.items()}
 
     @functools.wraps(command)
-    def with_network(*arguments: object, **given: object) -> int:
-        network = _network_options(**{name: given.pop(name) for name in shared})  # type: ignore[arg-type]
-        return command(*arguments, network=network, **given)
+    def with_shared(*arguments: object, **given: object) -> int:
+        made = shared(**{each: given.pop(each) for each in options})
+        return command(*arguments, **{name: made}, **given)
 
     parameters: list[inspect.Parameter] = []
-    for name, parameter in own.parameters.items():
-        parameters += shared.values() if name == "network" else [parameter]
-    with_network.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
-    with_network.__annotations__ = {each.name: each.annotation for each in parameters}
-    return with_network
+    for each, parameter in own.parameters.items():
+        parameters += options.values() if each == name else [parameter]
+    with_shared.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
+    with_shared.__annotations__ = {each.name: each.annotation for each in parameters}
+    return with_shared
 
 
-async def resolve_peers(places: tuple[Endpoint, ...]) -> tuple[Address, ...]:
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+async def resolve_peers(places: tuple[Endpoint, ...], network: Network | None = None) -> tuple[Address, ...]:
     """All addresses of all of them, each once. Raises NetworkError, naming it, for a name that has none."""
-    network = AsyncioNetwork()
+    network = network or AsyncioNetwork()
     found: dict[Address, None] = {}
     for host, port in places:
         try:

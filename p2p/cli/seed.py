@@ -79,7 +79,7 @@ def seed_command(
         with StopSignals() as signals:
             try:
                 async with signals.interrupting():
-                    peers = await resolve_peers(network.peers)
+                    peers = await resolve_peers(network.peers, network.network())
                     offer = await _offer(path, torrent, trackers, quiet=as_json)
             except StoppedError:
                 return Outcome(failed=False, complete=False, stopped_by=signals.received)

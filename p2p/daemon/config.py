@@ -14,6 +14,7 @@ import re
 import textwrap
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -24,6 +25,8 @@ from p2p.daemon.rpc_errors import RpcError
 from p2p.daemon.session_values import KILO
 from p2p.errors import ConfigError
 from p2p.metainfo.urls import Endpoint, parse_endpoint
+from p2p.net.gateway import Gateway
+from p2p.net.interface_binding import is_interface_name
 from p2p.operation.config_layers import (
     DEFAULT,
     Effective,
@@ -73,6 +76,7 @@ _NETWORKS: Final = Words(
 _NAMES: Final = Words(re.compile(r"[\w.*-]{1,253}"), 'a list of host names like ["nas.example", "*.lan"]')
 _ORIGINS: Final = Words(re.compile(r"https?://[^\s/]{1,253}"), 'a list of origins like ["https://web.example"]')
 _PLACES: Final = Words(re.compile(r"[^\s/]{1,64}"), 'a list of IP addresses and interface names like ["tun0"]')
+_ADDRESSES: Final = Words(re.compile(r"[0-9a-fA-F:.]{2,45}"), 'a list of IP addresses like ["10.64.0.1"]')
 _ENDPOINTS: Final = Words(re.compile(r"\S{1,300}"), 'a list of HOST:PORT like ["router.example:6881"]')
 
 
@@ -107,6 +111,8 @@ class NetworkConfig:
     """What the engine is told that the RPC cannot say."""
 
     bind: tuple[str, ...] = key((), _PLACES, "Where to listen and connect from; none: everywhere.")
+    name_servers: tuple[str, ...] = key((), _ADDRESSES, "Whom to ask for names, when bind is an interface.")
+    gateway: str = key("", Text("an IP address"), "The router to ask for a port; none: that of the default route.")
     bootstrap: tuple[str, ...] = key((), _ENDPOINTS, "Nodes to join the DHT by; none: the well-known ones.")
     peers: tuple[str, ...] = key((), _ENDPOINTS, "Peers to try for every torrent.")
     trackers: bool = key(True, Switch(), "Whether to announce to trackers.")
@@ -154,7 +160,10 @@ class SessionKind:
 
     def read(self, value: object) -> Json:
         if isinstance(value, str) and value.startswith("~") and self.setting.name.endswith(tuple(_PATHS)):
-            value = str(Path(value).expanduser())
+            try:
+                value = str(Path(value).expanduser())
+            except RuntimeError as error:
+                raise ValueError(f"{self.setting.name} must be in a home that there is") from error
         return self._check(value)
 
     def _check(self, value: object) -> Json:
@@ -251,11 +260,15 @@ class ConfigSource:
 
     def load(self) -> Loaded:
         """Read it, now. Raises ConfigError with the place, the key and what is allowed."""
-        written = from_file(self.file, KEYS) if self.file.exists() else {}
-        variables = from_environment(self.environ, PREFIX, KEYS, variable_of)
-        loaded = Loaded(resolve(KEYS, _DEFAULTS, [self.options, variables, written]))
+        loaded = self.read()
         _check(loaded)
         return loaded
+
+    def read(self) -> Loaded:
+        """The same without what single keys cannot say: for who only wants to know where a daemon is."""
+        written = from_file(self.file, KEYS) if self.file.exists() else {}
+        variables = from_environment(self.environ, PREFIX, KEYS, variable_of)
+        return Loaded(resolve(KEYS, _DEFAULTS, [self.options, variables, written]))
 
     def strangers(self) -> list[tuple[str, str | None]]:
         """Variables that look like ours and are none, each with the one that was perhaps meant."""
@@ -302,7 +315,11 @@ def engine_settings(config: DaemonConfig, values: Mapping[str, Json], *, state_d
         download_dir=str(values["download_dir"]),
         state_dir=state_dir,
         port=0 if values["peer_port_random_on_start"] else _whole(values["peer_port"]),
-        bind=network.bind or Settings().bind,
+        bind=_addresses(network.bind) or Settings().bind,
+        interface=_interface(network.bind),
+        name_servers=_addresses(network.name_servers, "name_servers"),
+        port_mapping=bool(values["port_forwarding_enabled"]),
+        gateway=Gateway(*_addresses((network.gateway,), "gateway")) if network.gateway else None,
         limit_down=_rate(values, "speed_limit_down"),
         limit_up=_rate(values, "speed_limit_up"),
         encryption=encryption,
@@ -315,6 +332,31 @@ def engine_settings(config: DaemonConfig, values: Mapping[str, Json], *, state_d
         local_discovery=bool(values["lpd_enabled"]),
         read_cache=_whole(values["cache_size_mib"]) << 20,
     )
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _interface(places: tuple[str, ...]) -> str | None:
+    """The interface that is named among places to bind to. Raises ConfigError where others stand beside it."""
+    named = [place for place in places if not _is_address(place)]
+    if named and len(places) > 1:
+        raise ConfigError(f"[network] bind: {named[0]} is an interface, which stands alone")
+    if named and not is_interface_name(named[0]):
+        raise ConfigError(f"[network] bind: {named[0]} is no IP address and no network interface")
+    return named[0] if named else None
+
+
+def _addresses(places: tuple[str, ...], name: str | None = None) -> tuple[str, ...]:
+    """The IP addresses among them, in canonical form. Raises ConfigError for what is none, where a key is named."""
+    if name is not None and (wrong := [place for place in places if not _is_address(place)]):
+        raise ConfigError(f"[network] {name}: {wrong[0]} is no IP address")
+    return tuple(str(ip_address(place)) for place in places if _is_address(place))
 
 
 def endpoints(places: tuple[str, ...]) -> tuple[Endpoint, ...]:

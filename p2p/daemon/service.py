@@ -65,7 +65,7 @@ class Places:
 
     def defaults(self) -> dict[str, Json]:
         """The session's values where nobody has set anything."""
-        settings = Settings(download_dir=self.downloads, port=PEER_PORT)
+        settings = Settings(download_dir=self.downloads, port=PEER_PORT, port_mapping=True)
         return {**initial(settings, str(self.config_dir)), "peer_port": PEER_PORT}
 
 
@@ -109,7 +109,12 @@ class DaemonService:
         values = {**places.defaults(), **kept_values(state.records(SUBJECT).get(SETTINGS, {})), **self._loaded.given()}
         settings = engine_settings(config, values, state_dir=places.state_dir)
         settings = replace(settings, history_elsewhere=True)  # in the torrents' records
-        environment = real_environment(hash_workers=settings.hash_workers, open_files=settings.open_files)
+        environment = real_environment(
+            hash_workers=settings.hash_workers,
+            open_files=settings.open_files,
+            interface=settings.interface,
+            name_servers=settings.name_servers,
+        )
         try:
             async with Session(settings, environment=environment) as session, Scope() as scope:
                 library = SessionLibrary(

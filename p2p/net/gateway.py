@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import struct
 import sys
-from ipaddress import IPv4Address, IPv4Interface
+from ipaddress import IPv4Address, IPv4Interface, ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -22,10 +22,10 @@ _UP_BY_GATEWAY: Final = 0x3
 
 
 class Gateway(NamedTuple):
-    """A router and the address of ours on its network."""
+    """A router and the address of ours on its network; empty where that is to be found out."""
 
     host: str
-    client: str
+    client: str = ""
 
 
 def find_gateway(interface: str | None) -> Gateway:
@@ -41,6 +41,18 @@ def find_gateway(interface: str | None) -> Gateway:
             if client is not None:
                 return Gateway(host, client)
     raise NetworkError("no route leads to a router" if interface is None else f"no route of {interface} has a router")
+
+
+def client_at(router: str) -> str:
+    """Which of this host's addresses is on the router's network. Raises NetworkError where none is."""
+    try:
+        place = ip_address(router)
+    except ValueError as error:
+        raise NetworkError(f"{router} is no IP address") from error
+    for each in places_of(None):
+        if place in each.network:
+            return str(each.ip)
+    raise NetworkError(f"no address of this machine is on the network of the router {router}")
 
 
 def default_routes(text: str, *, byteorder: str = sys.byteorder) -> list[tuple[str, str]]:

@@ -45,10 +45,12 @@ def addresses_of(name: str) -> list[str]:
     return [each.address for each in addresses if each.family in (socket.AF_INET, socket.AF_INET6)]
 
 
-def places_of(name: str) -> list[ipaddress.IPv4Interface]:
-    """The IPv4 addresses of the interface of that name, with their networks. Raises NetworkError as `addresses_of`."""
+def places_of(name: str | None) -> list[ipaddress.IPv4Interface]:
+    """The IPv4 addresses of the interface of that name, or of all, with their networks. Raises NetworkError as
+    `addresses_of`."""
     try:
-        addresses = psutil.net_if_addrs().get(name, ())
+        known = psutil.net_if_addrs()
+        addresses = known.get(name, ()) if name is not None else [each for its in known.values() for each in its]
     except (OSError, psutil.Error) as error:
         raise NetworkError(f"the system does not tell its network interfaces: {error}") from error
     places = (_place(each.address, each.netmask) for each in addresses)

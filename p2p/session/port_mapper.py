@@ -17,7 +17,7 @@ from p2p.codec import igd, port_control
 from p2p.codec.port_control import PortGrant, Transport
 from p2p.errors import NetworkError
 from p2p.ids import Address
-from p2p.net.gateway import Gateway, find_gateway
+from p2p.net.gateway import Gateway, client_at, find_gateway
 from p2p.net.nat import NatPmpRouter, PcpRouter, PortTakenError, Router, UpnpRouter, find_upnp
 from p2p.session.scope import Scope
 
@@ -143,9 +143,7 @@ class PortMapper:
         inner_port = services.port
         if any(grant.inner_port != inner_port for grant in self._grants.values()):
             await self._give_back()
-        settings = services.settings
-        interface = None if services.environment.interface is None else services.environment.interface.name
-        gateway = settings.gateway or find_gateway(interface)
+        gateway = self._gateway()
         if self._router is None:
             self._router = await self._find(gateway)
         router = self._router
@@ -161,6 +159,15 @@ class PortMapper:
         self._tell(outer_port)
         lifetime = min(grant.lifetime for grant in self._grants.values())
         return min(max(lifetime / 2, RENEW_MIN), RENEW_MAX)
+
+    def _gateway(self) -> Gateway:
+        """The router to ask. Raises NetworkError where none is known."""
+        named, binding = self._services.settings.gateway, self._services.environment.interface
+        if named is None:
+            return find_gateway(None if binding is None else binding.name)
+        if named.client:
+            return named
+        return Gateway(named.host, client_at(named.host) if binding is None else binding.local(ipv6=False))
 
     async def _find(self, gateway: Gateway) -> Router:
         """The way that the router speaks, of those that it was asked by. Raises NetworkError."""

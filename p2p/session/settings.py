@@ -85,7 +85,7 @@ class Settings:
     a `gateway` that is named."""
 
     gateway: Gateway | None = None
-    """The router to ask, and our address on its network; None for the one of the default route."""
+    """The router to ask; None for the one of the default route."""
 
     incomplete_dir: str | Path | None = None
     """The folder for files of torrents that are not done; None keeps them where they will stay."""

@@ -242,7 +242,15 @@ class Starling:
         command = Path(sys.executable).with_name("starling")
         dht = () if "--bootstrap" in argv else ("--no-dht",)
         return await self._namespace.start(
-            f"starling {role}", command, role, *argv, *self.OPTIONS, *self.NEARBY, *dht, env=dict.fromkeys(places, home)
+            f"starling {role}",
+            command,
+            role,
+            *argv,
+            *self.OPTIONS,
+            *self.NEARBY,
+            "--no-nat",
+            *dht,
+            env=dict.fromkeys(places, home),
         )
 
     async def seed(self, content: Content, *options: str) -> None:

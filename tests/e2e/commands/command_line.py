@@ -113,10 +113,10 @@ class Commands:
         """Start a command; `prefix` is a command line that runs another, `program` what Python is to run.
 
         What goes to another `stdout` than the pipe is not seen here. Transfers take part in no DHT but one that
-        `--bootstrap` names, and not in local discovery: tests never speak to others' programs.
+        `--bootstrap` names, and not in local discovery, and ask no router: tests never speak to others' programs.
         """
         if program == ("-m", "p2p") and {*arguments[:1]} & {"download", "seed"}:
-            arguments = (*arguments, "--no-lsd", *(() if "--bootstrap" in arguments else ("--no-dht",)))
+            arguments = (*arguments, "--no-lsd", "--no-nat", *(() if "--bootstrap" in arguments else ("--no-dht",)))
         home = self.folder / "home"
         places = {"HOME": str(home), "XDG_STATE_HOME": str(self.state)}
         process = await asyncio.create_subprocess_exec(

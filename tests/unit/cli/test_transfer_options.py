@@ -14,6 +14,7 @@ from p2p.cli.options import (
     parse_goal,
     parse_limit,
     parse_peer,
+    parse_place,
     resolve_peers,
     takes_network_options,
 )
@@ -29,7 +30,7 @@ from p2p.session.settings import WELL_KNOWN_ROUTERS
     [
         ("--port", "65536"),
         ("--port", "x"),
-        ("--bind", "localhost"),
+        ("--bind", "local host"),
         ("--peer", "127.0.0.1"),
         ("--peer", "127.0.0.1:0"),
         ("--limit-down", "fast"),
@@ -106,6 +107,29 @@ def test_settings_keep_their_record_where_state_belongs(tmp_path, monkeypatch):
     apart = replace(bound, dht=False, bootstrap=(("::1", 1),)).settings(download_dir=tmp_path)
     assert (apart.dht, apart.bootstrap) == (False, (("::1", 1),))
     assert bound.settings(download_dir=tmp_path).bind == ("::1",)
+    assert bound.settings(download_dir=tmp_path).interface is None
+    assert (settings.port_mapping, settings.gateway, settings.interface) == (True, None, None)
+
+
+def test_an_interface_is_told_from_an_address(tmp_path):
+    held = NetworkOptions(bind="tun0", name_servers=("10.64.0.1",), nat=False, gateway="10.2.0.1")
+    settings = held.settings(download_dir=tmp_path)
+    assert (settings.bind, settings.interface) == (("0.0.0.0", "::"), "tun0")
+    assert (settings.name_servers, settings.port_mapping) == (("10.64.0.1",), False)
+    assert settings.gateway == ("10.2.0.1", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "place"), [("0:0::1", "::1"), ("tun0", "tun0"), ("wg-nl.1", "wg-nl.1"), ("127.0.0.1", "127.0.0.1")]
+)
+def test_places_to_bind_to_are_addresses_and_interfaces(text, place):
+    assert parse_place(text) == place
+
+
+@pytest.mark.parametrize("text", ["", "a/b", "an interface", "much-too-long-name", "1.2.3.4:5", "::g"])
+def test_what_is_neither_is_a_usage_error(text):
+    with pytest.raises(typer.BadParameter, match="no IP address and no network interface"):
+        parse_place(text)
 
 
 def test_commands_get_what_the_options_of_the_network_say(capsys):
