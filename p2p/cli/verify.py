@@ -1,20 +1,23 @@
-"""`starling verify`: whether content on disk is what a torrent says."""
+"""`starling verify`: whether content on disk is what a torrent says, found out here or by a daemon."""
 
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path  # noqa: TC003 - typer reads the annotations
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from p2p.cli.console import byte_progress, complain, count, format_ranges, format_size, say, say_json
+from p2p.cli.remote import Daemon, takes_daemon_options
+from p2p.cli.remote_names import Everything, complete_names, named
 from p2p.cli.sources import read_torrent
 from p2p.disk.refusals import printable
 from p2p.session.verify import FileState, verify
 
 if TYPE_CHECKING:
     from p2p.cli.console import Json
+    from p2p.daemon.client import Client
     from p2p.metainfo.metainfo import Metainfo
     from p2p.session.verify import FileReport, VerifyReport
 
@@ -22,6 +25,8 @@ _EXAMPLES: Final = """\b
 Examples:
   starling verify debian.torrent ~/Downloads
   starling verify debian.torrent ~/Downloads/debian.iso --json
+  starling verify debian
+  starling verify --all --connect nas:9091
 """
 
 
@@ -30,19 +35,44 @@ def register(app: typer.Typer) -> None:
     app.command("verify", epilog=_EXAMPLES)(verify_command)
 
 
+@takes_daemon_options
 def verify_command(
-    torrent: Annotated[Path, typer.Argument(metavar="TORRENT", help="The .torrent file.", show_default=False)],
-    path: Annotated[
-        Path,
-        typer.Argument(metavar="DIR", help="The content, or the folder that holds it.", show_default=False),
-    ],
+    what: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="TORRENT DIR | TORRENT...",
+            help="A .torrent file and its content, or the folder that holds it; or torrents of a daemon.",
+            show_default=False,
+            autocompletion=complete_names,
+        ),
+    ] = None,
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    everything: Everything = False,
+    daemon: Daemon,
 ) -> int:
-    """Check content on disk against its torrent.
+    """Check content on disk against its torrent, here or at a daemon.
 
-    Names the files and pieces that do not match, and exits with status 1 if there are any. Nothing is written.
+    Given a .torrent file and a place, it names the files and pieces that do not match, and exits with status 1 if there
+    are any; nothing is written. Given torrents of a daemon (ids, names, patterns), it lets the daemon check them.
     """
+    words = what or []
+    if len(words) == 2 and (words[0].endswith(".torrent") or Path(words[0]).is_file() or Path(words[1]).exists()):
+        return _verify_here(Path(words[0]), Path(words[1]), as_json=daemon.as_json)
+    if len(words) == 1 and words[0].endswith(".torrent") and Path(words[0]).is_file():
+        raise typer.BadParameter(f"name the content of {words[0]} too, or the folder that holds it")
+
+    async def verb(client: Client) -> None:
+        from p2p.cli.remote_words import say_done  # noqa: PLC0415 - it knows what the client tells
+
+        rows = await named(client, words, everything=everything)
+        await client.verify([row.hash_string for row in rows])
+        say_done("checking", rows, as_json=daemon.as_json)
+
+    daemon.run(verb)
+    return 0
+
+
+def _verify_here(torrent: Path, path: Path, *, as_json: bool) -> int:
     metainfo = read_torrent(torrent)
     report = asyncio.run(_verify(metainfo, path, quiet=as_json))
     if as_json:
