@@ -80,6 +80,8 @@ class QueueKeeper:
         self._shifted: set[int] = set()
         self._telling: asyncio.TimerHandle | None = None
         self._kept_order: tuple[int, ...] = ()
+        self._rules: dict[Line, Rules] = {}
+        self._read_rules()
 
     # -- facts
 
@@ -97,7 +99,7 @@ class QueueKeeper:
         if line is None or managed.id not in self._running[line]:
             return False
         now = self._loop.time()
-        return queue.stalled(_quiet_since(managed, now), self._rules(line), now)
+        return queue.stalled(_quiet_since(managed, now), self._rules[line], now)
 
     # -- who is there
 
@@ -147,10 +149,11 @@ class QueueKeeper:
         self._tell(self._order.place([managed.id for managed in torrents], position))
 
     async def apply(self, changes: Mapping[str, Json]) -> None:  # noqa: ARG002 - all rules are looked at anew
+        self._read_rules()
         now = self._loop.time()
         for line in Line:
             running = [self._kept[key] for key in sorted(self._running[line], key=self.position)]
-            for key in queue.surplus([_runner(managed, now) for managed in running], self._rules(line), now):
+            for key in queue.surplus([_runner(managed, now) for managed in running], self._rules[line], now):
                 self._put_back(self._kept[key], line)
         self._open(*Line)
         self._admit(*Line)
@@ -228,15 +231,12 @@ class QueueKeeper:
 
     # -- lines
 
-    def _rules(self, line: Line) -> Rules:
-        values, name = self._values, _SWITCHES[line]
-        if not values.flag(f"{name}_enabled"):
-            return Rules(None, self._stalled_after())
-        return Rules(int(values.number(f"{name}_size")), self._stalled_after())
-
-    def _stalled_after(self) -> float | None:
+    def _read_rules(self) -> None:
         values = self._values
-        return values.number("queue_stalled_minutes") * 60 if values.flag("queue_stalled_enabled") else None
+        stalled_after = values.number("queue_stalled_minutes") * 60 if values.flag("queue_stalled_enabled") else None
+        for line, name in _SWITCHES.items():
+            size = int(values.number(f"{name}_size")) if values.flag(f"{name}_enabled") else None
+            self._rules[line] = Rules(size, stalled_after)
 
     def _enter(self, managed: ManagedTorrent) -> None:
         """It is to run."""
@@ -276,7 +276,7 @@ class QueueKeeper:
             if not waiting or now < self._look_at[line]:
                 continue
             runners = (_runner(managed, now) for managed in self._running[line].values())
-            admission = queue.admit(sorted(waiting, key=self.position), runners, self._rules(line), now)
+            admission = queue.admit(sorted(waiting, key=self.position), runners, self._rules[line], now)
             self._look_at[line] = admission.look_at if len(admission.start) < len(waiting) else -math.inf
             started = [waiting.pop(key) for key in admission.start]
             for managed in started:

@@ -1,7 +1,8 @@
 """Looks after the goals of one run: asks `p2p.session.goals` when bytes have moved, when time may have reached one, and
 when they are changed.
 
-The rule: a torrent that only waits costs one timer, and none without a goal that time can reach.
+The rule: a torrent that only waits costs one entry in the session's agenda, and none without a goal that time can
+reach. Payload only puts idleness off, so an entry that comes too early finds that out when it is due.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from p2p.session.goals import Seeding
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from p2p.session.agenda import Agenda
     from p2p.session.throttle import Throttle
     from p2p.session.torrent import Torrent
 
@@ -23,13 +25,13 @@ if TYPE_CHECKING:
 class GoalWatch:
     """`on_reached` is told the goal, once. `up` is what limits the torrent's uploads."""
 
-    def __init__(self, torrent: Torrent, up: Throttle, on_reached: Callable[[str], None]) -> None:
+    def __init__(self, torrent: Torrent, agenda: Agenda, up: Throttle, on_reached: Callable[[str], None]) -> None:
         self._torrent = torrent
+        self._agenda = agenda
         self._up = up
         self._on_reached = on_reached
         self._since: float | None = None
         """When this seeding began."""
-        self._timer: asyncio.TimerHandle | None = None
 
     def on_seeding(self, now: float) -> None:
         """Nothing is missing from now on."""
@@ -39,22 +41,31 @@ class GoalWatch:
     def on_rest(self) -> None:
         """It is no seed any more, or the run ends."""
         self._since = None
-        self._disarm()
+        self._agenda.forget(self)
+
+    def on_bytes(self, now: float) -> None:
+        """Payload has moved."""
+        if self._torrent.goals.ratio is not None:
+            self._reach(self._seeding(now))
 
     def look(self) -> None:
-        """Bytes have moved, or the goals are others."""
-        self._disarm()
-        seeding = self._seeding(asyncio.get_running_loop().time())
-        if seeding is None:
-            return
-        reached = goals.reached(self._torrent.goals, seeding)
-        if reached is not None:
-            self.on_rest()
-            self._on_reached(reached)
+        """The goals are others, or time may have reached one."""
+        now = asyncio.get_running_loop().time()
+        self._agenda.forget(self)
+        seeding = self._seeding(now)
+        if seeding is None or self._reach(seeding):
             return
         wait = goals.look_in(self._torrent.goals, seeding)
         if wait < math.inf:
-            self._timer = asyncio.get_running_loop().call_later(wait, self.look)
+            self._agenda.set(self, now + wait, self.look)
+
+    def _reach(self, seeding: Seeding | None) -> bool:
+        reached = None if seeding is None else goals.reached(self._torrent.goals, seeding)
+        if reached is None:
+            return False
+        self.on_rest()
+        self._on_reached(reached)
+        return True
 
     def _seeding(self, now: float) -> Seeding | None:
         torrent = self._torrent
@@ -69,8 +80,3 @@ class GoalWatch:
             seeding_for=now - self._since,
             seeding_in_all=torrent.ledger.seeding_for(now),
         )
-
-    def _disarm(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None

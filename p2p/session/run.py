@@ -113,7 +113,7 @@ class Run:
             stop=self.stopping,
             on_error=self._on_storage_error,
         )
-        self._goals = GoalWatch(torrent, up, self._on_goal)
+        self._goals = GoalWatch(torrent, services.agenda, up, self._on_goal)
         self._completing: asyncio.Task[None] | None = None
         self._room: RoomWatch | None = None
         self._coming_home = False
@@ -305,7 +305,7 @@ class Run:
             self._moved = moved
             torrent.ledger.active_time = self._services.environment.wall()
             torrent.ledger.moved_at = now
-            self._goals.look()
+            self._goals.on_bytes(now)
         if self._room is not None and self.seeding_since is None:
             self._room.on_tick()
         waiting = exchange.storing.disk_full is not None or self._record.waiting or self._coming_home
