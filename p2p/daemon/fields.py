@@ -14,10 +14,21 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from p2p.daemon.names import Dialect, Json, canonical, torrent_key
-from p2p.daemon.ports import FileFacts, PeerFacts, PeersFrom, TrackerFacts
+from p2p.daemon.ports import (
+    ErrorKind,
+    FileFacts,
+    GoalMode,
+    PeerFacts,
+    PeersFrom,
+    Priority,
+    Status,
+    TrackerFacts,
+)
+from p2p.daemon.shapes import schema_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from enum import IntEnum
 
     from p2p.daemon.ports import Managed
 
@@ -37,6 +48,11 @@ class Field:
     kind: str
     """What it is in a JSON schema."""
     read_legacy: Read | None = None
+    shape: Callable[[Dialect], dict[str, Json]] | None = None
+    """Its JSON Schema, where `kind` does not say it all."""
+
+    def schema(self, dialect: Dialect) -> dict[str, Json]:
+        return {"type": self.kind} if self.shape is None else self.shape(dialect)
 
     def reader(self, dialect: Dialect) -> Read:
         return self.read_legacy if dialect is Dialect.LEGACY and self.read_legacy is not None else self.read
@@ -47,11 +63,20 @@ class _Parts:
 
     def __init__(self, kind: type, leave_out: Iterable[str] = ()) -> None:
         names = [field.name for field in dataclasses.fields(kind) if field.name not in leave_out]
+        self._kind = kind
         self._read = attrgetter(*names)
         self._keys = {
             Dialect.JSON_RPC: tuple(names),
             Dialect.LEGACY: tuple(map(torrent_key, names)),
         }
+
+    def schema(self, dialect: Dialect) -> dict[str, Json]:
+        """Of one object."""
+        whole = schema_of(self._kind, torrent_key if dialect is Dialect.LEGACY else str)
+        keys, properties = self._keys[dialect], whole["properties"]
+        if not isinstance(properties, dict):
+            raise TypeError("the schema of a value has properties")
+        return {**whole, "properties": {key: properties[key] for key in keys}, "required": [*keys]}
 
     def one(self, value: object, dialect: Dialect) -> Json:
         return dict(zip(self._keys[dialect], self._read(value), strict=True))
@@ -80,6 +105,17 @@ def _plain(name: str, kind: str, attribute: str | None = None) -> Field:
     return Field(name, attrgetter(attribute or name), kind)
 
 
+def _choice(name: str, kind: type[IntEnum]) -> Field:
+    return Field(name, attrgetter(name), "integer", shape=lambda _: schema_of(kind))
+
+
+def _list(name: str, item: str, read: Read, legacy: tuple[str, Read] | None = None) -> Field:
+    """`item` is what an element is in a JSON Schema; `legacy` the same for that dialect, where it differs."""
+    items = {Dialect.JSON_RPC: item, Dialect.LEGACY: item if legacy is None else legacy[0]}
+    read_legacy = None if legacy is None else legacy[1]
+    return Field(name, read, "array", read_legacy, lambda dialect: {"type": "array", "items": {"type": items[dialect]}})
+
+
 def _objects(name: str, attribute: str, parts: _Parts) -> Field:
     def read(torrent: Any, dialect: Dialect) -> Json:
         return parts.all(getattr(torrent, attribute)(), dialect)
@@ -89,6 +125,7 @@ def _objects(name: str, attribute: str, parts: _Parts) -> Field:
         lambda torrent: read(torrent, Dialect.JSON_RPC),
         "array",
         lambda torrent: read(torrent, Dialect.LEGACY),
+        lambda dialect: {"type": "array", "items": parts.schema(dialect)},
     )
 
 
@@ -103,9 +140,9 @@ def tracker_list(torrent: Managed) -> str:
 FIELDS: Final = (
     _plain("activity_date", "integer"),
     _plain("added_date", "integer"),
-    Field("availability", lambda torrent: list(torrent.availability()), "array"),
-    _plain("bandwidth_priority", "integer"),
-    Field("bytes_completed", lambda torrent: [file.bytes_completed for file in torrent.files()], "array"),
+    _list("availability", "integer", lambda torrent: list(torrent.availability())),
+    _choice("bandwidth_priority", Priority),
+    _list("bytes_completed", "integer", lambda torrent: [file.bytes_completed for file in torrent.files()]),
     _plain("comment", "string"),
     _plain("corrupt_ever", "integer"),
     _plain("creator", "string"),
@@ -117,7 +154,7 @@ FIELDS: Final = (
     _plain("download_limited", "boolean"),
     _plain("downloaded_ever", "integer"),
     _plain("edit_date", "integer"),
-    _plain("error", "integer"),
+    _choice("error", ErrorKind),
     _plain("error_string", "string"),
     _plain("eta", "integer"),
     _plain("eta_idle", "integer"),
@@ -133,7 +170,7 @@ FIELDS: Final = (
     _plain("is_finished", "boolean"),
     _plain("is_private", "boolean"),
     _plain("is_stalled", "boolean"),
-    Field("labels", lambda torrent: list(torrent.labels), "array"),
+    _list("labels", "string", lambda torrent: list(torrent.labels)),
     _plain("left_until_done", "integer"),
     Field("magnet_link", lambda torrent: torrent.magnet_link(), "string"),
     _plain("manual_announce_time", "integer"),
@@ -148,6 +185,7 @@ FIELDS: Final = (
         lambda torrent: _PEERS_FROM.one(torrent.peers_from(), Dialect.JSON_RPC),
         "object",
         lambda torrent: _PEERS_FROM.one(torrent.peers_from(), Dialect.LEGACY),
+        _PEERS_FROM.schema,
     ),
     _plain("peers_getting_from_us", "integer"),
     _plain("peers_sending_to_us", "integer"),
@@ -157,7 +195,7 @@ FIELDS: Final = (
     _plain("piece_size", "integer"),
     Field("pieces", lambda torrent: base64.b64encode(torrent.pieces()).decode(), "string"),
     _plain("primary_mime_type", "string"),
-    Field("priorities", lambda torrent: [file.priority for file in torrent.files()], "array"),
+    _list("priorities", "integer", lambda torrent: [file.priority for file in torrent.files()]),
     _plain("queue_position", "integer"),
     _plain("rate_download", "integer"),
     _plain("rate_upload", "integer"),
@@ -165,9 +203,9 @@ FIELDS: Final = (
     _plain("seconds_downloading", "integer"),
     _plain("seconds_seeding", "integer"),
     _plain("seed_idle_limit", "integer"),
-    _plain("seed_idle_mode", "integer"),
+    _choice("seed_idle_mode", GoalMode),
     _plain("seed_ratio_limit", "number"),
-    _plain("seed_ratio_mode", "integer"),
+    _choice("seed_ratio_mode", GoalMode),
     _plain("sequential_download", "boolean"),
     Field("sequential_download_from_piece", lambda _: 0, "integer"),
     _plain("size_when_done", "integer"),
@@ -177,7 +215,7 @@ FIELDS: Final = (
     _plain("starling_seed_time_limit", "integer"),
     _plain("starling_seed_time_mode", "integer"),
     _plain("start_date", "integer"),
-    _plain("status", "integer"),
+    _choice("status", Status),
     _plain("torrent_file", "string"),
     _plain("total_size", "integer"),
     Field("tracker_list", tracker_list, "string"),
@@ -188,13 +226,13 @@ FIELDS: Final = (
     _plain("upload_ratio", "number"),
     _plain("uploaded_ever", "integer"),
     # Numbers in the legacy dialect: clients of other makers broke when they became booleans.
-    Field(
+    _list(
         "wanted",
+        "boolean",
         lambda torrent: [file.wanted for file in torrent.files()],
-        "array",
-        lambda torrent: [int(file.wanted) for file in torrent.files()],
+        ("integer", lambda torrent: [int(file.wanted) for file in torrent.files()]),
     ),
-    Field("webseeds", lambda torrent: list(torrent.web_seeds), "array"),
+    _list("webseeds", "string", lambda torrent: list(torrent.web_seeds)),
     # Web seeds are not downloaded from, so nothing is to be told of each.
     Field("webseeds_ex", lambda _: [], "array"),
     _plain("webseeds_sending_to_us", "integer", "web_seeds_sending_to_us"),

@@ -22,6 +22,7 @@ from p2p.daemon.metrics import CONTENT_TYPE, metrics_text
 from p2p.daemon.own_facts import LogFacts
 from p2p.daemon.own_methods import own_methods
 from p2p.daemon.pages import JSON_TYPE, Document, Pages
+from p2p.daemon.schema import schema_text
 from p2p.daemon.tally import Tally
 from p2p.operation.log_lines import LogControl
 from p2p.session.scope import Scope
@@ -50,6 +51,7 @@ LATE: Final = 30.0
 
 HEALTH_PATH: Final = "/health"
 METRICS_PATH: Final = "/metrics"
+SCHEMA_PATH: Final = "/schema"
 
 
 class Monitor:
@@ -111,7 +113,7 @@ class Monitor:
     def pages(self) -> Pages:
         """Beside the RPC."""
         return Pages(
-            documents={HEALTH_PATH: self._health, METRICS_PATH: self._metrics},
+            documents={HEALTH_PATH: self._health, METRICS_PATH: self._metrics, SCHEMA_PATH: _schema},
             streams={EVENTS_PATH: self.feed.listen},
             unguarded=frozenset({HEALTH_PATH}),
         )
@@ -163,6 +165,10 @@ class Monitor:
         troubles = self.troubles()
         body = {"status": "failing" if troubles else "ok", "troubles": troubles}
         return Document(orjson.dumps(body), JSON_TYPE, 503 if troubles else 200)
+
+
+def _schema(query: Query) -> Document:  # noqa: ARG001 - the shape of a page
+    return Document(schema_text(), JSON_TYPE)
 
 
 def _now() -> float:
