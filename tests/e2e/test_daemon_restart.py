@@ -31,7 +31,7 @@ MOMENT = 0.01
 """Seconds within which the kill comes after the last call has begun: some are answered by then, some not sent."""
 LOOK = 0.02
 DOWNLOADING, SEEDING = 4, 6
-DEADLINE = 60.0
+DEADLINE = 110.0
 SETTINGS = {
     "speed_limit_up": 5_000,
     "speed_limit_up_enabled": False,
