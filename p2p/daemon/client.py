@@ -224,7 +224,7 @@ class Client:
 
         `paused` None leaves it to the daemon's setting.
         """
-        given: dict[str, Json] = {} if changes is None else changes.arguments()
+        given: dict[str, Json] = {} if changes is None else await self._said(changes)
         later: dict[str, Json] = {}
         if (await self.info()).rpc_version < _TRACKER_LIST_SINCE:
             allowed = ("bandwidth_priority", "peer_limit")
@@ -268,10 +268,18 @@ class Client:
         await self._verb("torrent_reannounce", ids)
 
     async def change(self, ids: Ids, changes: TorrentChanges) -> None:
-        given = changes.arguments()
+        given = await self._said(changes)
         if "tracker_list" in given and (await self.info()).rpc_version < _TRACKER_LIST_SINCE:
             raise UnsupportedError("this server cannot replace trackers, only add and remove them")
         await self._verb("torrent_set", ids, given)
+
+    async def _said(self, changes: TorrentChanges) -> dict[str, Json]:
+        """What is to be changed. Raises UnsupportedError for what the server would take and forget."""
+        given = changes.arguments()
+        own = [name for name in given if name.startswith("starling_")]
+        if own and not (await self.info()).ours:
+            raise UnsupportedError(f"this server has no {own[0].removeprefix('starling_')}")
+        return given
 
     async def move(self, ids: Ids, location: str) -> None:
         """Move the content to another folder of the daemon's machine."""

@@ -19,11 +19,13 @@ from p2p.daemon.own_facts import (
     RateHistory,
     TrackerHealthFacts,
 )
+from p2p.daemon.removals import RemovalFacts, Restored
 from p2p.daemon.shapes import Reader
 
 if TYPE_CHECKING:
     from p2p.daemon.client_transport import Transport
     from p2p.daemon.names import Json
+    from p2p.daemon.removals import Removal
 
 T = TypeVar("T")
 
@@ -73,6 +75,18 @@ class OwnCalls:
     async def set_log_level(self, level: str) -> None:
         """`debug`, `info`, `warning` or `error`."""
         await self._transport.call("starling_log_set", {"level": level})
+
+    async def removals(self) -> tuple[Removal, ...]:
+        """Torrents that were removed with their content, as far as that can be undone."""
+        return (await self._ask("starling_removals_get", RemovalFacts)).removals
+
+    async def undo_removal(self, *names: str) -> tuple[int, ...]:
+        """Bring them back, the last one if none is named; their new numbers."""
+        return (await self._ask("starling_removal_undo", Restored, names=list(names) or None)).ids
+
+    async def purge_removal(self, *names: str) -> None:
+        """Delete their content before its time, the last one's if none is named."""
+        await self._ask("starling_removal_purge", RemovalFacts, names=list(names) or None)
 
     async def create(
         self,

@@ -139,6 +139,8 @@ class TorrentDetails:
     seed_idle_mode: GoalMode = GoalMode.GLOBAL
     seed_ratio_limit: float = 0.0
     seed_ratio_mode: GoalMode = GoalMode.GLOBAL
+    starling_seed_time_limit: int = 0
+    starling_seed_time_mode: GoalMode = GoalMode.GLOBAL
     webseeds: tuple[str, ...] = ()
     peers_from: PeersFrom = field(default_factory=PeersFrom)
     files: tuple[FileFacts, ...] = ()
@@ -211,7 +213,7 @@ class ServerInfo:
 class TorrentChanges:
     """What is to be other of a torrent; None leaves it as it is. Units are those of `p2p.daemon.ports.Managed`.
 
-    Files are named by index; an empty tuple is no file.
+    Files are named by index; an empty tuple is no file. What begins with `starling_` is for our own daemon alone.
     """
 
     bandwidth_priority: Priority | None = None
@@ -229,6 +231,8 @@ class TorrentChanges:
     seed_ratio_limit: float | None = None
     seed_ratio_mode: GoalMode | None = None
     sequential_download: bool | None = None
+    starling_seed_time_limit: int | None = None
+    starling_seed_time_mode: GoalMode | None = None
     files_wanted: tuple[int, ...] = ()
     files_unwanted: tuple[int, ...] = ()
     priority_high: tuple[int, ...] = ()

@@ -484,13 +484,8 @@ class ManagedTorrent:
         return b"" if self.torrent.metainfo is None else self.torrent.store.have.to_bytes()
 
     def availability(self) -> Sequence[int]:
-        metainfo, exchange = self.torrent.metainfo, self.torrent.exchange
+        metainfo = self.torrent.metainfo
         if metainfo is None:
             return ()
-        have = self.torrent.store.have
-        counts = [0] * metainfo.piece_count
-        for peer in () if exchange is None else exchange.peers.values():
-            bits = exchange.picker.peer_bitfield(peer.key) if exchange is not None else None
-            if bits is not None:
-                counts = [count + bits[piece] for piece, count in enumerate(counts)]
+        have, counts = self.torrent.store.have, self.torrent.availability()[0] or [0] * metainfo.piece_count
         return [-1 if have[piece] else count for piece, count in enumerate(counts)]

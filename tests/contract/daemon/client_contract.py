@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from p2p.daemon.client import Client, Every
+from p2p.daemon.client import Client, Every, Step
 from p2p.daemon.client_errors import LoginRefusedError, RefusedError, UnreachableError, UnsupportedError
 from p2p.daemon.client_values import Part, Priority, Status, TorrentChanges
 from p2p.metainfo.metainfo import Metainfo
@@ -152,6 +152,21 @@ class ClientContract:
             await daemon.free_space("relative")
         with pytest.raises(UnsupportedError):
             await daemon.transport.call("torrent_juggle")
+
+    async def test_places_in_the_queue(self, daemon, torrent):
+        added = await daemon.add(torrent, paused=True)
+        await daemon.add(f"magnet:?xt=urn:btih:{'ab' * 20}", paused=True)
+
+        async def order():
+            rows = await daemon.torrents(only=("queue_position",))
+            return [row.id for row in sorted(rows, key=lambda row: row.queue_position)]
+
+        first, second = await order()
+        assert first == added.id
+        await daemon.move_in_queue([second], Step.TOP)
+        assert await order() == [second, first]
+        await daemon.move_in_queue([second], Step.DOWN)
+        assert await order() == [first, second]
 
     async def test_a_daemon_that_is_not_there(self, served):
         from p2p.daemon.client_address import Server
