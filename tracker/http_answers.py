@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from p2p.codec import compact, http_tracker
 from p2p.codec.announce import AnnounceReply
-from p2p.codec.http_fast import COMPACT_ANSWER, COMPACT_ANSWER6
+from p2p.codec.http_fast import COMPACT_ANSWER, COMPACT_ANSWER6, with_warning
 from p2p.errors import TrackerError
 from p2p.ids import Address, PeerId
 from tracker.gated_logic import passkey_of
@@ -90,10 +90,7 @@ class HttpAnswers:
         except TrackerError as error:
             body = self._refusal(error)
             return head % (len(body), body)
-        seeders, leechers, completed, peers, _ = answer
-        form = COMPACT_ANSWER if len(host) == 4 else COMPACT_ANSWER6
-        least = self._logic.min_interval
-        body = form % (seeders, completed, host, leechers, interval, least, len(peers), peers)
+        body = self._compact(host, interval, answer)
         return head % (len(body), body)
 
     def reply(self, request: re.Match[bytes], source: Source, *, keep_alive: bool) -> bytes | None:
@@ -154,12 +151,22 @@ class HttpAnswers:
         self.refusals += 1
         return http_tracker.encode_failure(str(error), retry_in=error.retry_in)
 
+    def _compact(self, host: bytes, interval: int, answer: Answer) -> bytes:
+        """The body for compact peers (BEP 23, 7). They are written as they stand in the store."""
+        seeders, leechers, completed, peers, _ = answer
+        form = COMPACT_ANSWER if len(host) == 4 else COMPACT_ANSWER6
+        least = self._logic.min_interval
+        return form % (seeders, completed, host, leechers, interval, least, len(peers), peers)
+
     def _encode(
         self, request: AnnounceRequest, asker: Address, interval: int, answer: Answer, warning: str | None
     ) -> bytes:
+        if request.compact:
+            body = self._compact(compact.pack(asker)[:-2], interval, answer)
+            return body if warning is None else with_warning(body, warning)
         peers = compact.decode_peers6(answer.peers) if asker.is_ipv6 else compact.decode_peers(answer.peers)
         ids: list[bytes] = []
-        if not (request.compact or request.no_peer_id):
+        if not request.no_peer_id:
             family = Family.IPV6 if asker.is_ipv6 else Family.IPV4
             ids = self._logic.peer_ids(request.info_hash, answer.peers, family)
         reply = AnnounceReply(
@@ -173,8 +180,6 @@ class HttpAnswers:
             warning=warning,
             external_ip=asker.host,
         )
-        if request.compact:
-            return http_tracker.encode_announce_compact(reply)
         return http_tracker.encode_announce_dicts(reply)
 
 

@@ -112,3 +112,9 @@ COMPACT_ANSWER6: Final = (
     b"d8:completei%de10:downloadedi%de11:external ip16:%b10:incompletei%de8:intervali%de12:min intervali%de"
     b"5:peers0:6:peers6%d:%be"
 )
+
+
+def with_warning(body: bytes, warning: str) -> bytes:
+    """The same answer with a text for the client's user, whose key comes after all others."""
+    text = warning.encode()
+    return b"%b15:warning message%d:%be" % (body[:-1], len(text), text)

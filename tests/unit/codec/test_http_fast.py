@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address
 from urllib.parse import quote_from_bytes
 
 import httptools
@@ -9,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from p2p.codec import http_tracker
-from p2p.codec.announce import AnnounceEvent
-from p2p.codec.http_fast import read_announce, stays, usual_request
+from p2p.codec import compact, http_tracker
+from p2p.codec.announce import AnnounceEvent, AnnounceReply
+from p2p.codec.http_fast import COMPACT_ANSWER, read_announce, stays, usual_request, with_warning
 from p2p.errors import TrackerError
+from p2p.ids import Address
 
 HASH, ID = bytes(range(120, 140)), b"-XX0001-\x00\xff%&=+ /\\?#!"
 
@@ -158,3 +160,15 @@ def test_whatever_is_taken_is_taken_as_others_take_it(more, at, sign):
             agrees(each)
         except (TrackerError, httptools.HttpParserError) as error:
             raise AssertionError(each) from error
+
+
+@given(st.text(max_size=40), st.lists(st.tuples(st.integers(0, 2**32 - 1), st.integers(1, 65_535)), max_size=5))
+def test_an_answer_is_the_one_that_the_general_writer_makes(warning, peers):
+    addresses = tuple(Address(str(IPv4Address(host)), port) for host, port in peers)
+    reply = AnnounceReply(
+        interval=7, min_interval=5, seeders=1, leechers=2, completed=3, peers=addresses, external_ip="192.0.2.7",
+        warning=warning,
+    )  # fmt: skip
+    packed = b"".join(map(compact.pack, addresses))
+    body = COMPACT_ANSWER % (1, 3, bytes((192, 0, 2, 7)), 2, 7, 5, len(packed), packed)
+    assert with_warning(body, warning) == http_tracker.encode_announce_compact(reply)
