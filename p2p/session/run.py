@@ -110,6 +110,7 @@ class Run:
         self._record = RecordKeeping(
             checkpoint=self.checkpoint,
             interval=services.settings.checkpoint_interval,
+            agenda=services.agenda,
             stop=self.stopping,
             on_error=self._on_storage_error,
         )
@@ -242,12 +243,13 @@ class Run:
             torrent.on_wanting()
             torrent.peer_list.on_wanting()
         torrent.peer_list.add(self.store.known_peers, PeerSource.RESUME, now)
-        scope.start(self._record.run(), name="checkpoint")
+        self._record.begin(scope)
         self.members.wake()
 
     async def _leave(self) -> None:
         self._torrent.ledger.enter(Work.NONE, asyncio.get_running_loop().time())
         self._goals.on_rest()
+        self._record.end()
         self.members.stop()
         if self.exchange is not None:
             await self.exchange.storing.drain()
@@ -305,6 +307,7 @@ class Run:
             self._moved = moved
             torrent.ledger.active_time = self._services.environment.wall()
             torrent.ledger.moved_at = now
+            self._record.on_progress(now)
             self._goals.on_bytes(now)
         if self._room is not None and self.seeding_since is None:
             self._room.on_tick()
@@ -357,6 +360,7 @@ class Run:
             self._on_storage_error(error)
 
     def _on_piece(self, piece: PieceIndex) -> None:  # noqa: ARG002 - the port's shape
+        self._record.on_progress(asyncio.get_running_loop().time())
         if self.exchange is not None and self.exchange.seeding:
             self._on_nothing_missing()
 

@@ -104,6 +104,8 @@ def test_a_seed_goes_on_while_there_is_no_room_for_its_record(play):
     async def scenario(world):
         seed = await world.add_peer("seed", seeding=True, options=TorrentOptions(seed_time=300.0))
         room = refuse_the_record(seed)
+        first = await world.add_peer("first", options=TorrentOptions(peers=(seed.address,)))
+        await world.completed([first], 60)
         async with asyncio.timeout(60):
             await state_of(seed, TorrentState.DISK_FULL)
         leecher = await world.add_peer("leecher", options=TorrentOptions(peers=(seed.address,)))

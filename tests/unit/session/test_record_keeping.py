@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-import pytest
-
 from p2p.errors import DiskFullError, StorageError
+from p2p.session.agenda import Agenda
 from p2p.session.record_keeping import RecordKeeping
+from p2p.session.scope import Scope
 from p2p.simulation.virtual_loop import run
 
 INTERVAL = 30.0
@@ -29,19 +29,42 @@ class Disk:
 
     def keeping(self, stop=None):
         return RecordKeeping(
-            checkpoint=self.checkpoint, interval=INTERVAL, stop=stop or asyncio.Event(), on_error=self.heard.append
+            checkpoint=self.checkpoint,
+            interval=INTERVAL,
+            agenda=Agenda(),
+            stop=stop or asyncio.Event(),
+            on_error=self.heard.append,
         )
 
 
-def test_a_record_is_made_every_interval():
+def test_what_changes_is_on_record_an_interval_later():
+    async def scenario():
+        loop = asyncio.get_running_loop()
+        disk = Disk()
+        async with Scope() as scope:
+            keeping = disk.keeping()
+            keeping.begin(scope)
+            for moment in (100.0, 101.0, 129.0, 131.0, 400.0):
+                await asyncio.sleep(moment - loop.time())
+                keeping.on_progress(moment)
+            await asyncio.sleep(1_000)
+        assert disk.made == [130.0, 161.0, 430.0]
+
+    run(scenario())
+
+
+def test_nothing_is_done_while_nothing_changes_nor_after_the_end():
     async def scenario():
         disk = Disk()
-        task = asyncio.create_task(disk.keeping().run())
-        await asyncio.sleep(3.5 * INTERVAL)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        assert disk.made == [INTERVAL, 2 * INTERVAL, 3 * INTERVAL]
+        async with Scope() as scope:
+            keeping = disk.keeping()
+            keeping.on_progress(0.0)
+            keeping.begin(scope)
+            await asyncio.sleep(1_000)
+            keeping.on_progress(1_000.0)
+            keeping.end()
+            await asyncio.sleep(1_000)
+        assert disk.made == []
 
     run(scenario())
 
@@ -78,7 +101,12 @@ def test_any_other_failure_is_told_and_ends_it():
     async def scenario():
         broken = StorageError("input/output error")
         disk = Disk(broken)
-        await disk.keeping().run()
+        async with Scope() as scope:
+            keeping = disk.keeping()
+            keeping.begin(scope)
+            for moment in (0.0, 500.0):
+                keeping.on_progress(moment)
+                await asyncio.sleep(500)
         assert disk.heard == [broken]
         assert disk.made == []
 
