@@ -96,13 +96,34 @@ async def settings(client):
 
 
 WISHES = {
-    "bandwidth_priority": 0,
+    "bandwidth_priority": 1,
     "download_limit": 7,
     "download_limited": True,
+    "group": "slow",
+    "honors_session_limits": False,
     "labels": ["x", "ü"],
+    "peer_limit": 17,
+    "seed_idle_limit": 5,
+    "seed_idle_mode": 1,
+    "seed_ratio_limit": 1.5,
+    "seed_ratio_mode": 1,
     "sequential_download": True,
     "upload_limit": 9,
     "upload_limited": True,
+}
+SETTINGS = {
+    "alt_speed_down": 3,
+    "alt_speed_time_enabled": True,
+    "download_queue_size": 9,
+    "encryption": "required",
+    "idle_seeding_limit": 77,
+    "incomplete_dir": "/tmp/incomplete",
+    "pex_enabled": False,
+    "seed_queue_enabled": True,
+    "seed_ratio_limit": 3.5,
+    "speed_limit_down": 44,
+    "speed_limit_down_enabled": True,
+    "start_added_torrents": False,
 }
 KEPT = [
     *("id", "hash_string", "name", "added_date", "done_date", "edit_date", "manual_announce_time", "download_dir"),
@@ -122,15 +143,18 @@ async def test_all_that_was_asked_for_outlives_the_daemon(tmp_path, made, ending
         )
         await client.new("torrent_reannounce", ids=[first])
         await client.new("queue_move_bottom", ids=[first])
-        await client.new("session_set", speed_limit_down=44, speed_limit_down_enabled=True, start_added_torrents=False)
+        await client.new("session_set", **SETTINGS)
+        await client.new("group_set", name="slow", speed_limit_down=12, speed_limit_down_enabled=True)
+        groups = (await client.new("group_get"))["result"]
         before = await facts(client, *KEPT)
-    assert before[0]["labels"] == ["x", "ü"]
+    assert {name: before[0][name] for name in WISHES} == WISHES
+    assert groups["group"][0]["speed_limit_down"] == 12
     assert [each["queue_position"] for each in before] == [2, 0, 1]
     async with daemon(tmp_path) as client:
         assert await facts(client, *KEPT) == before
         values = await settings(client)
-        assert (values["speed_limit_down"], values["speed_limit_down_enabled"]) == (44, True)
-        assert values["start_added_torrents"] is False
+        assert {name: values[name] for name in SETTINGS} == SETTINGS
+        assert (await client.new("group_get"))["result"] == groups
         assert values["starling_state_problem"] == ""
         assert await add(client, torrents["disc"]) == 4
 
