@@ -41,6 +41,7 @@ from p2p.daemon.rpc_errors import Code, RpcError
 from p2p.daemon.session_values import SessionValues, initial
 from p2p.daemon.speeds import Speeds
 from p2p.daemon.state_keeper import SETTINGS, StateKeeper
+from p2p.daemon.torrent_fetch import TorrentFetch
 from p2p.daemon.torrent_records import torrent_record
 from p2p.daemon.totals import DaemonTotals
 from p2p.daemon.undo import Undo
@@ -92,6 +93,7 @@ class SessionLibrary:
         self._session = session
         self._environment = environment
         self._close = close
+        self._fetch = TorrentFetch(environment.http, environment.network)
         self._kept: dict[int, ManagedTorrent] = {}
         self._by_hash: dict[str, ManagedTorrent] = {}
         self._next = 1
@@ -268,10 +270,10 @@ class SessionLibrary:
     # -- verbs
 
     async def add(self, addition: Addition) -> Added:
-        if addition.kind is SourceKind.URL:
-            raise _not_yet("fetching a torrent from a URL")
         source: str | Path | bytes = addition.source
-        if addition.kind is SourceKind.MAGNET:
+        if addition.kind is SourceKind.URL:
+            source = await self._fetch.get(addition.source.decode(), addition.cookies)
+        elif addition.kind is SourceKind.MAGNET:
             source = addition.source.decode()
         elif addition.kind is SourceKind.PATH:
             source = Path(addition.source.decode())
@@ -455,7 +457,3 @@ def _names(managed: ManagedTorrent) -> tuple[str, ...]:
 
 def _ignore(managed: ManagedTorrent) -> None:
     """Nobody has to be told."""
-
-
-def _not_yet(what: str) -> RpcError:
-    return RpcError(Code.SYSTEM, f"{what} is not in this version")

@@ -19,13 +19,12 @@ import aiohttp
 from yarl import URL
 
 from p2p.errors import NetworkError, TrackerError
+from p2p.net.http import MAX_REDIRECTS, RedirectedError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from p2p.net.http_hold import HttpHold
-
-MAX_REDIRECTS: Final = 5
 
 REDIRECTS: Final = (301, 302, 303, 307, 308)
 
@@ -61,6 +60,7 @@ class AiohttpClient:
         max_body: int,
         headers: dict[str, str] | None = None,
         local: str | None = None,
+        redirects: int = MAX_REDIRECTS,
     ) -> bytes:
         if self._closed:
             raise TrackerError("the client is closed")
@@ -68,7 +68,7 @@ class AiohttpClient:
         try:
             async with asyncio.timeout(timeout):
                 session = await self._session(local)
-                return await _follow(session, target, max_body, headers or {}, local)
+                return await _follow(session, target, max_body, headers or {}, local, redirects)
         except TimeoutError as error:
             raise TrackerError(f"no answer within {timeout:g} s") from error
         except NetworkError as error:
@@ -116,21 +116,28 @@ class AiohttpClient:
 
 
 async def _follow(
-    session: aiohttp.ClientSession, url: URL, max_body: int, headers: dict[str, str], local: str | None
+    session: aiohttp.ClientSession,
+    url: URL,
+    max_body: int,
+    headers: dict[str, str],
+    local: str | None,
+    redirects: int,
 ) -> bytes:
-    for _ in range(MAX_REDIRECTS + 1):
+    place = str(url)
+    for left in range(redirects, -1, -1):
         _require_family(url, local)
         async with session.get(url, headers=headers, allow_redirects=False) as response:
             if response.status in REDIRECTS:
                 location = response.headers.get("Location")
                 if location is None:
                     raise TrackerError(f"HTTP {response.status} without a place to go to")
-                url = _parse(str(url.join(URL(location, encoded=True))))
+                place = str(url.join(URL(location, encoded=True)))
+                url = _parse(place) if left else url
             elif response.status != 200:
                 raise TrackerError(f"HTTP {response.status}")
             else:
                 return await _read_body(response, max_body)
-    raise TrackerError(f"more than {MAX_REDIRECTS} redirects")
+    raise RedirectedError(f"more than {redirects} redirects", place)
 
 
 async def _read_body(response: aiohttp.ClientResponse, max_body: int) -> bytes:

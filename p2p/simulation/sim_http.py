@@ -12,13 +12,12 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 
 from p2p.errors import NetworkError, TrackerError
 from p2p.ids import Address
+from p2p.net.http import MAX_REDIRECTS, RedirectedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from p2p.net.network import Network, Stream
-
-MAX_REDIRECTS: Final = 5
 
 REDIRECTS: Final = (301, 302, 303, 307, 308)
 
@@ -44,10 +43,11 @@ class SimHttp:
         max_body: int,
         headers: dict[str, str] | None = None,
         local: str | None = None,
+        redirects: int = MAX_REDIRECTS,
     ) -> bytes:
         try:
             async with asyncio.timeout(timeout):
-                for _ in range(MAX_REDIRECTS + 1):
+                for _ in range(redirects + 1):
                     answer = await self._exchange(url, max_body, headers or {}, local)
                     if isinstance(answer, bytes):
                         return answer
@@ -56,7 +56,7 @@ class SimHttp:
             raise TrackerError(f"no answer within {timeout:g} s") from error
         except NetworkError as error:
             raise TrackerError(str(error)) from error
-        raise TrackerError(f"more than {MAX_REDIRECTS} redirects")
+        raise RedirectedError(f"more than {redirects} redirects", url)
 
     async def close(self) -> None:
         """Nothing is kept between requests."""

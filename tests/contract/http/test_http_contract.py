@@ -13,6 +13,7 @@ import pytest
 from p2p.errors import TrackerError
 from p2p.net.aiohttp_client import AiohttpClient
 from p2p.net.asyncio_network import AsyncioNetwork
+from p2p.net.http import RedirectedError
 from p2p.simulation.sim_http import SimHttp
 
 FORMS = {"aiohttp": AiohttpClient, "streams": lambda: SimHttp(AsyncioNetwork())}
@@ -119,6 +120,16 @@ async def test_five_redirects_and_no_more(client):
     async with serving(moved) as (url, requests):
         assert await failure(client, url) == "more than 5 redirects"
         assert len(requests) == 6
+
+
+async def test_who_follows_none_is_told_where_to(client):
+    link = "magnet:?xt=urn:btih:" + "a" * 40 + "&dn=a%20b"
+    for place in ("http://elsewhere.example/x?key=%2f", link):
+        async with serving(answer(b"", "302 Found", f"Location: {place}")) as (url, requests):
+            with pytest.raises(RedirectedError) as caught:
+                await client.get(url, timeout=5, max_body=100, redirects=0)
+            assert caught.value.location == place
+            assert len(requests) == 1
 
 
 @pytest.mark.parametrize("place", ["file:///etc/passwd", "ftp://127.0.0.1/", "gopher://x"])
