@@ -41,6 +41,8 @@ class ContentVerbs:
         self._on_change = on_change
         self._scope: Scope | None = None
         self._turn = asyncio.Lock()
+        self._turns: dict[int, asyncio.Lock] = {}
+        """Of torrents that are being moved, by number: what a client asks for next comes after that."""
 
     async def run(self) -> None:
         """Let moves go on after their verbs have answered, until cancelled; a move that is cut short goes on with the
@@ -70,17 +72,21 @@ class ContentVerbs:
                 self._scope.start(work, name=f"location {managed.id}")
 
     async def _set_location(self, managed: ManagedTorrent, place: Path, content: Content) -> None:
-        managed.trouble = ""
-        try:
-            if content is Content.FIND:
-                await managed.torrent.find_at(place)
-            elif place != managed.torrent.target:
-                async with self._turn:
-                    await managed.torrent.move(place)
-        except StarlingError as error:
-            log.warning("%s stays where it is: %s", managed.name, error)
-            managed.trouble = f"its location cannot be {place}: {error}"
-        self._on_change([managed])
+        turn = self._turns.setdefault(managed.id, asyncio.Lock())
+        async with turn:
+            managed.trouble = ""
+            try:
+                if content is Content.FIND:
+                    await managed.torrent.find_at(place)
+                elif place != managed.torrent.target:
+                    async with self._turn:
+                        await managed.torrent.move(place)
+            except StarlingError as error:
+                log.warning("%s stays where it is: %s", managed.name, error)
+                managed.trouble = f"its location cannot be {place}: {error}"
+            self._on_change([managed])
+        if not turn.locked():
+            self._turns.pop(managed.id, None)
 
     async def rename(self, managed: ManagedTorrent, path: str, name: str) -> None:
         await managed.torrent.rename(path, name)

@@ -129,6 +129,8 @@ class Runs:
         torrent = self._torrent
         try:
             while self._next is not None or self._work is not None:
+                if self._next is not None:
+                    torrent.state = TorrentState.QUEUED
                 await self._do_work()
                 if self._next is not None:
                     await self._services.starts.enter(torrent.key)
