@@ -102,7 +102,7 @@ class TorrentNetwork(ABC):
         """Peers reach us at another port: whoever tells others of it hears of it now."""
         if self._active is not None:
             self._active.on_port()
-            self.tracking.reannounce(asyncio.get_running_loop().time())
+            self.tracking.on_port(asyncio.get_running_loop().time())
 
     def on_blocklist(self) -> None:
         """The user refuses other hosts than before: peers there go."""

@@ -107,6 +107,11 @@ class Tracking:
         self._schedule.reannounce(now)
         self._wake()
 
+    def on_port(self, now: float) -> None:
+        """Peers reach us at another port."""
+        self._schedule.on_port(now)
+        self._wake()
+
     def on_wanting(self, now: float) -> None:
         """Something is missing again, after nothing was."""
         self._announce_early(now)

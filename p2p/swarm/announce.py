@@ -115,6 +115,8 @@ class _Tracker:
     asked_at: float = -math.inf
     """The same for an announce that the user asks for."""
     rests_until: float = -math.inf
+    outdated: bool = False
+    """What is under way says of us what is true no more."""
     failures: int = 0
     answered: bool = False
     error: str | None = None
@@ -259,7 +261,8 @@ class AnnounceSchedule:
             least = min(reply.interval, USUAL_MIN_INTERVAL)
         tracker.min_at = now + max(least, MIN_WAIT)
         tracker.asked_at = now + max(reply.min_interval or 0.0, MIN_WAIT)
-        tracker.next_at = max(now + reply.interval, tracker.min_at)
+        tracker.next_at = tracker.asked_at if tracker.outdated else max(now + reply.interval, tracker.min_at)
+        tracker.outdated = False
         tracker.rests_until = -math.inf
         if job.event is AnnounceEvent.STARTED:
             tracker.started = True
@@ -340,6 +343,13 @@ class AnnounceSchedule:
             tracker.next_at = min(tracker.next_at, earliest)
             if tracker.rests_until != math.inf:
                 tracker.rests_until = min(tracker.rests_until, earliest)
+
+    def on_port(self, now: float) -> None:
+        """Peers reach us at another port: tell it as early as `reannounce` would, also where an announce is under way
+        that tells of the old one."""
+        self.reannounce(now)
+        for tracker in self._trackers.values():
+            tracker.outdated = tracker.in_flight is not None
 
     def stop_jobs(self) -> list[AnnounceJob]:
         """Stop announcing. Returns the last announces, in order: `stopped` for each tracker that accepted `started`.

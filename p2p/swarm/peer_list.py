@@ -324,7 +324,7 @@ class PeerList:
                 del self._peers[known.address]
 
     def on_refusals(self) -> None:
-        """Other hosts are refused than before: those that are now are forgotten. Connections are the caller's to end."""
+        """Other hosts are refused than before, and those that are now are forgotten. Connections are the caller's."""
         for address in [address for address in self._peers if self._refuses(address.host)]:
             del self._peers[address]
         self._stale = True
