@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
+import inspect
 import json
 import random
+import re
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -13,7 +16,7 @@ from jsonschema import Draft202012Validator
 from own_daemon import own_daemon, until
 from rpc_client import Client
 
-from p2p.daemon import client_events, fields, session_fields
+from p2p.daemon import client_events, fields, metrics, session_fields
 from p2p.daemon.client_events import _READERS
 from p2p.daemon.dispatch import Dispatcher
 from p2p.daemon.methods import all_methods
@@ -61,6 +64,19 @@ async def test_it_names_every_method_field_and_event(tmp_path):
     for name, reader in _READERS.items():
         assert set(SCHEMA["events"][name]["properties"]) == set(reader._keys)
     assert client_events.EVENTS_PATH == "/events"
+
+
+def test_the_document_names_every_method_page_event_and_series():
+    document = (Path(__file__).parents[3] / "docs" / "rpc.md").read_text(encoding="utf-8")
+    names = {name for name in SCHEMA["methods"] if name.startswith("starling_")}
+    series = set(re.findall(r'f"\{PREFIX\}_(\w+)"', inspect.getsource(metrics)))
+    assert len(series) > 10
+    missing = [
+        name
+        for name in (*names, *SCHEMA["events"], "/events", "/metrics", "/schema", "/health", *series)
+        if not re.search(rf"`(starling_)?{name}(_total)?`", document)
+    ]
+    assert missing == []
 
 
 async def test_a_wrong_answer_does_not_fit():
