@@ -49,11 +49,13 @@ LOOK_EVERY: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A removal that can be undone. `until` is seconds since the epoch, `record` what was kept of the torrent."""
+    """A removal that can be undone. `until` is seconds since the epoch, as it is told and kept; `due` is the same by
+    the loop's clock, which no change of the date moves. `record` is what was kept of the torrent."""
 
     removed: Removed
     torrent_name: str
     until: float
+    due: float
     record: Record
 
     @property
@@ -108,7 +110,8 @@ class Undo:
         except StorageError as error:
             return [f"the content of {managed.name} stays: {error}"]
         if removed is not None:
-            self._entries[removed.name] = Entry(removed, managed.name, self._wall() + seconds, record)
+            due = asyncio.get_running_loop().time() + seconds
+            self._entries[removed.name] = Entry(removed, managed.name, self._wall() + seconds, due, record)
             while len(self._entries) > MAX_ENTRIES:
                 await self._purge(next(iter(self._entries.values())))
         return []
@@ -148,7 +151,7 @@ class Undo:
         """Delete what is over, until cancelled."""
         while True:
             for entry in self.entries():
-                if self._wall() >= entry.until:
+                if asyncio.get_running_loop().time() >= entry.due:
                     await self._purge(entry)
             await asyncio.sleep(LOOK_EVERY)
 
@@ -172,7 +175,9 @@ class Undo:
                 continue
             limit = self._wall() + max(self._values.number(SECONDS), LOOK_EVERY)
             name, until, record = self._kept.get(removed.name, (removed.info_hash, limit, {}))
-            self._entries[removed.name] = Entry(removed, name, min(until, limit), record)
+            until = min(until, limit)
+            due = asyncio.get_running_loop().time() + until - self._wall()
+            self._entries[removed.name] = Entry(removed, name, until, due, record)
         self._kept.clear()
 
     def to_record(self) -> Record:
