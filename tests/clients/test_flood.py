@@ -112,11 +112,10 @@ async def test_a_link_becomes_a_torrent_that_is_watched_stopped_started_and_remo
         page.see(".torrent--is-stopped", "content.bin")
         page.click(".action--start-torrent")
         page.see(".torrent--is-seeding", "content.bin")
+        assert steered.downloaded
         page.click(".action--remove-torrent")
         page.click(".modal__actions .button--primary")
         page.miss(".torrent")
 
     async with asyncio.timeout(DEADLINE):
         await asyncio.to_thread(steer)
-        await until((steered.folder / "content.bin").exists, bool)
-        assert steered.downloaded
