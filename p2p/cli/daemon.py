@@ -131,7 +131,7 @@ def daemon_command(
     if print_config:
         for stranger in _strangers(source):
             note(stranger)
-        say(loaded.to_toml({}, places.defaults()).rstrip("\n"))
+        say(loaded.to_toml(places.kept(), places.defaults()).rstrip("\n"))
         return 0
     return event_loop.run_with_own_log(_serve(source, loaded, places))
 

@@ -24,7 +24,7 @@ from p2p.daemon.http_server import HttpServer, HttpSettings, token_of
 from p2p.daemon.library import SessionLibrary
 from p2p.daemon.monitor import Monitor
 from p2p.daemon.session_values import initial, kept_values
-from p2p.daemon.state import DaemonState
+from p2p.daemon.state import DaemonState, peek
 from p2p.daemon.state_keeper import SETTINGS, SUBJECT
 from p2p.errors import ConfigError, StarlingError
 from p2p.session.environment import real_environment
@@ -62,6 +62,10 @@ class Places:
     config_dir: Path
     state_dir: Path
     downloads: Path
+
+    def kept(self) -> dict[str, Json]:
+        """The session's values that clients have set. Blocking. Raises StorageError."""
+        return kept_values(peek(self.state_dir / STATE, f"{SUBJECT}{SETTINGS}"))
 
     def defaults(self) -> dict[str, Json]:
         """The session's values where nobody has set anything."""

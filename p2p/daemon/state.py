@@ -48,6 +48,13 @@ TORRENTS: Final = "torrents"
 LOCK: Final = "lock"
 
 
+def peek(folder: Path, key: str) -> Record:
+    """One record as it stands, without a lock or a change; empty where there is none. Blocking. Raises StorageError."""
+    line = RecordLog(folder, RECORDS).peek().get(key, b"{}")
+    record = json.loads(line)
+    return record if isinstance(record, dict) else {}
+
+
 class DaemonState:
     """See the module's head. Entering raises StateLockedError while another process holds the folder,
     StateVersionError for what a later version has written, and StorageError; then nothing has been changed.

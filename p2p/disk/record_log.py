@@ -125,6 +125,20 @@ class RecordLog:
         self._tidy()
         return dict(self._records)
 
+    def peek(self) -> dict[str, bytes]:
+        """The records as they stand, of a log that somebody may have open; nothing is touched. Raises as `open`."""
+        try:
+            generations = sorted(self._numbered(""))
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            raise refusal(error, self._folder) from error
+        found: dict[str, bytes] = {}
+        parsed = [self._parse(generation) for generation in generations[-2:]]
+        for each in parsed[-1:] if parsed and parsed[-1].whole else parsed:
+            _apply(found, each.changes)
+        return found
+
     def _fall_back(self, generations: list[int]) -> str:
         """The newest file is damaged: begin with the one before it. A sentence that says so."""
         damage = f"{printable(self._path(generations[-1]))} is damaged"

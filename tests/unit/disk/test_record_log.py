@@ -149,6 +149,19 @@ def test_without_a_file_before_it_what_can_be_read_is_used(tmp_path):
     assert str(path) in damage
 
 
+def test_looking_at_it_changes_nothing(tmp_path, two_generations):
+    assert RecordLog(tmp_path / "none", "records").peek() == {}
+    assert not (tmp_path / "none").exists()
+    folder = tmp_path / "whole"
+    last = folder / max(two_generations)
+    for cut in (0, 60, len(two_generations[last.name])):
+        last.write_bytes(two_generations[last.name][:cut])
+        before = {path.name: path.read_bytes() for path in folder.iterdir()}
+        assert RecordLog(folder, "records").peek()["a"] == value(1)
+        assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert RecordLog(folder, "records").peek() == {"a": value(1), "b": value(3), "c": value(4)}
+
+
 def test_damage_is_told_until_it_is_forgiven(tmp_path):
     make(tmp_path, {"a": value(1)})
     newest(tmp_path).write_bytes(b"nothing of ours\n")
