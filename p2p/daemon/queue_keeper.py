@@ -1,12 +1,12 @@
 """Runs torrents as their queues allow: joins what clients wish, what the engine reports, and `p2p.session.queue`.
 
-The rule: nothing is looked over but for a reason. A verb, a change of settings, an event of the engine, or the moment
-at which a torrent will be stalled concerns one line; a line known to be full is not asked again before room can have
-come. Where a line has no queue, who is to run runs at once.
+The rule: nothing is looked over but for a reason, which is a verb, a change of settings, an event of the engine, or the
+moment at which a torrent may be stalled while another waits. Where a line has no queue, who is to run runs at once.
 """
 
 from __future__ import annotations
 
+import heapq
 import logging
 import math
 from typing import TYPE_CHECKING, Final
@@ -17,7 +17,7 @@ from p2p.daemon.queue_order import QueueOrder
 from p2p.daemon.state_records import RecordReader
 from p2p.session import queue
 from p2p.session.event_bus import EventKind
-from p2p.session.queue import Line, Rules, Runner
+from p2p.session.queue import Line, Places, Rules, Runner
 
 if TYPE_CHECKING:
     import asyncio
@@ -44,6 +44,9 @@ SETTINGS: Final = (
 
 TELL_AFTER: Final = 1.0
 """Seconds for which removals are gathered before those who moved up are told as changed."""
+
+SOONEST: Final = 0.01
+"""Seconds until the queues are looked at again: sums of times are rounded, and may name the present moment."""
 
 _SWITCHES: Final = {Line.DOWNLOAD: "download_queue", Line.SEED: "seed_queue"}
 
@@ -74,14 +77,12 @@ class QueueKeeper:
         self._running: dict[Line, dict[int, ManagedTorrent]] = {line: {} for line in Line}
         self._line: dict[int, Line] = {}
         """Of those that wait or run."""
-        self._look_at = dict.fromkeys(Line, -math.inf)
-        """Until when a line in which somebody waits is known to be full."""
         self._timer: asyncio.TimerHandle | None = None
         self._shifted: set[int] = set()
         self._telling: asyncio.TimerHandle | None = None
         self._kept_order: tuple[int, ...] = ()
-        self._rules: dict[Line, Rules] = {}
-        self._read_rules()
+        self._rules = self._read_rules()
+        self._places = {line: Places(rules, self._quiet_since) for line, rules in self._rules.items()}
 
     # -- facts
 
@@ -99,7 +100,7 @@ class QueueKeeper:
         if line is None or managed.id not in self._running[line]:
             return False
         now = self._loop.time()
-        return queue.stalled(_quiet_since(managed, now), self._rules[line], now)
+        return queue.stalled(self._quiet_since(managed.id, now), self._rules[line], now)
 
     # -- who is there
 
@@ -149,13 +150,13 @@ class QueueKeeper:
         self._tell(self._order.place([managed.id for managed in torrents], position))
 
     async def apply(self, changes: Mapping[str, Json]) -> None:  # noqa: ARG002 - all rules are looked at anew
-        self._read_rules()
         now = self._loop.time()
-        for line in Line:
-            running = [self._kept[key] for key in sorted(self._running[line], key=self.position)]
-            for key in queue.surplus([_runner(managed, now) for managed in running], self._rules[line], now):
+        self._rules = self._read_rules()
+        for line, rules in self._rules.items():
+            self._places[line].set_rules(rules, now)
+            running = [self._runner(key, now) for key in sorted(self._running[line], key=self.position)]
+            for key in queue.surplus(running, rules, now):
                 self._put_back(self._kept[key], line)
-        self._open(*Line)
         self._admit(*Line)
 
     # -- what the engine reports
@@ -196,14 +197,12 @@ class QueueKeeper:
         before, after = self._line.get(managed.id), _line(managed)
         if before is None or before is after:
             return
-        ran = self._running[before].pop(managed.id, None) is not None
-        self._waiting[before].pop(managed.id, None)
+        ran = self._leave(managed)
         self._line[managed.id] = after
         if ran and managed.wishes.intent is Intent.NOW:
-            self._running[after][managed.id] = managed
+            self._take_place(managed, after)
         else:
             self._waiting[after][managed.id] = managed
-        self._open(before)
         self._admit(before, after)
         if ran and self.waits(managed.id):
             managed.torrent.request_stop()
@@ -231,12 +230,20 @@ class QueueKeeper:
 
     # -- lines
 
-    def _read_rules(self) -> None:
-        values = self._values
+    def _read_rules(self) -> dict[Line, Rules]:
+        values, found = self._values, {}
         stalled_after = values.number("queue_stalled_minutes") * 60 if values.flag("queue_stalled_enabled") else None
         for line, name in _SWITCHES.items():
             size = int(values.number(f"{name}_size")) if values.flag(f"{name}_enabled") else None
-            self._rules[line] = Rules(size, stalled_after)
+            found[line] = Rules(size, stalled_after)
+        return found
+
+    def _quiet_since(self, key: int, now: float) -> float:
+        quiet_since = self._kept[key].torrent.ledger.quiet_since if key in self._kept else None
+        return now if quiet_since is None else quiet_since
+
+    def _runner(self, key: int, now: float) -> Runner:
+        return Runner(key, self._quiet_since(key, now), free=self._kept[key].wishes.intent is Intent.NOW)
 
     def _enter(self, managed: ManagedTorrent) -> None:
         """It is to run."""
@@ -245,42 +252,41 @@ class QueueKeeper:
             line = self._line[managed.id] = _line(managed)
             self._waiting[line][managed.id] = managed
         if managed.wishes.intent is Intent.NOW and self._waiting[line].pop(managed.id, None) is not None:
-            self._running[line][managed.id] = managed
+            self._take_place(managed, line)
             managed.torrent.start()
 
-    def _leave(self, managed: ManagedTorrent) -> None:
-        """It is not to run any more."""
+    def _take_place(self, managed: ManagedTorrent, line: Line) -> None:
+        self._running[line][managed.id] = managed
+        self._places[line].enter(managed.id, self._loop.time())
+
+    def _leave(self, managed: ManagedTorrent) -> bool:
+        """It is in no line any more; whether it ran."""
         line = self._line.pop(managed.id, None)
         if line is None:
-            return
+            return False
         self._waiting[line].pop(managed.id, None)
-        if self._running[line].pop(managed.id, None) is not None:
-            self._open(line)
+        self._places[line].leave(managed.id)
+        return self._running[line].pop(managed.id, None) is not None
 
     def _put_back(self, managed: ManagedTorrent, line: Line) -> None:
         del self._running[line][managed.id]
+        self._places[line].leave(managed.id)
         self._waiting[line][managed.id] = managed
         managed.torrent.request_stop()
         self._on_change([managed])
-
-    def _open(self, *lines: Line) -> None:
-        """There may be room in them."""
-        for line in lines:
-            self._look_at[line] = -math.inf
 
     def _admit(self, *lines: Line) -> None:
         """Let in who waits, as far as there is room."""
         now = self._loop.time()
         for line in lines:
             waiting = self._waiting[line]
-            if not waiting or now < self._look_at[line]:
+            room = self._places[line].room(now) if waiting else 0
+            if room == 0:
                 continue
-            runners = (_runner(managed, now) for managed in self._running[line].values())
-            admission = queue.admit(sorted(waiting, key=self.position), runners, self._rules[line], now)
-            self._look_at[line] = admission.look_at if len(admission.start) < len(waiting) else -math.inf
-            started = [waiting.pop(key) for key in admission.start]
+            count = len(waiting) if room is None else min(room, len(waiting))
+            started = [waiting.pop(key) for key in heapq.nsmallest(count, waiting, key=self.position)]
             for managed in started:
-                self._running[line][managed.id] = managed
+                self._take_place(managed, line)
                 managed.torrent.start()
             self._on_change(started)
         self._arm()
@@ -289,8 +295,9 @@ class QueueKeeper:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        due = min((self._look_at[line] for line in Line if self._waiting[line]), default=math.inf)
+        due = min((self._places[line].look_at() for line in Line if self._waiting[line]), default=math.inf)
         if due < math.inf:
+            due = max(due, self._loop.time() + SOONEST)
             self._timer = self._loop.call_at(due, self._admit, *Line)
 
     # -- order
@@ -337,12 +344,3 @@ class QueueKeeper:
 def _line(managed: ManagedTorrent) -> Line:
     missing = managed.torrent.metainfo is None or managed.left_until_done > 0
     return Line.DOWNLOAD if missing else Line.SEED
-
-
-def _quiet_since(managed: ManagedTorrent, now: float) -> float:
-    quiet_since = managed.torrent.ledger.quiet_since
-    return now if quiet_since is None else quiet_since
-
-
-def _runner(managed: ManagedTorrent, now: float) -> Runner:
-    return Runner(managed.id, _quiet_since(managed, now), free=managed.wishes.intent is Intent.NOW)
