@@ -375,7 +375,10 @@ class SessionLibrary:
         return back
 
     async def start(self, torrents: Sequence[Managed], when: Start) -> None:
-        own = self._own(torrents)
+        named = self._own(torrents)
+        own = [each for each in named if not each.needs_file]
+        if named and not own:
+            raise StarlingError(named[0].error_string)
         for managed in own:
             self._goals.on_start(managed)
             managed.trouble = ""

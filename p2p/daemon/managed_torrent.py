@@ -89,6 +89,9 @@ class ManagedTorrent:
         self.lost_file = False
         """Whether what is kept there is no torrent file any more, or not this one's."""
 
+        self.needs_file = False
+        """Whether nothing but its torrent file may tell what is in it: a private one's peers come from its tracker."""
+
         self.trouble = ""
         """Why it could not be done what a client asked for, after the verb had answered."""
 
