@@ -108,6 +108,7 @@ async def _bring_back(
     if loss is not None and torrent.metainfo is None:
         log.error("%s: %s", torrent.name, loss)
         managed.lost_file = True
+        managed.needs_file = kept.private
         managed.wishes.intent = Intent.STOPPED  # so that the error stands until somebody has seen it
         torrent.on_failure(loss)
     return managed
@@ -118,6 +119,7 @@ async def complete(managed: ManagedTorrent, metainfo: Metainfo, session: Session
     bare = managed.torrent
     await session.remove(bare)
     managed.torrent = await session.add(metainfo, bare.options, begin=Begin.PAUSED)
+    managed.needs_file = False
     managed.torrent.ledger.take_in(bare.ledger.history(asyncio.get_running_loop().time()))
 
 

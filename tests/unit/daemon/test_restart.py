@@ -232,6 +232,23 @@ async def test_a_torrent_file_that_is_lost_makes_one_torrent_an_error_until_it_i
         assert (await facts(client, "error", "file_count"))[0] == {"error": 0, "file_count": 3}
 
 
+async def test_a_private_torrent_without_its_file_is_not_looked_for_among_strangers(tmp_path, made):
+    folder, torrents = made
+    secret = await create(folder / "album", trackers=("http://127.0.0.1:1/announce",), private=True)
+    async with daemon(tmp_path) as client:
+        await add(client, secret)
+        await add(client, torrents["book"], paused=True)
+    (tmp_path / "state/daemon/torrents" / f"{Metainfo.from_bytes(secret).info_hash_v1.hex()}.torrent").unlink()
+    async with daemon(tmp_path) as client:
+        answer = await client.new("torrent_start", ids=[1])
+        assert "add the torrent again" in answer["error"]["data"]["error_string"]
+        await client.new("torrent_start")
+        assert [each["status"] == 0 for each in await facts(client, "status")] == [True, False]
+        await client.new("torrent_add", metainfo=base64.b64encode(secret).decode())
+        await client.new("torrent_start", ids=[1])
+        assert (await facts(client, "status", "error"))[0] != {"status": 0, "error": 3}
+
+
 async def test_a_record_that_cannot_be_read_costs_that_torrent_alone_and_says_so(tmp_path, made, caplog):
     _, torrents = made
     async with daemon(tmp_path) as client:
