@@ -9,11 +9,11 @@ written by plain values, because at ten thousand a second every object counts.
 from __future__ import annotations
 
 import socket
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from p2p.codec import compact, http_tracker
 from p2p.codec.announce import AnnounceReply
-from p2p.codec.http_fast import COMPACT_ANSWER, COMPACT_ANSWER6, with_warning
+from p2p.codec.http_fast import COMPACT_ANSWER, COMPACT_ANSWER6, read_announce, with_warning
 from p2p.errors import TrackerError
 from p2p.ids import Address, PeerId
 from tracker.gated_logic import passkey_of
@@ -22,15 +22,19 @@ from tracker.store import Family
 
 if TYPE_CHECKING:
     import re
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
-    from p2p.codec.announce import AnnounceRequest
+    from p2p.codec.announce import AnnounceRequest, ScrapeEntry
     from p2p.codec.http_fast import UsualAnnounce
+    from p2p.ids import InfoHash
     from p2p.net.network import Source
     from tracker.gated_logic import GatedLogic
     from tracker.logic import TrackerLogic
     from tracker.proxies import Proxies
-    from tracker.store import Answer
+    from tracker.store import Answer, Totals
+
+OnTold: TypeAlias = "Callable[[bytes, bytes], None]"
+"""Takes a status and a body."""
 
 OK: Final = b"200 OK"
 BAD_REQUEST: Final = b"400 Bad Request"
@@ -59,13 +63,63 @@ class Request(NamedTuple):
     forwarded: str | None = None
 
 
+class Announce(NamedTuple):
+    """An announce with all that is known of who asks."""
+
+    request: AnnounceRequest
+    passkey: str | None
+    asker: Address
+    user_agent: str | None
+
+    @property
+    def family(self) -> Family:
+        return Family.IPV6 if self.asker.is_ipv6 else Family.IPV4
+
+    @property
+    def wants_ids(self) -> bool:
+        return not (self.request.compact or self.request.no_peer_id)
+
+
+class Scrape(NamedTuple):
+    """A scrape with all that is known of who asks; no info-hashes stand for all."""
+
+    info_hashes: tuple[InfoHash, ...]
+    passkey: str | None
+    asker: Address
+
+    @property
+    def family(self) -> Family:
+        return Family.IPV6 if self.asker.is_ipv6 else Family.IPV4
+
+
+class Told(NamedTuple):
+    """What an announce is answered, before it is written. Intervals are whole seconds."""
+
+    interval: int
+    min_interval: int
+    answer: Answer
+    warning: str | None = None
+    ids: Sequence[bytes] = ()
+    """Those of the peers, in order, where they are wanted."""
+
+
 class HttpAnswers:
     """Answers over a `logic`, or over `gated` in its place; counts what it answers.
 
     `on_malformed` is told of each announce that cannot be read: the host that asks, and why.
     """
 
-    __slots__ = ("_gated", "_logic", "_on_malformed", "_proxies", "announces", "refusals", "scrapes")
+    __slots__ = (
+        "_gated",
+        "_logic",
+        "_on_malformed",
+        "_proxies",
+        "announces",
+        "is_private",
+        "read_announce",
+        "refusals",
+        "scrapes",
+    )
 
     def __init__(
         self,
@@ -77,8 +131,15 @@ class HttpAnswers:
         self._logic = logic
         self._gated = gated
         self._proxies = proxies
+        self.is_private = gated is not None
         self._on_malformed = on_malformed
         self.announces = self.scrapes = self.refusals = 0
+        self.read_announce: Callable[[bytes], UsualAnnounce | None] = read_announce if gated is None else _read_nothing
+        """Of a whole request that may be answered by `reply_announce`; None for others."""
+
+    def totals(self) -> Totals:
+        """Of all swarms."""
+        return self._logic.totals()
 
     def reply_announce(self, announce: UsualAnnounce, source: Source, head: bytes) -> bytes:
         """All that goes back for the usual announce at an open tracker; `head` is KEEPING or CLOSING."""
@@ -90,7 +151,7 @@ class HttpAnswers:
         except TrackerError as error:
             body = self._refusal(error)
             return head % (len(body), body)
-        body = self._compact(host, interval, answer)
+        body = _compact(host, interval, self._logic.min_interval, answer)
         return head % (len(body), body)
 
     def reply(self, request: re.Match[bytes], source: Source, *, keep_alive: bool) -> bytes | None:
@@ -100,87 +161,108 @@ class HttpAnswers:
         asked = Request(b"GET", target, keep_alive, None if agent is None else agent.decode("latin-1"))
         port, packed = source
         host = socket.inet_ntop(socket.AF_INET if len(packed) == 4 else socket.AF_INET6, packed)
-        status, body = self.answer(asked, Address(host, port))
+        status, body = self._answer_now(asked, Address(host, port))
         if status is NOT_FOUND:
             return None
         return HEAD % (status, len(body), KEEP if keep_alive else CLOSE) + body
 
-    def answer(self, request: Request, source: Address) -> tuple[bytes, bytes]:
-        """Status and body. What is no announce and no scrape is not found."""
+    def answer(self, request: Request, source: Address, on_told: OnTold) -> tuple[bytes, bytes] | None:  # noqa: ARG002 - for forms that ask others
+        """Status and body, or None where `on_told` will be told of them, in a later turn.
+
+        What is no announce and no scrape is not found.
+        """
+        return self._answer_now(request, source)
+
+    def _answer_now(self, request: Request, source: Address) -> tuple[bytes, bytes]:
+        try:
+            asked = self._read(request, source)
+            if isinstance(asked, Scrape):
+                return OK, http_tracker.encode_scrape(self._scrape(asked))
+            if isinstance(asked, Announce):
+                return OK, write_answer(asked, self._announce(asked))
+        except TrackerError as error:
+            return OK, self._refusal(error)
+        return asked
+
+    def _read(self, request: Request, source: Address) -> Announce | Scrape | tuple[bytes, bytes]:
+        """What is asked for, counted; or status and body for what is neither. Raises TrackerError."""
         if request.method != b"GET":
             return WRONG_METHOD, b""
         path, _, query = request.target.partition(b"?")
-        kind = _kind_of(path) if self._gated is not None else path
+        kind = _kind_of(path) if self.is_private else path
         if kind == b"/announce":
             self.announces += 1
         elif kind == b"/scrape":
             self.scrapes += 1
         else:
             return NOT_FOUND, _NOWHERE
-        asker, announce = source, None
+        asker = source
         try:
             host = self._proxies.asker(source.host, request.forwarded_for, request.forwarded)
             asker = source if host == source.host else Address(host, source.port)
+            passkey = passkey_of(path) if self.is_private else None
             if kind == b"/scrape":
-                return OK, self._scrape(query, path, asker)
-            announce = http_tracker.parse_announce(query)
-            return OK, self._announce(announce, path, asker, request.user_agent)
+                return Scrape(http_tracker.parse_scrape(query), passkey, asker)
+            return Announce(http_tracker.parse_announce(query), passkey, asker, request.user_agent)
         except TrackerError as error:
-            if announce is None and kind == b"/announce" and self._on_malformed is not None:
+            if kind == b"/announce" and self._on_malformed is not None:
                 self._on_malformed(asker.host, error)
-            return OK, self._refusal(error)
+            raise
 
-    def _announce(self, request: AnnounceRequest, path: bytes, asker: Address, user_agent: str | None) -> bytes:
+    def _announce(self, asked: Announce) -> Told:
+        request, passkey, asker, user_agent = asked
         if self._gated is not None:
-            interval, answer, warning = self._gated.announce(request, passkey_of(path), asker, user_agent, HTTP_LISTS)
-            return self._encode(request, asker, interval, answer, warning)
-        peer = compact.pack(Address(asker.host, request.port))
-        interval, answer = self._logic.announce(
-            request.info_hash, peer, request.peer_id, request.left, request.event, request.num_want, HTTP_LISTS
-        )
-        return self._encode(request, asker, interval, answer, None)
+            interval, answer, warning = self._gated.announce(request, passkey, asker, user_agent, HTTP_LISTS)
+        else:
+            peer = compact.pack(Address(asker.host, request.port))
+            interval, answer = self._logic.announce(
+                request.info_hash, peer, request.peer_id, request.left, request.event, request.num_want, HTTP_LISTS
+            )
+            warning = None
+        ids = self._logic.peer_ids(request.info_hash, answer.peers, asked.family) if asked.wants_ids else ()
+        return Told(interval, self._logic.min_interval, answer, warning, ids)
 
-    def _scrape(self, query: bytes, path: bytes, asker: Address) -> bytes:
-        hashes = http_tracker.parse_scrape(query)
-        family = Family.IPV6 if asker.is_ipv6 else Family.IPV4
+    def _scrape(self, asked: Scrape) -> Mapping[InfoHash, ScrapeEntry]:
         if self._gated is None:
-            return http_tracker.encode_scrape(self._logic.scrape(hashes, family))
-        return http_tracker.encode_scrape(self._gated.scrape(hashes, passkey_of(path), asker, family))
+            return self._logic.scrape(asked.info_hashes, asked.family)
+        return self._gated.scrape(asked.info_hashes, asked.passkey, asked.asker, asked.family)
 
     def _refusal(self, error: TrackerError) -> bytes:
         self.refusals += 1
         return http_tracker.encode_failure(str(error), retry_in=error.retry_in)
 
-    def _compact(self, host: bytes, interval: int, answer: Answer) -> bytes:
-        """The body for compact peers (BEP 23, 7). They are written as they stand in the store."""
-        seeders, leechers, completed, peers, _ = answer
-        form = COMPACT_ANSWER if len(host) == 4 else COMPACT_ANSWER6
-        least = self._logic.min_interval
-        return form % (seeders, completed, host, leechers, interval, least, len(peers), peers)
 
-    def _encode(
-        self, request: AnnounceRequest, asker: Address, interval: int, answer: Answer, warning: str | None
-    ) -> bytes:
-        if request.compact:
-            body = self._compact(compact.pack(asker)[:-2], interval, answer)
-            return body if warning is None else with_warning(body, warning)
-        peers = compact.decode_peers6(answer.peers) if asker.is_ipv6 else compact.decode_peers(answer.peers)
-        ids: list[bytes] = []
-        if not request.no_peer_id:
-            family = Family.IPV6 if asker.is_ipv6 else Family.IPV4
-            ids = self._logic.peer_ids(request.info_hash, answer.peers, family)
-        reply = AnnounceReply(
+def write_answer(asked: Announce, told: Told) -> bytes:
+    """The body of an answer, in the form that was asked for."""
+    interval, least, answer, warning, ids = told
+    if asked.request.compact:
+        body = _compact(compact.pack(asked.asker)[:-2], interval, least, answer)
+        return body if warning is None else with_warning(body, warning)
+    peers = compact.decode_peers6(answer.peers) if asked.asker.is_ipv6 else compact.decode_peers(answer.peers)
+    return http_tracker.encode_announce_dicts(
+        AnnounceReply(
             interval=interval,
-            min_interval=self._logic.min_interval,
+            min_interval=least,
             seeders=answer.seeders,
             leechers=answer.leechers,
             completed=answer.completed,
             peers=tuple(peers),
             peer_ids=tuple([PeerId(each) for each in ids]),
             warning=warning,
-            external_ip=asker.host,
+            external_ip=asked.asker.host,
         )
-        return http_tracker.encode_announce_dicts(reply)
+    )
+
+
+def _compact(host: bytes, interval: int, least: int, answer: Answer) -> bytes:
+    """The body for compact peers (BEP 23, 7). They are written as they stand in the store."""
+    seeders, leechers, completed, peers, _ = answer
+    form = COMPACT_ANSWER if len(host) == 4 else COMPACT_ANSWER6
+    return form % (seeders, completed, host, leechers, interval, least, len(peers), peers)
+
+
+def _read_nothing(received: bytes) -> None:
+    """Members' announces say more than the usual form has, and have it read by others."""
 
 
 def _kind_of(path: bytes) -> bytes:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from p2p.codec.http_fast import UsualAnnounce
     from p2p.ids import Address
     from p2p.net.network import Source, Stream
+    from tracker.http_answers import OnTold
 
 MAX_REQUEST: Final = 8_192
 """Bytes of a request with its headers, the usual bound of HTTP servers; an announce has some 400."""
@@ -53,8 +54,8 @@ class House(Protocol):
     def reply(self, request: re.Match[bytes], source: Source, *, keep_alive: bool) -> bytes | None:
         """All that goes back for a `usual_request`; None for one that asks for something else."""
 
-    def answer(self, request: Request, source: Address) -> tuple[bytes, bytes]:
-        """Status and body."""
+    def answer(self, request: Request, source: Address, on_told: OnTold) -> tuple[bytes, bytes] | None:
+        """Status and body; None where `on_told` will be told of them, in a later turn."""
 
     def on_page(self, connection: Connection, stream: Stream, received: bytes) -> None:
         """The connection asks for a page and lets go of its stream."""
@@ -218,9 +219,23 @@ class Connection:
     def _serve(self) -> None:
         while self._requests and self._unsent is None and not self.has_ended:
             request = self._requests.pop(0)
-            status, body = self._house.answer(request, self._stream.remote)
             self._closing = not request.keep_alive
-            self._write(HEAD % (status, len(body), CLOSE if self._closing else KEEP) + body)
+            told = self._house.answer(request, self._stream.remote, self._on_told)
+            if told is None:
+                self._stream.on_readable(None)
+                return
+            self._say(*told)
+
+    def _on_told(self, status: bytes, body: bytes) -> None:
+        if self.has_ended:
+            return
+        self._say(status, body)
+        if self._unsent is None and not self.has_ended:
+            self._stream.on_readable(self._on_readable)
+            self._serve()
+
+    def _say(self, status: bytes, body: bytes) -> None:
+        self._write(HEAD % (status, len(body), CLOSE if self._closing else KEEP) + body)
 
     def _refuse(self, status: bytes) -> None:
         self._closing = True

@@ -12,23 +12,20 @@ import asyncio
 import json
 from typing import TYPE_CHECKING
 
-from p2p.codec.http_fast import read_announce, stays, usual_request
+from p2p.codec.http_fast import stays, usual_request
 from p2p.net.network import MAX_LAST_WORDS
 from tracker.figures import Traffic
-from tracker.http_answers import CLOSING, NOT_FOUND, OK, HttpAnswers, Request
+from tracker.http_answers import CLOSING, NOT_FOUND, OK
 from tracker.http_connection import MAX_REQUEST, Connection
 from tracker.places import Places
-from tracker.proxies import Proxies
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
-    from p2p.errors import TrackerError
     from p2p.ids import Address
     from p2p.net.network import Listener, Network, Source, Stream
-    from p2p.operation.config_values import IpNetwork
-    from tracker.gated_logic import GatedLogic
-    from tracker.logic import TrackerLogic
+    from tracker.http_answers import HttpAnswers, OnTold, Request
+    from tracker.proxies import Proxies
 
 
 class HttpFrontend:
@@ -38,25 +35,21 @@ class HttpFrontend:
     as long is closed. Connections that are kept past `max_connections`, or past `max_per_address` from one IPv4 address
     or IPv6 network of 64 bits, are dropped at once; `proxies` may have as many as there are. A connection whose next
     request is for a page (`is_page`) is given to `on_page`, with what was read of it, and is then none of this
-    frontend's. `gated` is a private tracker's logic, in whose place `logic` never hears of an announce or a scrape.
-    `on_malformed` hears of announces that cannot be read (tracker.http_answers).
+    frontend's. All else is asked of `answers`.
     """
 
     def __init__(
         self,
-        logic: TrackerLogic,
+        answers: HttpAnswers,
         *,
         exchange_time: float,
         max_connections: int,
         max_per_address: int,
-        proxies: Sequence[IpNetwork] = (),
+        proxies: Proxies,
         on_page: Callable[[Stream, bytes], None] | None = None,
-        gated: GatedLogic | None = None,
-        on_malformed: Callable[[str, TrackerError], None] | None = None,
     ) -> None:
-        self._logic = logic
-        self._proxies = Proxies(proxies)
-        self._answers = HttpAnswers(logic, gated, self._proxies, on_malformed)
+        self._answers = answers
+        self._proxies = proxies
         self._on_page = on_page
         self._exchange_time = exchange_time
         self._max_connections = max_connections
@@ -70,7 +63,7 @@ class HttpFrontend:
         self.room = memoryview(bytearray(MAX_REQUEST))
         self.reply = self._answers.reply
         self.reply_announce = self._answers.reply_announce
-        self.read_announce = read_announce if gated is None else _read_nothing
+        self.read_announce = self._answers.read_announce
         self.has_pages = on_page is not None
 
     @property
@@ -145,8 +138,11 @@ class HttpFrontend:
 
     # -- what connections ask (tracker.http_connection.House)
 
-    def answer(self, request: Request, source: Address) -> tuple[bytes, bytes]:
-        status, body = self._answers.answer(request, source)
+    def answer(self, request: Request, source: Address, on_told: OnTold) -> tuple[bytes, bytes] | None:
+        told = self._answers.answer(request, source, on_told)
+        if told is None:
+            return None
+        status, body = told
         is_bare = not self.has_pages  # or who may see the numbers is for the pages to say
         if status is NOT_FOUND and is_bare and request.target.partition(b"?")[0] == b"/stats":
             return OK, self._stats()
@@ -185,10 +181,6 @@ class HttpFrontend:
         self._watch()
 
     def _stats(self) -> bytes:
-        totals = self._logic.totals()
+        totals = self._answers.totals()
         counts = {**totals._asdict(), "leechers": totals.peers - totals.seeders, "connections": len(self._connections)}
         return json.dumps(counts).encode() + b"\n"
-
-
-def _read_nothing(received: bytes) -> None:
-    """Members' announces say more than the usual form has, and have it read by others."""

@@ -12,9 +12,11 @@ from p2p.errors import NetworkError
 from p2p.ids import Address
 from tracker.figures import SwarmFigures, add_traffic
 from tracker.gated_logic import GatedLogic
+from tracker.http_answers import HttpAnswers
 from tracker.http_frontend import HttpFrontend
 from tracker.logic import Rules, SwarmLogic
 from tracker.memory_store import MemoryStore
+from tracker.proxies import Proxies
 from tracker.store import Family
 from tracker.told_logic import ToldGate, ToldLogic, told_malformed
 from tracker.udp_frontend import UdpFrontend
@@ -106,15 +108,15 @@ class Tracker:
         if private is not None:
             gated = GatedLogic(told, private.gate if tell is None else ToldGate(private.gate, tell), private.wall)
         on_malformed = None if tell is None else told_malformed(tell)
+        proxies = Proxies(settings.proxies)
+        self._members_logic = gated
         self._http = HttpFrontend(
-            told,
+            HttpAnswers(told, gated, proxies, on_malformed),
             exchange_time=settings.exchange_time,
             max_connections=settings.max_connections,
             max_per_address=settings.max_per_address,
-            proxies=settings.proxies,
+            proxies=proxies,
             on_page=on_page,
-            gated=gated,
-            on_malformed=on_malformed,
         )
         self._udp = UdpFrontend(told, secret=secret, clock=self._now, gated=gated, on_malformed=on_malformed)
         self._sweeper: asyncio.TimerHandle | None = None
@@ -167,6 +169,11 @@ class Tracker:
         """From the next announce on; peers that are here expire by the new lifetime."""
         self._settings = replace(self._settings, rules=rules)
         self._logic.set_rules(rules)
+
+    @property
+    def members_logic(self) -> GatedLogic | None:
+        """What a private tracker's announces and scrapes go to, for who takes them elsewhere."""
+        return self._members_logic
 
     @property
     def store(self) -> Store:
