@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from p2p.daemon.own_facts import (
@@ -99,7 +100,7 @@ def look_at_filesystems(folders: Mapping[str, int]) -> tuple[Filesystem, ...]:
     Blocks as long as the disks do.
     """
     found: dict[int, Filesystem] = {}
-    for folder, torrents in list(folders.items())[:MAX_FOLDERS]:
+    for folder, torrents in sorted(folders.items())[:MAX_FOLDERS]:
         try:
             device, room = os.stat(folder).st_dev, os.statvfs(folder)  # noqa: PTH116 - one look, and statvfs has no Path
         except OSError:
@@ -108,12 +109,26 @@ def look_at_filesystems(folders: Mapping[str, int]) -> tuple[Filesystem, ...]:
         paths = () if known is None else known.paths
         found[device] = Filesystem(
             device=device,
+            mount=_top(folder, device) if known is None else known.mount,
             paths=(*paths, folder)[:MAX_PATHS],
             free=room.f_bavail * room.f_frsize,
             total=room.f_blocks * room.f_frsize,
             torrents=torrents + (0 if known is None else known.torrents),
         )
     return tuple(found.values())
+
+
+def _top(folder: str, device: int) -> str:
+    """The topmost folder above that is on the same filesystem."""
+    place = Path(folder)
+    for above in place.parents:
+        try:
+            if above.stat().st_dev != device:
+                break
+        except OSError:
+            break
+        place = above
+    return str(place)
 
 
 def tracker_health_facts(

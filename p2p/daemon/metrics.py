@@ -138,10 +138,10 @@ class _Collected(Collector):
             ("size", "Room that there is", [each.total for each in places]),
         ):
             family = GaugeMetricFamily(
-                f"{PREFIX}_filesystem_{name}_bytes", f"{about}, by a folder on the filesystem", labels=["path"]
+                f"{PREFIX}_filesystem_{name}_bytes", f"{about}, by the filesystem's top", labels=["mount"]
             )
             for place, value in zip(places, values, strict=True):
-                family.add_metric([place.paths[0]], value)
+                family.add_metric([place.mount], value)
             yield family
 
 

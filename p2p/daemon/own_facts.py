@@ -189,9 +189,11 @@ class DiskJobs:
 
 @dataclass(frozen=True, slots=True)
 class Filesystem:
-    """`paths` are the folders on it that torrents download to, at most ten; `free` is what we may still write."""
+    """`mount` is its topmost folder, `paths` are folders on it that torrents download to, at most ten; `free` is what
+    we may still write."""
 
     device: int
+    mount: str
     paths: tuple[str, ...]
     free: int
     total: int

@@ -40,6 +40,7 @@ async def test_torrents_trackers_disk_and_dht(tmp_path, seed):
     path.parent.mkdir()
     path.write_bytes(random.Random(seed).randbytes(100_000))
     torrent = await create(path, trackers=("http://127.0.0.1:1/announce",), piece_length=16_384)
+    mount = next(str(each) for each in (path, *path.parents) if each.is_mount())
     async with own_daemon(tmp_path, dht=True, bootstrap=()) as daemon:
         await daemon.client.add(torrent, download_dir=str(path.parent))
         await daemon.client.add(f"magnet:?xt=urn:btih:{'ab' * 20}", paused=True)
@@ -48,7 +49,7 @@ async def test_torrents_trackers_disk_and_dht(tmp_path, seed):
             lambda each: (
                 ("starling_announces_total", "127.0.0.1", "failed") in each
                 and ("starling_torrents", "127.0.0.1", "seeding") in each
-                and ("starling_filesystem_free_bytes", str(path.parent)) in each
+                and ("starling_filesystem_free_bytes", mount) in each
             ),
         )
         assert told["starling_torrents", "127.0.0.1", "seeding"] == 1
@@ -60,7 +61,7 @@ async def test_torrents_trackers_disk_and_dht(tmp_path, seed):
         assert told["starling_hashed_bytes_total",] == 100_000
         assert told["starling_disk_job_seconds_count", "verify"] == 7
         assert told["starling_disk_job_seconds_bucket", "+Inf", "verify"] == 7
-        assert told["starling_filesystem_free_bytes", str(path.parent)] > 0
+        assert told["starling_filesystem_free_bytes", mount] > 0
         assert told["starling_dht_nodes", "good", "ipv4"] == 0
         assert told["starling_dht_ready",] == 0
         assert told["starling_rate_bytes_per_second", "down"] == 0

@@ -96,7 +96,7 @@ async def test_dht_disk_and_trackers(tmp_path, content):
         async def disk():
             return await daemon.client.own.disk()
 
-        told = await until(disk, lambda each: each.filesystems and each.hashed)
+        told = await until(disk, lambda each: each.filesystems and each.hashed == 400_000 and not each.queue)
         verified = next(each for each in told.jobs if each.kind == "verify")
         assert (verified.done, verified.failed, verified.bytes, told.queue) == (25, 0, 400_000, 0)
         assert 0 < verified.p50 <= verified.p99 <= verified.worst
@@ -104,6 +104,7 @@ async def test_dht_disk_and_trackers(tmp_path, content):
         (filesystem,) = told.filesystems
         assert filesystem.paths == (str(path.parent),)
         assert filesystem.torrents == 1
+        assert path.is_relative_to(filesystem.mount)
         assert 0 < filesystem.free <= filesystem.total
         assert added.id == 1
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from p2p.daemon.client_values import TorrentDetails, TorrentRow
@@ -92,6 +92,7 @@ def test_tables_and_objects_are_the_same():
     assert reader.every([["id"], [1], "broken", [1, 2], [3]]) == (TorrentRow(id=1), TorrentRow(id=3))
 
 
+@settings(max_examples=40)
 @given(JSON)
 def test_reading_anything_gives_a_value(answer):
     for kind in (Outer, TorrentRow, TorrentDetails):
@@ -99,6 +100,7 @@ def test_reading_anything_gives_a_value(answer):
         assert all(isinstance(each, kind) for each in Reader(kind).every(answer))
 
 
+@settings(max_examples=40)
 @given(st.dictionaries(st.sampled_from(["count", "rate", "name", "colour", "many", "inner", "inners"]), JSON))
 def test_fields_of_anything_give_a_value(answer):
     assert isinstance(Reader(Outer).one(answer), Outer)
