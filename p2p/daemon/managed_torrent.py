@@ -25,6 +25,17 @@ if TYPE_CHECKING:
     from p2p.session.torrent import Torrent
 
 _CHECKS: Final = (TorrentState.CHECK_QUEUED, TorrentState.CHECKING)
+_STATUS: Final = {
+    TorrentState.QUEUED: Status.CHECK_QUEUED,
+    TorrentState.CHECK_QUEUED: Status.CHECK_QUEUED,
+    TorrentState.CHECKING: Status.CHECKING,
+    TorrentState.METADATA: Status.DOWNLOADING,
+    TorrentState.DOWNLOADING: Status.DOWNLOADING,
+    TorrentState.DISK_FULL: Status.DOWNLOADING,
+    TorrentState.SEEDING: Status.SEEDING,
+    TorrentState.STOPPED: Status.STOPPED,
+    TorrentState.ERROR: Status.STOPPED,
+}
 UNWANTED: Final = 0
 LEVELS: Final = {Priority.LOW: 2, Priority.NORMAL: 4, Priority.HIGH: 6}
 """What the RPC's priorities are among the engine's 1 to 7."""
@@ -184,17 +195,7 @@ class ManagedTorrent:
         state = self.torrent.state
         if self.queue is not None and self.queue.waits(self.id) and state not in _CHECKS:
             return Status.DOWNLOAD_QUEUED if self.left_until_done or self._is_bare else Status.SEED_QUEUED
-        match state:
-            case TorrentState.QUEUED | TorrentState.CHECK_QUEUED:
-                return Status.CHECK_QUEUED
-            case TorrentState.CHECKING:
-                return Status.CHECKING
-            case TorrentState.METADATA | TorrentState.DOWNLOADING | TorrentState.DISK_FULL:
-                return Status.DOWNLOADING
-            case TorrentState.SEEDING:
-                return Status.SEEDING
-            case TorrentState.STOPPED | TorrentState.ERROR:
-                return Status.STOPPED
+        return _STATUS[state]
 
     @property
     def error(self) -> ErrorKind:
@@ -212,11 +213,7 @@ class ManagedTorrent:
 
     def _tracker_complaint(self) -> str | None:
         """Of trackers that all refuse. One that answers is enough for a torrent to be well."""
-        if not self.torrent.running:
-            return None
-        trackers = self.torrent.tracking.snapshot()
-        complaints = [tracker.error for tracker in trackers if tracker.error is not None]
-        return complaints[0] if complaints and len(complaints) == len(trackers) else None
+        return self.torrent.tracking.complaint() if self.torrent.running else None
 
     @property
     def _is_bare(self) -> bool:
@@ -427,13 +424,13 @@ class ManagedTorrent:
 
     @property
     def starling_seeders(self) -> int:
-        return max((each.seeders for each in self.torrent.tracking.snapshot() if each.seeders is not None), default=-1)
+        seeders, _ = self.torrent.tracking.counts()
+        return -1 if seeders is None else seeders
 
     @property
     def starling_leechers(self) -> int:
-        return max(
-            (each.leechers for each in self.torrent.tracking.snapshot() if each.leechers is not None), default=-1
-        )
+        _, leechers = self.torrent.tracking.counts()
+        return -1 if leechers is None else leechers
 
     @property
     def starling_tracker(self) -> str:

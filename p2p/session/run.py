@@ -234,6 +234,7 @@ class Run:
             on_piece=self._on_piece,
             on_storage_error=self._on_storage_error,
         )
+        torrent.exchange = self.exchange
         if self.exchange is not None and self.exchange.seeding:
             self._become_seed(now, fresh=False)
         else:

@@ -193,7 +193,7 @@ class Runs:
                 wasted=exchange.wasted,
                 corrupt=exchange.corrupt,
             )
-        self.current = None
+        self.current = self._torrent.exchange = None
 
     # -- facts
 

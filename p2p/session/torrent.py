@@ -100,6 +100,8 @@ class Torrent(TorrentFacts, TorrentWishes, TorrentNetwork, TorrentContent):
         self.bandwidth = Bandwidth(services, down=options.limit_down, up=options.limit_up, now=now)
         self.completed_at: float | None = None
         """When the last wanted piece was synced in this session, on the loop's clock."""
+        self.exchange: Exchange | None = None
+        """What goes on with peers, once the content is open; None while it is stopped."""
         self._magnet = source if isinstance(source, Magnet) else None
         self._named = named
         self._on_names = on_names
@@ -167,11 +169,6 @@ class Torrent(TorrentFacts, TorrentWishes, TorrentNetwork, TorrentContent):
             return 1.0
         stage = None if self.current_run is None else self.current_run.members.stage
         return 0.0 if stage is None else min(stage.fetch.progress, 0.999)
-
-    @property
-    def exchange(self) -> Exchange | None:
-        """What goes on with peers, once the content is open; None while it is stopped."""
-        return None if self.current_run is None else self.current_run.exchange
 
     @property
     def connected_peers(self) -> list[Peer]:

@@ -66,6 +66,14 @@ class Tracking:
         if self._announcer is not None:
             await self._announcer.stop(STOP_TIMEOUT)
 
+    def complaint(self) -> str | None:
+        """See `AnnounceSchedule.complaint`."""
+        return self._schedule.complaint()
+
+    def counts(self) -> tuple[int | None, int | None]:
+        """See `AnnounceSchedule.counts`."""
+        return self._schedule.counts()
+
     def snapshot(self) -> tuple[TrackerSnapshot, ...]:
         """How it stands with each tracker."""
         return self._schedule.snapshot()

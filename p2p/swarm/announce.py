@@ -368,6 +368,23 @@ class AnnounceSchedule:
             tracker.in_flight = None
         return jobs
 
+    def complaint(self) -> str | None:
+        """What is wrong where every tracker refuses; one that answers is enough to be well."""
+        first = None
+        for tracker in self._trackers.values():
+            if tracker.error is None:
+                return None
+            first = first or tracker.error
+        return first
+
+    def counts(self) -> tuple[int | None, int | None]:
+        """Seeders and leechers of the swarm, the most that any tracker tells of; None where none has."""
+        trackers = self._trackers.values()
+        return (
+            max((each.seeders for each in trackers if each.seeders is not None), default=None),
+            max((each.leechers for each in trackers if each.leechers is not None), default=None),
+        )
+
     def snapshot(self) -> tuple[TrackerSnapshot, ...]:
         """Each tracker, in the order of tiers."""
         due: dict[str, float] = {}

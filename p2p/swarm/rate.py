@@ -52,6 +52,8 @@ class RateMeter:
 
     def rate(self, now: float) -> float:
         """Bytes a second around `now`."""
+        if not self._sum:
+            return 0.0
         if now >= self._edge:
             self._turn(now)
         if not self._sum:
