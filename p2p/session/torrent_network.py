@@ -58,6 +58,16 @@ class TorrentNetwork(ABC):
         run = self.current_run
         return None if run is None or run.stopping.is_set() else run.members
 
+    @property
+    @abstractmethod
+    def running(self) -> bool:
+        """Whether it is at work."""
+
+    @property
+    def obstacle(self) -> str | None:
+        """Why it reaches nobody although it is at work, in one line; None where it can."""
+        return self._services.obstacle if self.running else None
+
     # -- wishes of its own
 
     def set_peer_limit(self, count: int | None) -> None:
