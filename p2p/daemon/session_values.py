@@ -37,6 +37,9 @@ UNDO_SECONDS: Final = 30
 KILO: Final = 1000
 """Bytes a second in the RPC's unit of rates."""
 
+DISABLED_LIMIT: Final = 100
+"""Kilobytes a second of a limit that nobody has set: who only switches it on does not stop everything."""
+
 READ_WHEN_NEEDED: Final = frozenset(
     {"peer_port_random_on_start", "starling_port_test_url", "download_dir", "start_added_torrents"}
 )
@@ -81,9 +84,9 @@ def initial(settings: Settings, config_dir: str) -> dict[str, Json]:
         "seed_ratio_limit": 2.0,
         "seed_ratio_limited": False,
         "sequential_download": False,
-        "speed_limit_down": round((settings.limit_down or 0) / KILO),
+        "speed_limit_down": DISABLED_LIMIT if settings.limit_down is None else round(settings.limit_down / KILO),
         "speed_limit_down_enabled": settings.limit_down is not None,
-        "speed_limit_up": round((settings.limit_up or 0) / KILO),
+        "speed_limit_up": DISABLED_LIMIT if settings.limit_up is None else round(settings.limit_up / KILO),
         "speed_limit_up_enabled": settings.limit_up is not None,
         "starling_port_file": "",
         "starling_seed_time_limit": 24 * 60,
