@@ -8,6 +8,9 @@ from dataclasses import replace
 
 from p2p.errors import NetworkError
 from p2p.ids import Address
+from p2p.metainfo.create import CreationPlan, hash_job
+from p2p.metainfo.envelope import Envelope
+from p2p.metainfo.metainfo import Metainfo
 from p2p.net.bound_network import BoundNetwork
 from p2p.net.interface_binding import InterfaceBinding
 from p2p.session.blocklist import Blocklist, parse
@@ -33,6 +36,13 @@ def hosts_of(torrent):
 def by(*others):
     """Slow, and with these as peers."""
     return TorrentOptions(peers=tuple(other.address for other in others), limit_down=1_000.0)
+
+
+def private(world):
+    """The world's content as a private torrent."""
+    plan = CreationPlan("content", [((), world.metainfo.total_size)], version="1", piece_length=1 << 16)
+    hashes = [hash_job(job, [world.content[job.index]]) for job in plan.jobs()]
+    return Metainfo.from_bytes(plan.finish(hashes, private=True, envelope=Envelope()))
 
 
 # -- the DHT
@@ -117,6 +127,29 @@ def test_peer_exchange_is_taken_back_and_offered_again(play):
         seed.session.network.set_peer_exchange(wanted=True)
         await until(lambda: len(first.torrent.connected_peers) == 2, 300)
         assert second.host.addresses[0] in hosts_of(first.torrent)
+
+    play(scenario)
+
+
+def test_a_private_torrent_takes_part_in_nothing_that_is_turned_on(play):
+    async def scenario(world):
+        world.metainfo = private(world)
+        router = await world.add_peer("router", bootstrap=(), local_discovery=True)
+        names = ((router.host.addresses[0], PEER_PORT),)
+        quiet = Settings(peer_exchange=False, limit_down=1_000.0)
+        one = await world.add_peer("one", seeding=True, settings=quiet)
+        two = await world.add_peer("two", settings=quiet, options=by(one))
+        for peer in (one, two):
+            peer.session._open.settings = replace(peer.session.settings, bootstrap=names)
+            await peer.session.network.set_dht(wanted=True)
+            await peer.session.network.set_local_discovery(wanted=True)
+            peer.session.network.set_peer_exchange(wanted=True)
+        await asyncio.sleep(600)
+        assert router.torrent.connected_peers == []
+        assert hosts_of(two.torrent) == one.host.addresses
+        assert [name for peer in two.torrent.connected_peers for name in peer.wire.peer_extension.messages] == [
+            "ut_metadata"
+        ]
 
     play(scenario)
 
