@@ -91,6 +91,10 @@ def daemon_command(
         Path | None,
         typer.Option("--download-dir", metavar="DIR", help="Where content goes (default: the user's downloads)."),
     ] = None,
+    watch_dir: Annotated[
+        list[Path] | None,
+        typer.Option("--watch-dir", metavar="DIR", help="Add what is put into this folder; may be given again."),
+    ] = None,
     config_dir: Annotated[
         Path | None,
         typer.Option(
@@ -121,6 +125,7 @@ def daemon_command(
         "allow": [(("rpc", "allow"), allow)],
         "allow_host": [(("rpc", "allow_host"), allow_host)],
         "download_dir": [((SESSION, "download_dir"), download_dir and str(_absolute(download_dir)))],
+        "watch_dir": [(("watch", "folders"), [str(_absolute(each)) for each in watch_dir or ()])],
         "log_format": [(("log", "format"), log_format.value)],
         "log_level": [(("log", "level"), log_level.value)],
         "as_json": [(("log", "format"), "json")],

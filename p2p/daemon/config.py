@@ -77,6 +77,7 @@ _NAMES: Final = Words(re.compile(r"[\w.*-]{1,253}"), 'a list of host names like 
 _ORIGINS: Final = Words(re.compile(r"https?://[^\s/]{1,253}"), 'a list of origins like ["https://web.example"]')
 _PLACES: Final = Words(re.compile(r"[^\s/]{1,64}"), 'a list of IP addresses and interface names like ["tun0"]')
 _ADDRESSES: Final = Words(re.compile(r"[0-9a-fA-F:.]{2,45}"), 'a list of IP addresses like ["10.64.0.1"]')
+_FOLDERS: Final = Words(re.compile(r"[/~][^\0\r\n]{0,4000}"), 'a list of absolute paths like ["~/watch", "/srv/in"]')
 _ENDPOINTS: Final = Words(re.compile(r"\S{1,300}"), 'a list of HOST:PORT like ["router.example:6881"]')
 
 
@@ -120,6 +121,14 @@ class NetworkConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WatchConfig:
+    """Folders whose torrent files are added."""
+
+    folders: tuple[str, ...] = key((), _FOLDERS, "Whose torrent and magnet files are added.", live=True)
+    paused: bool = key(False, Switch(), "Do not start what is added from there.", live=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LogConfig:
     """What is told of the running daemon, on stdout."""
 
@@ -133,6 +142,7 @@ class DaemonConfig:
 
     rpc: RpcConfig = field(default_factory=RpcConfig)
     network: NetworkConfig = field(default_factory=NetworkConfig)
+    watch: WatchConfig = field(default_factory=WatchConfig)
     log: LogConfig = field(default_factory=LogConfig)
 
 

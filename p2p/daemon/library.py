@@ -10,6 +10,7 @@ import logging
 import shutil
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from p2p.daemon import content_verbs, goal_keeper, queue_keeper, speeds, undo
@@ -38,12 +39,14 @@ from p2p.daemon.ports import (
 from p2p.daemon.queue_keeper import QueueKeeper
 from p2p.daemon.restoring import complete
 from p2p.daemon.rpc_errors import Code, RpcError
+from p2p.daemon.scripts import Scripts
 from p2p.daemon.session_values import SessionValues, initial
 from p2p.daemon.speeds import Speeds
 from p2p.daemon.state_keeper import SETTINGS, StateKeeper
 from p2p.daemon.torrent_fetch import TorrentFetch
 from p2p.daemon.torrent_records import torrent_record
 from p2p.daemon.totals import DaemonTotals
+from p2p.daemon.watch import Watch
 from p2p.daemon.undo import Undo
 from p2p.daemon.wish_keeper import WishKeeper
 from p2p.errors import StarlingError, StorageError
@@ -74,10 +77,14 @@ CHANGE_INTERVAL: Final = 1.0
 """Seconds between looks at which torrents have changed."""
 
 
+_EMPTY: Final[Mapping[str, str]] = MappingProxyType({})
+
+
 class SessionLibrary:
     """See the module's head; the port is `p2p.daemon.ports.Library`. `close` is called to end the daemon.
 
-    `first` is the number that the log of changes starts at; without `state` nothing is kept over a restart.
+    `first` is the number that the log of changes starts at; without `state` nothing is kept over a restart; scripts get
+    `environ`.
     """
 
     def __init__(
@@ -89,6 +96,7 @@ class SessionLibrary:
         first: int,
         close: Callable[[], object],
         state: DaemonState | None = None,
+        environ: Mapping[str, str] = _EMPTY,
     ) -> None:
         self._session = session
         self._environment = environment
@@ -101,6 +109,8 @@ class SessionLibrary:
         self._seen: dict[int, tuple[object, ...]] = {}
         self._totals = DaemonTotals(self._kept.values(), asyncio.get_running_loop().time())
         self._values = SessionValues(initial(session.settings, config_dir))
+        self.watch = Watch(self._values, self.add)
+        self._scripts = Scripts(self._values, environ=environ, wall=environment.wall)
         self._network = NetworkSettings(self._values, session)
         self._port_test = PortTest(self._values, session, environment.http)
         self._port_file = PortFile(self._values, session.set_port)
@@ -120,7 +130,7 @@ class SessionLibrary:
             loop=asyncio.get_running_loop(),
             on_change=self._on_change,
             on_moved=self._on_sight,
-            on_finished=_ignore,
+            on_finished=self._scripts.on_finished,
         )
         self._values.applied_by(queue_keeper.SETTINGS, self._queue.apply)
         self._goals = GoalKeeper(self._values, self._kept.values())
@@ -145,6 +155,8 @@ class SessionLibrary:
             scope.start(self._queue.run(self._session.events, self._by_hash.get), name="queue")
             scope.start(self._speeds.run(), name="schedule of limits")
             scope.start(self._content.run(), name="moves")
+            scope.start(self.watch.run(), name="watched folders")
+            scope.start(self._scripts.run(self._session.events, self._by_hash.get), name="scripts")
             scope.start(self.undo.run(), name="trash")
             scope.start(self._port_file.run(), name="port file")
             scope.start(self._blocklist.run(), name="blocklist")
@@ -295,7 +307,11 @@ class SessionLibrary:
             ),
             begin=Begin.PAUSED,
         )
-        return Added(await self._take_in(torrent, wishes, addition.change), duplicate=False)
+        managed = await self._take_in(torrent, wishes, addition.change)
+        self._scripts.on_added(managed)
+        if isinstance(source, Path):
+            await self.watch.on_added_from(source)
+        return Added(managed, duplicate=False)
 
     async def _take_in(self, torrent: Torrent, wishes: Wishes, change: TorrentChange) -> ManagedTorrent:
         """Keep a torrent of the session's that stands still. Raises StarlingError; then it is gone again."""
@@ -456,7 +472,3 @@ class SessionLibrary:
 
 def _names(managed: ManagedTorrent) -> tuple[str, ...]:
     return (managed.hash_string, *(info_hash.hex() for info_hash in managed.torrent.info_hashes))
-
-
-def _ignore(managed: ManagedTorrent) -> None:
-    """Nobody has to be told."""

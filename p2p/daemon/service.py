@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from p2p.daemon import event_log
@@ -34,8 +35,6 @@ from p2p.session.settings import Settings
 from p2p.version import VERSION
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from p2p.daemon.config import ConfigSource, DaemonConfig, Loaded
     from p2p.daemon.names import Json
     from p2p.operation.log_lines import LogControl
@@ -128,11 +127,13 @@ class DaemonService:
                     first=int(self._started * 1000),
                     close=self.stop,
                     state=state,
+                    environ=self._source.environ,
                 )
                 peers = GivenPeers(session, environment.network, endpoints(config.network.peers))
                 scope.start(peers.run(), name="given peers")
                 await library.restore()
                 await _write_down(library, self._loaded, None)
+                _watch(library, config)
                 await library.begin()
                 scope.start(library.run(), name="library")
                 await self._serve(session, library, environment, config, scope)
@@ -175,6 +176,7 @@ class DaemonService:
         event_log.apply(config.log, self._log)
         self._loaded = loaded
         await _write_down(library, loaded, before)
+        _watch(library, config)
         later = needs_restart(before, loaded)
         tell("read the configuration", changed=taken_up(before, loaded), needs_restart=later)
 
@@ -191,6 +193,10 @@ def http_settings(config: DaemonConfig, environment: Environment) -> HttpSetting
         hosts=rpc.allow_host,
         origins=rpc.allow_origin,
     )
+
+
+def _watch(library: SessionLibrary, config: DaemonConfig) -> None:
+    library.watch.watch([Path(folder).expanduser() for folder in config.watch.folders], paused=config.watch.paused)
 
 
 async def _write_down(library: SessionLibrary, loaded: Loaded, before: Loaded | None) -> None:
