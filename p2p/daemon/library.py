@@ -341,6 +341,7 @@ class SessionLibrary:
             except StorageError:
                 await self.remove([managed], Content.KEEP)
                 raise
+        await self._queue.look(managed)
         return managed
 
     async def _complete(self, managed: ManagedTorrent, metainfo: Metainfo) -> None:

@@ -15,6 +15,7 @@ from p2p.daemon.intent import Intent
 from p2p.daemon.ports import Start
 from p2p.daemon.queue_order import QueueOrder
 from p2p.daemon.state_records import RecordReader
+from p2p.errors import StarlingError
 from p2p.session import queue
 from p2p.session.event_bus import EventKind
 from p2p.session.queue import Line, Places, Rules, Runner
@@ -111,6 +112,14 @@ class QueueKeeper:
         if managed.wishes.intent.to_run:
             self._enter(managed)
             self._admit(self._line[managed.id])
+
+    async def look(self, managed: ManagedTorrent) -> None:
+        """One that waits to download may be there whole already: a check, which takes no place, tells."""
+        try:
+            if self.waits(managed.id) and await managed.torrent.seems_whole():
+                await managed.torrent.verify()
+        except StarlingError as error:
+            log.info("%s is looked at when its turn comes: %s", managed.name, error)
 
     def on_removed(self, torrents: Collection[ManagedTorrent]) -> None:
         for managed in torrents:

@@ -33,7 +33,7 @@ from p2p.swarm.bitfield import Bitfield
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from p2p.disk.places import Parts, Place
+    from p2p.disk.places import Found, Parts, Place
     from p2p.disk.state_lock import StateLock
     from p2p.metainfo.metainfo import Metainfo
     from p2p.session.opening import Opening
@@ -290,12 +290,12 @@ class PieceStore:
             await self.locate()
         return self._files.own(self._foreign)
 
-    async def locate(self) -> None:
-        """Look where the files are, by what is on record. Raises StorageError."""
+    async def locate(self) -> list[Found]:
+        """Look where the files are, by what is on record; one entry a file of the layout. Raises StorageError."""
         state = None
         if self._services.resume is not None and self.key is not None:
             state = await self._services.resume.load(self.key)
-        await self._storage.find(left_by(state, len(self._layout.files)))
+        return await self._storage.find(left_by(state, len(self._layout.files)))
 
     async def make_wanted(self) -> None:
         """Make the files that are wanted since. Raises DiskFullError, StorageError."""

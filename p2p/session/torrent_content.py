@@ -67,6 +67,18 @@ class TorrentContent(ABC):
         with self._doing("moved"):
             await move_content(self._itself, path, self._services)
 
+    async def seems_whole(self) -> bool:
+        """Whether every file of a torrent that stands still is there in its full size. Raises StorageError."""
+        if self._store is None or self._itself.running:
+            return False
+        files = self._store.metainfo.layout.files
+        found = await self._store.locate()
+        return all(
+            each.stat is not None and each.stat.size == file.length
+            for each, file in zip(found, files, strict=True)
+            if file.stored
+        )
+
     async def find_at(self, path: Path) -> None:
         """The content is in the folder `path`, where somebody else put it: look there, and change nothing on disk.
 

@@ -117,6 +117,16 @@ async def test_a_download_that_completes_waits_for_a_place_among_the_seeds(tmp_p
         await until(client, STOPPED, SEED_QUEUED)
 
 
+async def test_content_that_is_there_already_waits_for_no_download(tmp_path, made):
+    folder, files = made
+    async with library_daemon(tmp_path) as client:
+        await client.legacy("session-set", **{"download-queue-size": 0})
+        await add(client, files[0], download_dir=str(folder))
+        await add(client, files[1])
+        await until(client, SEEDING, DOWNLOAD_QUEUED)
+        assert list((tmp_path / "in").glob("*")) == []  # nothing is made before its turn
+
+
 # -- goals
 
 
