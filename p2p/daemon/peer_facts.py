@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -60,6 +61,7 @@ def peer_facts(peer: PeerSnapshot) -> PeerFacts:
     )
 
 
+@lru_cache(maxsize=4096)  # thousands of torrents name a few trackers, and lists ask for each
 def tracker_host(url: str) -> str:
     """Host of a tracker's URL, empty for what is none."""
     try:

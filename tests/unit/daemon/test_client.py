@@ -12,7 +12,8 @@ import pytest
 from aiohttp import web
 from fake_library import FakeLibrary
 
-from p2p.daemon import client_transport
+from p2p.daemon import client as client_module
+from p2p.daemon import client_torrents, client_transport
 from p2p.daemon.client import Client
 from p2p.daemon.client_address import Server
 from p2p.daemon.client_errors import (
@@ -206,6 +207,71 @@ async def test_a_daemon_that_was_started_anew_is_asked_for_everything():
         again = await client.changes(news.mark)
         assert (again.full, [row.id for row in again.torrents]) == (True, [1])
         await client.__aexit__()
+
+
+class OldServer:
+    """Transmission as it was: no revisions, no fields of ours."""
+
+    def __init__(self):
+        self.asked = []
+        self.torrents = [
+            {"id": number, "hashString": f"{number}", "name": "n", "trackerStats": trackers}
+            for number, trackers in enumerate(
+                (
+                    [
+                        {"host": "http://a.test:80", "seederCount": 5, "leecherCount": -1},
+                        {"host": "b.test:6969", "seederCount": 2, "leecherCount": 7},
+                    ],
+                    [],
+                ),
+                1,
+            )
+        ]
+
+    async def handle(self, request):
+        if "X-Transmission-Session-Id" not in request.headers:
+            return web.Response(status=409, headers=TOKEN)
+        body = await request.json()
+        if body["method"] == "session-get":
+            return web.Response(**legacy(version="2.94 (1)", **{"rpc-version": 15}))
+        self.asked.append(body["arguments"].get("ids"))
+        assert "starling_seeders" not in body["arguments"]["fields"]
+        return web.Response(**legacy(torrents=self.torrents, removed=[9]))
+
+
+async def test_another_server_is_asked_for_what_is_recent_and_now_and_then_for_all(monkeypatch):
+    server = OldServer()
+    async with answering(server.handle) as client:
+        first = await client.changes()
+        assert (first.full, server.asked) == (True, [None])
+        second = await client.changes(first.mark)
+        assert (second.full, second.removed, server.asked[-1]) == (False, (9,), "recently-active")
+        assert second.mark.whole == first.mark.whole
+        monkeypatch.setattr(client_torrents, "TRUSTED", -1.0)
+        assert (await client.changes(second.mark)).full
+        monkeypatch.setattr(client_torrents, "TRUSTED", 1000.0)
+        monkeypatch.setattr(client_torrents, "WHOLE_INTERVAL", -1.0)
+        assert (await client.changes(second.mark)).full
+        assert server.asked[2:] == [None, None]
+
+
+async def test_swarms_are_told_of_by_the_trackers_of_another_server():
+    async with answering(OldServer().handle) as client:
+        first, second = await client.torrents(only=("seeders", "leechers", "tracker"))
+        assert (first.seeders, first.leechers, first.tracker) == (5, 7, "a.test")
+        assert (second.seeders, second.leechers, second.tracker) == (-1, -1, "")
+
+
+async def test_another_server_is_not_told_what_it_would_forget():
+    async with answering(OldServer().handle) as client:
+        with pytest.raises(UnsupportedError, match="seed_time_limit"):
+            await client.change([1], TorrentChanges(starling_seed_time_limit=5))
+        with pytest.raises(UnsupportedError):
+            await client.add("magnet:?x", changes=TorrentChanges(tracker_list=(("http://a/",),)))
+
+
+def test_one_module_has_all_that_an_interface_needs():
+    assert [name for name in client_module.__all__ if not hasattr(client_module, name)] == []
 
 
 async def test_what_is_asked_for_alone_is_read():

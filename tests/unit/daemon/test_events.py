@@ -267,3 +267,20 @@ async def test_streams_are_bounded(monkeypatch):
             assert first.status == 200
             async with http.get(url) as second:
                 assert second.status == 503
+
+
+async def test_who_does_not_read_is_cut_off(monkeypatch):
+    from p2p.daemon import http_server
+
+    monkeypatch.setattr(http_server, "WRITE_TIMEOUT", 0.05)
+    daemon = Daemon()
+    async with daemon.served() as server:
+        _, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=1)  # buffers nothing
+        writer.write(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        while not daemon.feed.listeners:
+            await asyncio.sleep(0.001)
+        while daemon.feed.listeners:
+            for number in range(20_000):
+                daemon.library.log.on_change(number, 0.0)
+            await asyncio.sleep(0.002)
+        writer.transport.abort()
