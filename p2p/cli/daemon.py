@@ -104,6 +104,12 @@ def daemon_command(
             help="Where daemon.toml may be, and below it all that is kept (default: the user's folders).",
         ),
     ] = None,
+    state_dir: Annotated[
+        Path | None,
+        typer.Option(
+            "--state-dir", metavar="DIR", envvar="STARLING_STATE_DIR", help="Where all that is kept is instead."
+        ),
+    ] = None,
     network: NetworkOptions,
     log_format: Annotated[LogFormat, typer.Option("--log-format", help="How the log is written.")] = LogFormat.TEXT,
     log_level: Annotated[LogLevel, typer.Option("--log-level", help="The least that is told.")] = LogLevel.INFO,
@@ -116,7 +122,7 @@ def daemon_command(
 
     Ctrl-C stops in good order.
     """
-    places = _places(config_dir)
+    places = _places(config_dir, state_dir)
     candidates: dict[str, list[tuple[KeyName, object]]] = {
         "rpc_host": [(("rpc", "host"), rpc_host)],
         "rpc_port": [(("rpc", "port"), rpc_port)],
@@ -200,15 +206,15 @@ def _absolute(path: Path) -> Path:
     return Path(os.path.abspath(path.expanduser()))  # noqa: PTH100 - resolve() would follow the links
 
 
-def _places(config_dir: Path | None) -> Places:
-    """The user's folders, or all below one that is named."""
+def _places(config_dir: Path | None, state_dir: Path | None) -> Places:
+    """The user's folders, or those that are named; what is kept is below the configuration's if that alone is."""
     if config_dir is None:
         config = platformdirs.user_config_path(_NAME, appauthor=False)
         state = platformdirs.user_state_path(_NAME, appauthor=False)
     else:
         config = _absolute(config_dir)
         state = config / "state"
-    return Places(config, state, platformdirs.user_downloads_path())
+    return Places(config, state if state_dir is None else _absolute(state_dir), platformdirs.user_downloads_path())
 
 
 def _greet(loaded: Loaded, places: Places) -> None:
