@@ -147,6 +147,8 @@ class SessionLibrary:
             "undo": self.undo,
         }
         self._keeper = None if state is None else StateKeeper(state, self._kept, subjects, self._totals)
+        self._begun = asyncio.Event()
+        session.on_placed(self._on_placed)
         self._values.told_by("starling_state_problem", lambda: "" if state is None else state.problem)
 
     async def run(self) -> None:
@@ -182,6 +184,17 @@ class SessionLibrary:
         await self._blocklist.load()
         await self._values.hold()
         self._queue.on_restored()
+        self._begun.set()
+
+    async def _on_placed(self, torrent: Torrent) -> None:
+        """Keep where a torrent's content is now, before the record of its move is forgotten. Raises StorageError."""
+        if self._keeper is None:
+            return
+        await self._begun.wait()  # a move that a crash cut short goes on while torrents still come back
+        managed = self._by_hash.get(torrent.info_hash)
+        if managed is not None and managed.torrent is torrent:
+            self._keeper.on_change(managed.id)
+            await self._keeper.write()
 
     async def settle(self) -> None:
         """Let what was changed survive the end of this process, as far as the disk lets it."""

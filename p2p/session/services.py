@@ -17,6 +17,8 @@ from p2p.session.volumes import Volumes
 from p2p.swarm.rate import RateLimiter
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from p2p.disk.piece_cache import PieceCache
     from p2p.disk.resume import ResumeStore
     from p2p.net.local_discovery import LocalDiscovery
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from p2p.session.kept_metadata import KeptMetadata
     from p2p.session.settings import Settings
     from p2p.session.slots import Slots
+    from p2p.session.torrent import Torrent
     from p2p.session.udp_trackers import UdpTrackers
     from p2p.wire.arena import ArenaPool
 
@@ -55,6 +58,9 @@ class Services:
     agenda: Agenda = field(default_factory=Agenda)
     notices: Notices = field(default_factory=Notices)
     starts: StartTurns = field(default_factory=StartTurns)
+    on_placed: Callable[[Torrent], Awaitable[None]] | None = None
+    """Told that a torrent's content is in another folder, before the record of its move goes; may raise StorageError,
+    and then that stays."""
     port: int = 0
     """Where we listen, once the session does."""
 

@@ -40,6 +40,7 @@ from p2p.swarm.rate import RateLimiter
 from p2p.wire.arena import ArenaPool
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from types import TracebackType
 
     from p2p.session.dht_service import DhtService
@@ -234,6 +235,10 @@ class Session:
         if move is not None:
             self._scope.start(self._end_move(torrent, move), name=f"move {torrent.info_hash[:8]}")
         return torrent
+
+    def on_placed(self, tell: Callable[[Torrent], Awaitable[None]]) -> None:
+        """Have `tell` know of torrents whose content is in another folder; see `Services.on_placed`."""
+        self._open.on_placed = tell
 
     async def _end_move(self, torrent: Torrent, move: Move) -> None:
         try:
