@@ -22,7 +22,7 @@ from p2p.session.session import Begin
 from p2p.session.settings import TorrentOptions
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 
     from p2p.daemon.state import DaemonState
     from p2p.session.environment import Environment
@@ -37,8 +37,10 @@ AT_ONCE: Final = 100
 """Torrents whose files are in memory at once."""
 
 
-async def restored(state: DaemonState, session: Session, environment: Environment) -> AsyncIterator[ManagedTorrent]:
-    """See the module's head; in the order of their numbers."""
+async def restored(
+    state: DaemonState, session: Session, environment: Environment, on_change: Callable[[int], None]
+) -> AsyncIterator[ManagedTorrent]:
+    """See the module's head; in the order of their numbers. `on_change` is told of who is not as its record says."""
     kept = sorted(_records(state, environment.wall()), key=lambda each: each.id)
     for start in range(0, len(kept), AT_ONCE):
         batch = kept[start : start + AT_ONCE]
@@ -46,8 +48,10 @@ async def restored(state: DaemonState, session: Session, environment: Environmen
         sources = await environment.hasher.run(partial(_sources, batch, raws))
         pairs = zip(batch, sources, strict=True)
         added = await asyncio.gather(*(_bring_back(*pair, state, session, environment) for pair in pairs))
-        for managed in added:
+        for each, managed in zip(batch, added, strict=True):
             if managed is not None:
+                if str(managed.torrent.target) != each.options.download_dir:  # a move was ended
+                    on_change(managed.id)
                 yield managed
 
 

@@ -98,7 +98,7 @@ class StateKeeper:
 
     async def restored(self, session: Session, environment: Environment) -> AsyncIterator[ManagedTorrent]:
         """The torrents, stopped, in the order of their numbers."""
-        async for managed in restored(self._state, session, environment):
+        async for managed in restored(self._state, session, environment, self.on_change):
             self.next_number = max(self.next_number, managed.id + 1)
             yield managed
         async for managed in found_again(self._state, session, environment, self.next_number):
@@ -122,7 +122,7 @@ class StateKeeper:
     async def settle(self) -> None:
         """Let all that has changed be written. What cannot be is tried again, and `DaemonState.failure` tells of it."""
         with suppress(StorageError):
-            await self._write()
+            await self.write()
 
     async def keep(self, managed: ManagedTorrent) -> None:
         """Let a torrent that was just added be on stable storage. Raises StorageError; then it is not on record."""
@@ -130,12 +130,13 @@ class StateKeeper:
         self.next_number = max(self.next_number, managed.id + 1)
         self._is_new = True
         try:
-            await self._write()
+            await self.write()
         except StorageError:
             self._state.withdraw([f"{TORRENT}{managed.id}"])
             raise
 
-    async def _write(self) -> None:
+    async def write(self) -> None:
+        """Let all that has changed be written. Raises StorageError; then it is tried again with the next."""
         sync, self._is_new = self._is_new, False
         changed, self._changed = self._changed, set()
         for number in changed:

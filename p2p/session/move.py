@@ -108,6 +108,11 @@ class Move:
             await self._job(lambda: relocation.clear(move, move.target))
         await self._forget()
 
+    async def tell(self, torrent: Torrent) -> None:
+        """Let whoever keeps where the torrent is know it. Raises StorageError; then the journal must not go."""
+        if self._services.on_placed is not None:
+            await self._services.on_placed(torrent)
+
     async def begin(self) -> None:
         """Put a copy on record before anything is touched. Raises StorageError."""
         if self.relocation.stage is MoveStage.COPYING:
@@ -208,4 +213,5 @@ async def carry_out(torrent: Torrent, move: Move) -> None:
         except StorageError:
             await move.give_up()
             raise
+    await move.tell(torrent)
     await move.clean_up()

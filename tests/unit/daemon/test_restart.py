@@ -7,6 +7,7 @@ import base64
 import errno
 import os
 import random
+import shutil
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -20,6 +21,7 @@ from p2p.metainfo.magnet import Magnet
 from p2p.metainfo.metainfo import Metainfo
 from p2p.session.create import create
 from p2p.session.environment import real_environment
+from p2p.session.move import Move
 from p2p.session.session import Session
 from p2p.session.settings import Settings
 
@@ -78,7 +80,8 @@ def made(tmp_path_factory):
         (folder / name).mkdir()
         for part in ("a", "b", "c"):
             (folder / name / part).write_bytes(chance.randbytes(40_000))
-        found[name] = asyncio.run(create(folder / name, trackers=("http://127.0.0.1:1/announce",)))
+        trackers = () if name == "album" else ("http://127.0.0.1:1/announce",)  # who runs waits for no tracker
+        found[name] = asyncio.run(create(folder / name, trackers=trackers))
     return folder, found
 
 
@@ -157,6 +160,42 @@ async def test_all_that_was_asked_for_outlives_the_daemon(tmp_path, made, ending
         assert (await client.new("group_get"))["result"] == groups
         assert values["starling_state_problem"] == ""
         assert await add(client, torrents["disc"]) == 4
+
+
+@pytest.mark.parametrize("moment", ["tell", "_forget"])
+async def test_a_daemon_killed_while_a_move_ends_has_the_content_where_it_went(tmp_path, made, monkeypatch, moment):
+    folder, torrents = made
+    shutil.copytree(folder, tmp_path / "in")
+    there = tmp_path / "there"
+    async with killed_daemon(tmp_path) as client:
+        await add(client, torrents["album"])
+        while (await facts(client, "status")) != [{"status": 6}]:
+            await asyncio.sleep(0.01)
+        reached, forget = asyncio.Event(), Move._forget
+
+        async def die(move, *_):
+            if moment == "_forget":  # nothing but the daemon's record says where the content is from here on
+                await forget(move)
+            reached.set()
+            await asyncio.Event().wait()
+
+        with monkeypatch.context() as dying:
+            dying.setattr(Move, moment, die)
+            moving = asyncio.create_task(client.new("torrent_set_location", ids=[1], location=str(there), move=True))
+            await reached.wait()
+            moving.cancel()
+            await asyncio.wait([moving])
+    async with daemon(tmp_path) as client:
+        assert (await facts(client, "download_dir"))[0]["download_dir"] == str(there)
+        while await facts(client, "status", "percent_done") != [{"status": 6, "percent_done": 1.0}]:
+            await asyncio.sleep(0.01)
+        while any((tmp_path / "state/moves").iterdir()):
+            await asyncio.sleep(0.01)
+        assert (there / "album" / "a").exists()
+    for _ in range(2):
+        async with killed_daemon(tmp_path) as client:
+            (torrent,) = await facts(client, "download_dir", "percent_done", "error")
+            assert torrent == {"download_dir": str(there), "percent_done": 1.0, "error": 0}
 
 
 async def test_who_was_to_run_runs_and_who_was_not_does_not(tmp_path, made):
