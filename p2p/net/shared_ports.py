@@ -35,10 +35,11 @@ _NOBODY: Final = 0xFFFFFFFF
 
 
 class SharedPorts:
-    """Sockets for `count` processes at each of some addresses."""
+    """Sockets for `count` processes at each of some addresses; datagrams are for the first `udp_count` of them."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, udp_count: int | None = None) -> None:
         self._count = count
+        self._udp_count = count if udp_count is None else udp_count
         self._tcp: dict[Address, list[socket.socket]] = {}
         self._udp: dict[Address, list[socket.socket]] = {}
 
@@ -61,7 +62,7 @@ class SharedPorts:
         """The network of process `number`: it listens at the addresses that were bound by its own sockets of them."""
         return _SharedNetwork(
             {address: group[number] for address, group in self._tcp.items()},
-            {address: group[number] for address, group in self._udp.items()},
+            {address: group[number] for address, group in self._udp.items() if number < len(group)},
         )
 
     def close(self) -> None:
@@ -74,7 +75,7 @@ class SharedPorts:
         group: list[socket.socket] = []
         place = tuple(address)
         try:
-            for _ in range(self._count):
+            for _ in range(self._count if kind is socket.SOCK_STREAM else self._udp_count):
                 sock = socket.socket(family, kind)
                 group.append(sock)
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
@@ -99,7 +100,7 @@ class SharedPorts:
             (_JUMP_IF_GREATER, 1, 0, _HASH_AT),
             (_RETURN, 0, 0, _NOBODY),
             (_LOAD_BYTE, 0, 0, _HASH_AT),
-            (_MODULO, 0, 0, self._count),
+            (_MODULO, 0, 0, self._udp_count),
             (_RETURN_A, 0, 0, 0),
         ]
         code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in program))
@@ -110,17 +111,15 @@ class SharedPorts:
 
 
 class _SharedNetwork(AsyncioNetwork):
-    """See `SharedPorts.network`. A socket is served by a copy, so that closing it leaves the port bound."""
+    """See `SharedPorts.network`. A socket is served by a copy, so that closing it leaves the port bound.
+
+    Only listeners that answer at once are shared: any other is for this process, which is told if its port is taken.
+    """
 
     def __init__(self, tcp: dict[Address, socket.socket], udp: dict[Address, socket.socket]) -> None:
         super().__init__()
         self._tcp = tcp
         self._udp = udp
-
-    async def listen(self, local: Address, on_stream: Callable[[Stream], None]) -> Listener:
-        if local not in self._tcp:
-            return await super().listen(local, on_stream)
-        return self.adopt_listener(self._tcp[local].dup(), on_stream)
 
     async def listen_answering(
         self, local: Address, answer: FirstAnswerer, on_stream: Callable[[Stream, bytes], None]

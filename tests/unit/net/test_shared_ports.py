@@ -58,7 +58,13 @@ async def test_a_datagram_goes_to_the_process_that_its_info_hash_says(ports, pla
 async def test_connections_are_shared_out_and_those_of_a_closed_process_wait(ports, place):
     ports.bind(tcp=[place], udp=[])
     arrived = [[] for _ in range(COUNT)]
-    listeners = [await ports.network(n).listen(place, arrived[n].append) for n in range(COUNT)]
+
+    async def listen(n):
+        return await ports.network(n).listen_answering(
+            place, lambda received, remote: None, lambda stream, _: arrived[n].append(stream)
+        )
+
+    listeners = [await listen(n) for n in range(COUNT)]
     network = AsyncioNetwork()
     streams = []
 
@@ -75,7 +81,7 @@ async def test_connections_are_shared_out_and_those_of_a_closed_process_wait(por
     listeners[1].close()
     before = len(arrived[1])
     streams.extend([await network.connect(listeners[0].local) for _ in range(48)])
-    again = await ports.network(1).listen(place, arrived[1].append)
+    again = await listen(1)
     async with asyncio.timeout(10):
         while sum(map(len, arrived)) < 96:
             await asyncio.sleep(0.001)
@@ -106,6 +112,35 @@ async def test_other_addresses_are_those_of_any_network(ports, place):
     assert listener.local.host == datagrams.local.host == "127.0.0.2"
     listener.close()
     datagrams.close()
+
+
+async def test_a_listener_of_one_process_takes_no_connections_of_all(ports, place):
+    ports.bind(tcp=[place], udp=[])
+    shared = await ports.network(0).listen_answering(place, lambda *_: None, lambda stream, _: stream.abort())
+    own = await ports.network(0).listen(place, lambda stream: stream.abort())
+    assert own.local.port not in (0, shared.local.port)
+    with pytest.raises(NetworkError, match="address already in use"):
+        await ports.network(0).listen(shared.local, lambda stream: stream.abort())
+    own.close()
+    shared.close()
+
+
+async def test_datagrams_may_be_for_the_first_process_alone(place):
+    ports = SharedPorts(COUNT, 1)
+    ports.bind(tcp=[], udp=[place])
+    heard = []
+    first = await ports.network(0).open_answering(
+        place, lambda packets, _: [heard.extend(packets) or b"!"] * len(packets)
+    )
+    answered = asyncio.Queue()
+    client = await AsyncioNetwork().open_datagrams(place, lambda data, _: answered.put_nowait(data))
+    for n in range(20):
+        client.send(bytes(16) + bytes([n]) + bytes(81), first.local)
+        assert await answered.get() == b"!"
+    assert len(heard) == 20
+    for each in (first, client):
+        each.close()
+    ports.close()
 
 
 def test_a_port_that_is_taken_is_an_error_that_names_it(ports):
