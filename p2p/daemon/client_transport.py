@@ -22,6 +22,7 @@ from p2p.daemon.client_errors import (
     UnreachableError,
     UnsupportedError,
 )
+from p2p.daemon.dialects import encode
 from p2p.daemon.names import Dialect, canonical, session_key, torrent_key
 from p2p.errors import NetworkError
 from p2p.version import VERSION
@@ -239,7 +240,7 @@ def _failure(url: str, error: NetworkError) -> ClientError:
 
 def _body(dialect: Dialect, method: str, arguments: Mapping[str, Json]) -> bytes:
     if dialect is Dialect.JSON_RPC:
-        return orjson.dumps({"jsonrpc": "2.0", "method": method, "params": arguments, "id": 1})
+        return encode({"jsonrpc": "2.0", "method": method, "params": dict(arguments), "id": 1})
     about_torrents = method.startswith("torrent_")
     spoken: dict[str, Json] = {}
     for name, value in arguments.items():
@@ -252,7 +253,7 @@ def _body(dialect: Dialect, method: str, arguments: Mapping[str, Json]) -> bytes
             spoken[name.replace("_", "-")] = value
         else:
             spoken[torrent_key(name) if about_torrents else session_key(name)] = value
-    return orjson.dumps({"method": method.replace("_", "-"), "arguments": spoken})
+    return encode({"method": method.replace("_", "-"), "arguments": spoken})
 
 
 def _renamed(answer: dict[str, Json]) -> dict[str, Json]:

@@ -15,10 +15,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from p2p.codec.bencode import MAX_SIZE
 from p2p.daemon.own_facts import Creation, CreationState
 from p2p.daemon.ports import Addition, SourceKind
 from p2p.daemon.rpc_errors import Code, RpcError
 from p2p.disk.refusals import printable, refusal
+from p2p.disk.whole_files import read_whole
 from p2p.errors import StarlingError, StorageError
 from p2p.metainfo.magnet import Magnet
 from p2p.metainfo.metainfo import Metainfo
@@ -163,10 +165,7 @@ class Creations:
         path = job.file
         if path is None:
             raise RpcError(Code.SYSTEM, f"job {number} has made no torrent file")
-        try:
-            return await asyncio.to_thread(path.read_bytes)
-        except OSError as error:
-            raise refusal(error, path) from error
+        return await read_whole(path, MAX_SIZE)
 
     def _job(self, number: int) -> _Job:
         job = self._jobs.get(number)

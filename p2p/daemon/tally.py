@@ -1,22 +1,25 @@
 """How many torrents are in which state, at which tracker, in which folder, and what they move: counted as they change.
 
-The rule: a look costs as much as there were changes since the last, not as there are torrents. Bytes are counted from
-the first look at a torrent on; trackers beyond MAX_HOSTS are counted together.
+The rule: a look costs as much as there were changes since the last, not as there are torrents, and never more than
+MAX_A_LOOK of them: the rest waits for the next. Bytes are counted from the first look at a torrent on; trackers beyond
+MAX_HOSTS are counted together.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from p2p.daemon.ports import ErrorKind, Library, Managed, Status
 
 MAX_HOSTS: Final = 200
 """Trackers that are told apart: more than users have, few enough for whoever keeps a series of each."""
+
+MAX_A_LOOK: Final = 1_000
+"""Torrents counted in one look: some thirty milliseconds, so that a start with ten thousand keeps nobody waiting."""
 
 NO_TRACKER: Final = "none"
 OTHERS: Final = "other"
@@ -55,6 +58,8 @@ class Tally:
         """Torrents that move something: rates down and up."""
         self._entries: dict[int, _Entry] = {}
         self._hosts: dict[str, None] = {}
+        self._changed: dict[int, None] = {}
+        """Torrents to count, whoever changed first."""
         self._revision = -1
 
     @property
@@ -73,14 +78,18 @@ class Tally:
         delta = library.since(self._revision)
         self._revision = delta.revision
         if delta.full:
-            torrents: Iterable[Managed | None] = library.torrents()
-            here = {torrent.id for torrent in library.torrents()}
+            here = {torrent.id: None for torrent in library.torrents()}
             gone = [number for number in self._entries if number not in here]
+            self._changed = here
         else:
-            torrents, gone = map(library.by_id, delta.changed), list(delta.removed)
+            gone = list(delta.removed)
+            for number in delta.changed:
+                self._changed.setdefault(number)
         for number in gone:
             self._forget(number)
-        for torrent in torrents:
+        for number in list(islice(self._changed, MAX_A_LOOK)):
+            del self._changed[number]
+            torrent = library.by_id(number)
             if torrent is not None:
                 self._count(torrent)
         return gone

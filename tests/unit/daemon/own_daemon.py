@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from p2p.daemon.client import Client
 from p2p.daemon.client_address import Server
 from p2p.daemon.dispatch import Dispatcher
+from p2p.daemon.event_log import LOGGER
 from p2p.daemon.http_server import HttpServer, HttpSettings, token_of
 from p2p.daemon.library import SessionLibrary
 from p2p.daemon.monitor import Monitor
@@ -36,6 +38,8 @@ async def own_daemon(folder, login=None, **settings):
     downloads.mkdir(exist_ok=True)
     environment = real_environment(hash_workers=1, open_files=16)
     quiet = {"dht": False, "local_discovery": False, "bind": ("127.0.0.1",)}
+    log = logging.getLogger(LOGGER)
+    level = log.level
     try:
         async with (
             Session(Settings(download_dir=downloads, **{**quiet, **settings}), environment=environment) as session,
@@ -52,6 +56,7 @@ async def own_daemon(folder, login=None, **settings):
                 url = f"http://127.0.0.1:{server.port}"
                 yield OwnDaemon(session, library, monitor, client, url)
     finally:
+        log.setLevel(level)
         await environment.http.close()
         await environment.hasher.close()
 

@@ -139,23 +139,19 @@ async def test_trackers_are_told_of_by_host(tmp_path, content):
 async def test_the_log_and_its_level(tmp_path):
     async with own_daemon(tmp_path) as daemon:
         own, log = daemon.client.own, logging.getLogger("p2p.somewhere")
-        before = log.parent.level
-        try:
-            await own.set_log_level("info")
-            log.debug("nothing")
-            log.info("something")
-            log.warning("worse")
-            told = await own.log()
-            assert told.level == "info"
-            assert [line.text for line in told.lines if line.logger == "p2p.somewhere"] == ["something", "worse"]
-            assert [line.text for line in (await own.log(level="warning")).lines][-1:] == ["worse"]
-            assert (await own.log(since=told.serial)).lines == ()
-            assert len((await own.log(count=1)).lines) == 1
-            await own.set_log_level("debug")
-            log.debug("now")
-            assert "now" in [line.text for line in (await own.log(since=told.serial)).lines]
-        finally:
-            logging.getLogger("p2p").setLevel(before)
+        await own.set_log_level("info")
+        log.debug("nothing")
+        log.info("something")
+        log.warning("worse")
+        told = await own.log()
+        assert told.level == "info"
+        assert [line.text for line in told.lines if line.logger == "p2p.somewhere"] == ["something", "worse"]
+        assert [line.text for line in (await own.log(level="warning")).lines][-1:] == ["worse"]
+        assert (await own.log(since=told.serial)).lines == ()
+        assert len((await own.log(count=1)).lines) == 1
+        await own.set_log_level("debug")
+        log.debug("now")
+        assert "now" in [line.text for line in (await own.log(since=told.serial)).lines]
         for level in ("loud", "", 5):
             with pytest.raises(RefusedError):
                 await own.set_log_level(level)
@@ -221,6 +217,22 @@ async def test_methods_about_one_torrent_want_one(tmp_path):
             for job in (None, 7, "x"):
                 with pytest.raises(RefusedError):
                     await call(method, {"job": job})
+
+
+JUNK = (None, True, -1, 2**70, 1.5, "", "\x00", "x" * 20_000, "/../x", [], [[]], ["x", None], {}, {"a": {"b": []}})
+
+
+async def test_no_argument_brings_a_bug_to_light(tmp_path):
+    async with own_daemon(tmp_path) as daemon:
+        await daemon.client.add(f"magnet:?xt=urn:btih:{'ab' * 20}", paused=True)
+        for method in OWN_METHODS:
+            needed = {name: {"ids": 1, "job": 1, "path": "/nowhere", "level": "info"}[name] for name in method.needed}
+            for name in (*method.arguments, "unknown"):
+                for junk in JUNK:
+                    try:
+                        await daemon.client.transport.call(method.name, {**needed, name: junk})
+                    except RefusedError as error:
+                        assert error.code != -32603, (method.name, name, junk)  # noqa: PT017 - most are refused, not all
 
 
 async def test_the_health_page(tmp_path, monkeypatch):

@@ -46,6 +46,21 @@ def test_trackers_are_bounded(monkeypatch):
     assert tally.by_host() == {"a": 2, "none": 1, "b": 1, "other": 2}
 
 
+def test_a_look_is_bounded_and_the_next_goes_on(monkeypatch):
+    monkeypatch.setattr(tally_module, "MAX_A_LOOK", 3)
+    library, tally = FakeLibrary(8), Tally()
+    tally.look(library)
+    assert tally.torrents == 3
+    del library.kept[8]
+    library.log.on_removed(8, 0.0)
+    library.log.on_change(1, 0.0)
+    library.kept[1].rate_upload = 9
+    tally.look(library)
+    assert (tally.torrents, tally.rate_up) == (6, 0)  # who changed last comes last
+    tally.look(library)
+    assert (tally.torrents, tally.rate_up) == (7, 9)
+
+
 @given(st.lists(st.tuples(st.integers(1, 5), st.sampled_from(Status), st.integers(0, 9), st.booleans()), max_size=30))
 def test_any_changes_add_up(steps):
     library, tally = FakeLibrary(0), Tally()
