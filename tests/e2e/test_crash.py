@@ -32,9 +32,8 @@ DEADLINE = 60.0
 
 
 def journaled(folder) -> int:
-    """Pieces that were about to be written since the download started."""
-    (journal,) = folder.glob("*.journal")
-    return (journal.stat().st_size - JOURNAL_HEADER) // JOURNAL_ENTRY
+    """Pieces that were about to be written since the download started; there is no journal before the first."""
+    return sum((journal.stat().st_size - JOURNAL_HEADER) // JOURNAL_ENTRY for journal in folder.glob("*.journal"))
 
 
 def good_pieces(content: bytes, path) -> int:

@@ -172,7 +172,8 @@ async def test_a_full_target_waits_for_room_and_says_so(commands, content, tmp_p
     arguments = ("download", "songs.torrent", "-o", "out", "--peer", address, "--json")
     download = await commands.start(*arguments, prefix=prefix)
     event = await download.event("error", state="disk full")
-    assert "no room left" in event["message"]
+    assert "more bytes are needed" in event["message"]
+    assert event["message"].endswith("are free; waiting for room on the disk")
     ended = await download.stop()
     assert ended.status == 143
     assert ended.stderr == ""
