@@ -189,7 +189,8 @@ class Run:
         if self.purpose is not Purpose.CHECK:
             await self._settle()
             self._room = RoomWatch(torrent.key, self.store.begun_in, services.volumes, self._still_needed)
-            await self._room.look(reserved=services.settings.allocate)
+            if self.store.left:
+                await self._room.look(reserved=services.settings.allocate)
 
     def _still_needed(self) -> int:
         wanted, done = self._torrent.sizes()

@@ -7,12 +7,14 @@ import os
 import random
 import shutil
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
 from p2p.disk.trash import TRASH
 from p2p.errors import ChangedContentError, MissingContentError, StarlingError, StorageError
 from p2p.ids import Address
+from p2p.session.create import create
 from p2p.session.removal import Disposal
 from p2p.session.session import Begin, Session
 from p2p.session.settings import Settings, TorrentOptions
@@ -224,6 +226,37 @@ async def test_a_crash_within_a_renaming_loses_no_file(tmp_path, settings, monke
         await torrent.completed()
         assert set(tree(tmp_path / "here")) == {"album/a", "album/deep/b", "album/z"}
         assert torrent.name == "album"
+
+
+@pytest.mark.parametrize("version", ["1", "2", "hybrid"])
+async def test_every_kind_of_torrent_is_renamed(tmp_path, settings, version):
+    put_content(tmp_path / "here")
+    raw = await create(tmp_path / "here" / "content", version=version, piece_length=PIECE)
+    async with asyncio.timeout(20), Session(settings) as session:
+        torrent = await session.add(raw)
+        await torrent.completed()
+        await torrent.rename("content", "album")
+        await torrent.rename("album/deep", "cd")
+        assert tree(tmp_path / "here") == {"album/a": 100_000, "album/cd/b": 50_000, "album/z": 0}
+        assert [file.path for file in torrent.files() if file.length] == ["a", "cd/b"]
+    async with asyncio.timeout(20), Session(settings) as session:
+        torrent = await session.add(raw, TorrentOptions(expect_complete=True))
+        await torrent.completed()
+        assert torrent.name == "album"
+
+
+async def test_what_is_not_whole_moves_under_the_name_that_it_has(tmp_path, settings):
+    suffixed = replace(settings, partial_suffix=True)
+    async with swarm(tmp_path, suffixed, {"limit_down": 150_000}) as (session, options):
+        torrent = await session.add(METAINFO, options)
+        while not torrent.snapshot().pieces_had:
+            await asyncio.sleep(0.005)
+        await torrent.move(tmp_path / "there")
+        assert tree(tmp_path / "here") == {}
+        assert "content/deep/b.part" in tree(tmp_path / "there")
+        torrent.set_limits(down=None, up=None)
+        await state_of(torrent, TorrentState.SEEDING)
+        assert tree(tmp_path / "there") == CONTENT
 
 
 # -- what is gone, or not as it was
