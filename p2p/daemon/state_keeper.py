@@ -55,8 +55,6 @@ SETTINGS: Final = "settings"
 TOTALS: Final = "totals"
 COUNTER: Final = "counter"
 
-_TELLING: Final = frozenset({EventKind.METADATA, EventKind.COMPLETE, EventKind.STOPPED})
-
 
 class StateKeeper:
     """See the module's head. `kept` are the torrents by id; `subjects` are kept under their names."""
@@ -80,6 +78,7 @@ class StateKeeper:
         self.next_number = 1
         """From here on no torrent has had a number."""
 
+        self._gathering = asyncio.Lock()
         self._loop = asyncio.get_running_loop()
 
     # -- what was kept
@@ -98,9 +97,12 @@ class StateKeeper:
 
     async def restored(self, session: Session, environment: Environment) -> AsyncIterator[ManagedTorrent]:
         """The torrents, stopped, in the order of their numbers."""
-        async for managed in restored(self._state, session, environment, self.on_change):
+        others: set[int] = set()
+        async for managed in restored(self._state, session, environment, others.add):
             self.next_number = max(self.next_number, managed.id + 1)
             yield managed
+            if managed.id in others:
+                self._put(managed)
         async for managed in found_again(self._state, session, environment, self.next_number):
             self.next_number = managed.id + 1
             yield managed
@@ -108,6 +110,10 @@ class StateKeeper:
         self._state.take_over()
         with suppress(StorageError):  # tried again, and told by `DaemonState.failure`
             await self._state.flush(sync=True)
+
+    def begin(self) -> None:
+        """Everything is as it is on record, whatever has happened on the way there."""
+        self._changed.clear()
 
     # -- what changes
 
@@ -128,27 +134,32 @@ class StateKeeper:
         """Let a torrent that was just added be on stable storage. Raises StorageError; then it is not on record."""
         self._changed.add(managed.id)
         self.next_number = max(self.next_number, managed.id + 1)
-        self._is_new = True
         try:
-            await self.write()
+            await self.write(sync=True)
         except StorageError:
             self._state.withdraw([f"{TORRENT}{managed.id}"])
             raise
 
-    async def write(self) -> None:
-        """Let all that has changed be written. Raises StorageError; then it is tried again with the next."""
-        sync, self._is_new = self._is_new, False
-        changed, self._changed = self._changed, set()
-        for number in changed:
-            managed = self._kept.get(number)
-            if managed is not None:
-                self._put(managed)
-        removed, self._removed = self._removed, []
-        for managed in removed:
-            self._drop(managed)
-        self._put_subjects()
-        if sync:
-            self._state.put(COUNTER, {"next": self.next_number})
+    async def write(self, *, sync: bool = False) -> None:
+        """Let all that has changed be written, and with `sync` or where a torrent came or went be on stable storage.
+
+        Raises StorageError; then it is tried again with the next.
+        """
+        async with self._gathering:  # so that nobody is answered while another holds what he has changed
+            sync, self._is_new = sync or self._is_new, False
+            changed, self._changed = self._changed, set()
+            for at, number in enumerate(changed, 1):
+                managed = self._kept.get(number)
+                if managed is not None:
+                    self._put(managed)
+                if at % AT_ONCE == 0:
+                    await asyncio.sleep(0)
+            removed, self._removed = self._removed, []
+            for managed in removed:
+                self._drop(managed)
+            self._put_subjects()
+            if sync:
+                self._state.put(COUNTER, {"next": self.next_number})
         await self._state.flush(sync=sync)
 
     def _put(self, managed: ManagedTorrent) -> None:
@@ -191,7 +202,7 @@ class StateKeeper:
         moved = (-1, -1)
         while True:
             for event in subscription.take():
-                managed = find(event.info_hash) if event.kind in _TELLING else None
+                managed = find(event.info_hash) if event.kind is EventKind.METADATA else None
                 if managed is not None:
                     self._changed.add(managed.id)
             now = self._loop.time()
@@ -219,5 +230,5 @@ class StateKeeper:
     async def _end(self) -> None:
         await self._put_all()
         self._state.put(TOTALS, self._totals.to_record(self._loop.time()))
-        self._is_new = True
-        await self.settle()
+        with suppress(StorageError):
+            await self.write(sync=True)

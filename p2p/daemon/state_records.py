@@ -39,6 +39,8 @@ T = TypeVar("T")
 E = TypeVar("E", bound=Enum)
 V = TypeVar("V")
 
+_PLAIN: Final = frozenset({bool, int, float, str, type(None)})
+
 
 class Keeps(Protocol):
     """A subject of the daemon whose values outlive it.
@@ -160,10 +162,10 @@ def plain_record(values: Any) -> Record:
 
 
 def _plain(value: Any) -> Json:
+    if type(value) in _PLAIN:  # enums of numbers are numbers too
+        return value  # type: ignore[no-any-return]
     if isinstance(value, Enum):
         return _plain(value.value)
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
     if isinstance(value, dict):
         return {str(_plain(key)): _plain(each) for key, each in value.items()}
     if isinstance(value, tuple | list):
