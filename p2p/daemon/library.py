@@ -184,6 +184,8 @@ class SessionLibrary:
         await self._blocklist.load()
         await self._values.hold()
         self._queue.on_restored()
+        if self._keeper is not None:
+            self._keeper.begin()
         self._begun.set()
 
     async def _on_placed(self, torrent: Torrent) -> None:
