@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from p2p.ids import Address, InfoHash, PeerId
     from p2p.net.network import Network, Stream
+    from p2p.session.agenda import Agenda
     from p2p.session.encryption import Attempt, Encryption
     from p2p.session.scope import Scope
     from p2p.session.slots import Slots
@@ -88,6 +89,7 @@ class Connector:
         secrets: Callable[[int], bytes],
         max_peers: int,
         key: int,
+        agenda: Agenda,
     ) -> None:
         self._network = network
         self._scope = scope
@@ -113,14 +115,15 @@ class Connector:
         self._by_id: dict[PeerId, Peer] = {}
         self._connecting = 0
         self._misbehaved: dict[str, int] = {}
-        self._wake = asyncio.Event()
+        self._agenda = agenda
         self._stopping = False
         self._next_room = 0.0
 
     def stop(self) -> None:
         """Begin nothing further."""
         self._stopping = True
-        self.wake()
+        self._agenda.forget(self)
+        self._leave_line()
 
     def on_names(self, info_hashes: Sequence[InfoHash], upgrade: InfoHash | None) -> None:
         """The torrent's names from now on: peers are greeted under the first, and may go on under `upgrade`."""
@@ -148,35 +151,34 @@ class Connector:
 
     def wake(self) -> None:
         """There may be somebody new to connect to, or room."""
-        self._wake.set()
+        if not self._stopping:
+            self._agenda.set(self, asyncio.get_running_loop().time(), self._act)
 
-    async def run(self) -> None:
-        """Connect to candidates for as long as the torrent runs."""
-        loop = asyncio.get_running_loop()
-        try:
-            while not self._stopping:
-                self._wake.clear()
-                now = loop.time()
-                while self._slots.may_connect and not self._full:
-                    chosen = self._candidates(1, now)
-                    if not chosen:
-                        break
-                    self._begin(chosen[0])
-                due = None
-                if self._full:
-                    due = self._make_room_for_candidates(now)
-                elif not self._slots.may_connect:
-                    self._slots.wait(self._key, self.wake)
-                else:
-                    due = self._peer_list.next_candidate_time(now)
-                    self._slots.wake_next()  # a slot that this torrent has no use for
-                try:
-                    async with asyncio.timeout_at(None if due is None else max(due, now + 0.1)):
-                        await self._wake.wait()
-                except TimeoutError:
-                    continue  # a back-off is over
-        finally:
-            self._slots.forget(self._key)
+    def _act(self) -> None:
+        """Connect to candidates as far as there is room, and come back when there will be another."""
+        if self._stopping or self._scope.closing:
+            self._leave_line()
+            return
+        now = asyncio.get_running_loop().time()
+        while self._slots.may_connect and not self._full:
+            chosen = self._candidates(1, now)
+            if not chosen:
+                break
+            self._begin(chosen[0])
+        due = None
+        if self._full:
+            due = self._make_room_for_candidates(now)
+        elif not self._slots.may_connect:
+            self._slots.wait(self._key, self.wake)
+        else:
+            due = self._peer_list.next_candidate_time(now)
+            self._slots.wake_next()  # a slot that this torrent has no use for
+        if due is not None:
+            self._agenda.set(self, max(due, now + 0.1), self._act)
+
+    def _leave_line(self) -> None:
+        self._slots.forget(self._key)
+        self._slots.wake_next()  # it may have been this one's turn
 
     @property
     def _full(self) -> bool:

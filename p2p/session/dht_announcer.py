@@ -3,8 +3,9 @@
 The rule: a search finds and announces at once, and every quarter of an hour it is repeated, since nodes forget what is
 not renewed. A download that has few peers searches again soon, each time later, and without any never much later. A
 seed leaves it at the one announce: who wants something finds it. A torrent that gets another name, or a node that has
-only just joined, is announced at once. A private torrent has none of this (BEP 27): it is neither announced nor
-searched for, and its peers are told of no node.
+only just joined, is announced at once, as far as others leave it a turn: a session searches for a few torrents at a
+time and at a pace, those that want peers first. A private torrent has none of this (BEP 27): it is neither announced
+nor searched for, and its peers are told of no node.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from p2p.errors import DhtError
 from p2p.ids import Address
+from p2p.session.host_gates import Haste, HostGates
 from p2p.swarm.peer_list import PeerSource
 
 if TYPE_CHECKING:
@@ -43,6 +45,21 @@ ALONE_INTERVAL: Final = 120.0
 FEW_PEERS: Final = 10
 """Connections below which more peers are looked for: a swarm's own exchange carries on from there."""
 
+SEARCHES: Final = 32
+"""Searches of a session at once."""
+
+SEARCH_PACE: Final = 10.0
+"""Searches that may begin in a second, after a first burst: some 600 datagrams. Ten thousand torrents are announced in
+the time for which nodes keep them, and the session has nearly all of its time for other things."""
+
+_NETWORK: Final = "DHT"
+"""What the one line is called that all searches stand in."""
+
+
+def search_turns() -> HostGates:
+    """The line that the searches of a session stand in."""
+    return HostGates(per_host=SEARCHES, at_once=SEARCHES, pace=SEARCH_PACE)
+
 
 def dht_announcer(torrent: Torrent, services: Services) -> DhtAnnouncer | None:
     """What `torrent` does in the DHT; None where it is private or the session runs no node."""
@@ -56,6 +73,7 @@ def dht_announcer(torrent: Torrent, services: Services) -> DhtAnnouncer | None:
         peers=lambda: len(torrent.connected_peers),
         seeding=lambda: torrent.exchange is not None and torrent.exchange.seeding,
         on_peers=lambda found: torrent.add_peers(found, PeerSource.DHT),
+        turns=services.searches,
     )
 
 
@@ -64,6 +82,7 @@ class DhtAnnouncer:
 
     `info_hashes` are the torrent's as they are known, `nodes` those that it names, `port` tells where peers reach us.
     `peers` counts the connected ones, `seeding` tells that none are needed, `on_peers` takes what is found.
+    `turns` is the line that it stands in for each search.
     """
 
     def __init__(
@@ -76,8 +95,10 @@ class DhtAnnouncer:
         peers: Callable[[], int],
         seeding: Callable[[], bool],
         on_peers: Callable[[list[Address]], None],
+        turns: HostGates,
     ) -> None:
         self._dht = dht
+        self._turns = turns
         self._info_hashes = info_hashes
         self._nodes = nodes
         self._port = port
@@ -118,7 +139,11 @@ class DhtAnnouncer:
                 retry = FIRST_RETRY if calm else min(2 * retry, INTERVAL if peers else ALONE_INTERVAL)
 
     async def _search(self, info_hash: InfoHash) -> None:
-        async with aclosing(self._dht.get_peers(info_hash, announce_port=self._port())) as search:
+        haste = Haste.ROUTINE if self._seeding() else Haste.WANTING
+        async with (
+            self._turns.turn(_NETWORK, haste),
+            aclosing(self._dht.get_peers(info_hash, announce_port=self._port())) as search,
+        ):
             async for found in search:
                 self._on_peers(found)
 

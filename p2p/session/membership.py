@@ -139,8 +139,9 @@ class Membership:
             secrets=environment.secrets,
             max_peers=self._max_peers,
             key=self._key,
+            agenda=services.agenda,
         )
-        scope.start(self._connector.run(), name="connector")
+        self._connector.wake()
         self._search(scope)
         self._look_nearby(scope, self._connector)
         if self._named:

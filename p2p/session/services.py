@@ -46,6 +46,7 @@ class Services:
     slots: Slots
     udp: UdpTrackers
     gates: HostGates
+    searches: HostGates
     resume: ResumeStore | None
     kept_metadata: KeptMetadata | None
     dht: DhtService | None = None

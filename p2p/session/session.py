@@ -20,6 +20,7 @@ from p2p.disk.resume import ResumeStore
 from p2p.errors import ConfigError, StarlingError
 from p2p.metainfo.magnet import Magnet
 from p2p.metainfo.metainfo import Metainfo
+from p2p.session.dht_announcer import search_turns
 from p2p.session.environment import Environment, real_environment
 from p2p.session.event_bus import EventBus, EventKind
 from p2p.session.host_gates import HostGates
@@ -98,6 +99,7 @@ class Session:
             slots=Slots(connections=settings.max_connections, connecting=settings.max_connecting),
             udp=UdpTrackers(environment.network, rng=environment.rng, bind=settings.bind),
             gates=HostGates(),
+            searches=search_turns(),
             resume=None if settings.state_dir is None else ResumeStore(Path(settings.state_dir) / "resume"),
             kept_metadata=None
             if settings.state_dir is None
@@ -135,6 +137,7 @@ class Session:
         services = self._open
         services.agenda.close()
         services.gates.close()
+        services.searches.close()
         services.udp.close()
         self.network.close()
         if self._given_environment is None:

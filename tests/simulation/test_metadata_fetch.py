@@ -15,6 +15,7 @@ from p2p.errors import MagnetError, MetainfoError, NetworkError
 from p2p.ids import BLOCK_SIZE, Block, PeerId, PieceIndex
 from p2p.metainfo.create import CreationPlan, hash_job
 from p2p.metainfo.metainfo import Metainfo
+from p2p.session.agenda import Agenda
 from p2p.session.connector import Connector
 from p2p.session.encryption import Encryption
 from p2p.session.extensions import TorrentExtensions
@@ -114,6 +115,7 @@ class Magnet:
         info_hashes = self.metainfo.wire_info_hashes()
         if not as_version_1:
             info_hashes = info_hashes[::-1]
+        agenda = Agenda()
         async with self.scope as scope:
             self.connector = Connector(
                 network=self.host.network,
@@ -137,13 +139,15 @@ class Magnet:
                 secrets=random.Random(2).randbytes,
                 max_peers=50,
                 key=1,
+                agenda=agenda,
             )
-            scope.start(self.connector.run(), name="connector")
+            self.connector.wake()
             scope.start(self.tick(), name="tick")
             try:
                 yield self
             finally:
                 self.fetch.stop()
+                agenda.close()
         assert self.arenas.in_use == 0
 
     async def tick(self):

@@ -10,7 +10,7 @@ import pytest
 
 from p2p.errors import DhtError
 from p2p.ids import Address
-from p2p.session.dht_announcer import ALONE_INTERVAL, FEW_PEERS, FIRST_RETRY, INTERVAL, DhtAnnouncer
+from p2p.session.dht_announcer import ALONE_INTERVAL, FEW_PEERS, FIRST_RETRY, INTERVAL, DhtAnnouncer, search_turns
 from p2p.simulation.virtual_loop import run
 
 V1, V2 = bytes(20), bytes([1]) * 20
@@ -77,6 +77,7 @@ async def announcing(dht, torrent, **options):
             "peers": lambda: torrent.peers,
             "seeding": lambda: torrent.seeding,
             "on_peers": torrent.found.extend,
+            "turns": search_turns(),
         }
         | options,
     )
