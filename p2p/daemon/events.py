@@ -21,7 +21,7 @@ from p2p.operation.log_lines import LogLevel
 from p2p.session.event_bus import EventKind
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 
     from p2p.daemon.deltas import Delta
     from p2p.daemon.log_ring import LogRing
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from p2p.daemon.pages import Query
     from p2p.daemon.ports import Library
     from p2p.session.event_bus import Event, EventBus, Subscription
+
+log = logging.getLogger(__name__)
 
 INTERVAL: Final = 1.0
 """Seconds between looks: as often as the library looks at its torrents."""
@@ -122,7 +124,11 @@ class EventFeed:
             await self._wanted.wait()
             with self._bus.subscribe() as happenings:
                 while self._listeners:
-                    self._look(happenings)
+                    try:
+                        self._look(happenings)
+                    except Exception:  # a bug in what only tells must not take the daemon down, and must be seen
+                        log.exception("telling of what happens ended by a bug")
+                        self._let_go(self._listeners)
                     await asyncio.sleep(self._interval)
             self._wanted.clear()
 
@@ -162,8 +168,11 @@ class EventFeed:
         self._tell([event for each in happenings.take() if (event := self._happening(each)) is not None])
         self._tell_settings()
         self._tell_log()
-        for listener in self._listeners:
-            if listener.is_behind and not listener.overrun:
+        self._let_go(listener for listener in self._listeners if listener.is_behind)
+
+    def _let_go(self, listeners: Iterable[Listener]) -> None:
+        for listener in listeners:
+            if not listener.overrun:
                 listener.let_go(_event("resync", {"revision": self._revision}, self._revision))
 
     def _tell(self, events: Sequence[bytes]) -> None:

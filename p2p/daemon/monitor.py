@@ -7,6 +7,7 @@ that is told is read from memory.
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING, Final
 
 import orjson
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from p2p.session.environment import Environment
     from p2p.session.session import Session
 
+log = logging.getLogger(__name__)
+
 LOOK_INTERVAL: Final = 1.0
 """Seconds between looks at what has changed."""
 
@@ -48,6 +51,9 @@ FILESYSTEMS_INTERVAL: Final = 30.0
 
 LATE: Final = 30.0
 """Seconds without a look after which something is wrong: a loop that stands still, or a task that has ended."""
+
+AFTER_BUG: Final = 60.0
+"""Seconds without a look after one that failed: longer than LATE, so that the health page tells of it."""
 
 HEALTH_PATH: Final = "/health"
 METRICS_PATH: Final = "/metrics"
@@ -87,7 +93,11 @@ class Monitor:
                 scope.start(self.creations.run(), name="creations")
                 scope.start(self._watch_filesystems(), name="filesystems")
                 while True:
-                    self._look()
+                    try:
+                        self._look()
+                    except Exception:  # a bug in what only watches must not take the daemon down, and must be seen
+                        log.exception("the look at what has changed ended by a bug")
+                        await asyncio.sleep(AFTER_BUG)
                     await asyncio.sleep(LOOK_INTERVAL)
 
     def _look(self) -> None:

@@ -162,6 +162,18 @@ async def test_a_listener_that_does_not_keep_up_is_let_go(monkeypatch):
             assert not quick.overrun
 
 
+async def test_a_bug_ends_the_streams_and_nothing_else(monkeypatch, caplog):
+    async with Daemon().running() as daemon:
+        with daemon.feed.listen({}) as listener:
+            await told(listener, "hello")
+            daemon.library.settings = lambda: 1 // 0
+            assert [name for name, _ in await told(listener, "never")] == ["resync"]
+        del daemon.library.settings
+        with daemon.feed.listen({}) as listener:
+            assert [name for name, _ in await told(listener, "hello")] == ["hello"]
+    assert "ended by a bug" in caplog.text
+
+
 async def test_silence_is_broken_by_a_sign_of_life(monkeypatch):
     monkeypatch.setattr(events_module, "HEARTBEAT", 0.001)
     async with Daemon().running() as daemon:
@@ -250,6 +262,9 @@ async def test_streams_ask_for_the_password_and_refuse_pages_of_strangers():
         assert await status(**{"Sec-Fetch-Site": "cross-site"}) == 403
         assert await status(Host="evil.example") == 421
         assert await status(Origin=f"http://127.0.0.1:{server.port}") == 200
+        async with http.get(url, headers={"Last-Event-ID": "1"}) as response:
+            events = [await response.content.readuntil(b"\n\n") for _ in range(2)]
+            assert [b"event: hello" in events[0], b"event: resync" in events[1]] == [True, True]
         async with http.get(url, params={"log": "loud"}) as response:
             assert response.status == 400
         async with http.post(url) as response:

@@ -220,6 +220,17 @@ async def test_methods_about_one_torrent_want_one(tmp_path):
                     await call(method, {"job": job})
 
 
+async def test_a_bug_in_a_look_takes_nothing_down(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(monitor_module, "AFTER_BUG", 0.0)
+    async with own_daemon(tmp_path) as daemon:
+        look = daemon.monitor.tally.look
+        monkeypatch.setattr(daemon.monitor.tally, "look", lambda _: 1 // 0)
+        while "ended by a bug" not in caplog.text:
+            assert await daemon.client.torrents() == ()
+        monkeypatch.setattr(daemon.monitor.tally, "look", look)
+        assert daemon.monitor.troubles() == []
+
+
 JUNK = (None, True, -1, 2**70, 1.5, "", "\x00", "x" * 20_000, "/../x", [], [[]], ["x", None], {}, {"a": {"b": []}})
 
 
