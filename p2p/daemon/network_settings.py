@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from p2p.daemon.rpc_errors import Code, RpcError
 from p2p.session.encryption import Encryption
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class NetworkSettings:
     def __init__(self, values: SessionValues, session: Session) -> None:
         self._values = values
         self._session = session
-        self._first_encryption = session.settings.encryption
+        self._told_encryption = values.text("encryption")
         values.applied_by(SETTINGS, self.apply)
         values.told_by("peer_port", lambda: session.port)
         values.told_by("starling_interface", lambda: session.network.facts.interface or "")
@@ -49,15 +50,17 @@ class NetworkSettings:
         values.told_by("starling_network_problem", lambda: session.network.facts.obstacle or "")
         values.told_by("starling_outer_port", lambda: session.network.facts.announced_port)
         values.told_by("starling_port_mapping", self._mapping)
-        values.note("port_forwarding_enabled", session.settings.port_mapping)
 
     def begin(self) -> None:
         """Before the kept values are made to hold: the engine has begun with its port, which may be one by chance."""
         self._values.note("peer_port", self._session.port)
+        self._told_encryption = self._values.text("encryption")
 
     async def apply(self, changes: Mapping[str, Json]) -> None:
-        """Let these hold. Raises NetworkError for a port that cannot be listened on."""
+        """Let these hold. Raises NetworkError for a port that cannot be listened on, RpcError for encryption where the
+        configuration wants plaintext alone."""
         network = self._session.network
+        encryption = self._encryption(changes)
         port = changes.get("peer_port")
         if isinstance(port, int) and port != self._session.port:
             await network.set_port(port)
@@ -69,8 +72,7 @@ class NetworkSettings:
             network.set_peer_exchange(wanted=bool(changes["pex_enabled"]))
         if "port_forwarding_enabled" in changes:
             await network.set_port_mapping(wanted=bool(changes["port_forwarding_enabled"]))
-        encryption = _ENCRYPTION.get(str(changes.get("encryption")))
-        if encryption is not None and self._may_set(encryption):
+        if encryption is not None:
             network.set_encryption(encryption)
         total, each = changes.get("peer_limit_global"), changes.get("peer_limit_per_torrent")
         if isinstance(total, int) and total != self._session.settings.max_connections:
@@ -78,9 +80,16 @@ class NetworkSettings:
         if isinstance(each, int) and each != self._session.settings.max_connections_per_torrent:
             network.set_max_connections_per_torrent(each)
 
-    def _may_set(self, encryption: Encryption) -> bool:
-        """Unless it is as it was; an operator who wants plaintext alone is not overruled."""
-        return self._first_encryption is not Encryption.OFF and encryption is not self._session.settings.encryption
+    def _encryption(self, changes: Mapping[str, Json]) -> Encryption | None:
+        """What encryption is to be from now on; None where it stays."""
+        told = changes.get("encryption", self._told_encryption)
+        if told == self._told_encryption and self._session.settings.encryption is Encryption.OFF:
+            return None
+        if self._session.settings.encryption is Encryption.OFF:
+            raise RpcError(Code.SYSTEM, "encryption cannot be changed: the configuration wants plaintext alone")
+        self._told_encryption = str(told)
+        wanted = _ENCRYPTION[self._told_encryption]
+        return None if wanted is self._session.settings.encryption else wanted
 
     def _mapping(self) -> Json:
         mapping = self._session.network.facts.mapping

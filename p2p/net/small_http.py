@@ -70,7 +70,12 @@ class _Reading:
     def __init__(self, max_body: int) -> None:
         self.body = bytearray()
         self.complete = False
+        self.bounded = False
+        """Whether the answer says where it ends."""
         self._max_body = max_body
+
+    def on_header(self, name: bytes, value: bytes) -> None:  # noqa: ARG002 - httptools' shape
+        self.bounded = self.bounded or name.lower() in (b"content-length", b"transfer-encoding")
 
     def on_body(self, body: bytes) -> None:
         self.body += body
@@ -99,12 +104,16 @@ async def _receive(stream: Stream, max_body: int) -> Answer:
         try:
             parser.feed_data(bytes(view[:count]))
         except httptools.HttpParserError as error:
+            if reading.complete:  # what follows is nobody's
+                break
             if isinstance(error.__context__, NetworkError):
                 raise error.__context__ from error
             raise NetworkError("the answer is not HTTP") from error
     status = parser.get_status_code()
     if not status:
         raise NetworkError("the connection closed without an answer")
+    if reading.bounded and not reading.complete:
+        raise NetworkError("the answer is cut short")
     return Answer(status, bytes(reading.body), stream.local)
 
 

@@ -82,7 +82,9 @@ class UdpTrackers:
         return next(event.entries for event in events if isinstance(event, UdpScrapeDone))
 
     def reopen(self) -> None:
-        """The network is another: what is asked from now on is asked by new sockets, of names looked up anew."""
+        """The network is another: what is under way fails, and what is asked from now on is asked by new sockets, of
+        names looked up anew."""
+        self._fail_all("the network has changed")
         for datagrams in self._sockets.values():
             datagrams.close()
         self._sockets.clear()
@@ -95,12 +97,15 @@ class UdpTrackers:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        for job, future in list(self._waiting.items()):
-            if not future.done():
-                future.set_result(UdpFailed(job, TrackerError("the session is closing")))
+        self._fail_all("the session is closing")
         for datagrams in self._sockets.values():
             datagrams.close()
         self._sockets.clear()
+
+    def _fail_all(self, why: str) -> None:
+        for job, future in list(self._waiting.items()):
+            if not future.done():
+                future.set_result(UdpFailed(job, TrackerError(why)))
 
     async def _ask_all(self, target: _Target, ask: Callable[[int, Address, float], None]) -> list[UdpEvent]:
         """The answers of each family's address, at least one. Raises the first failure if there is none."""

@@ -156,8 +156,11 @@ async def test_limits_encryption_and_exchange_hold_in_the_engine(tmp_path):
 
 async def test_an_operator_who_wants_plaintext_alone_is_not_overruled(tmp_path):
     async with daemon(tmp_path, encryption=Encryption.OFF) as running:
-        await running.set(encryption="required")
+        told = await running.get("encryption")
+        assert "plaintext alone" in (await running.set(encryption="required"))["error"]["data"]["error_string"]
         assert running.session.settings.encryption is Encryption.OFF
+        assert "error" not in await running.set(encryption=told, peer_limit_global=9)
+        assert await running.get("encryption") == told
 
 
 async def test_facts_of_the_network_are_told(tmp_path):
