@@ -68,6 +68,15 @@ class GatedLogic:
         seen = self._gate.may_scrape(passkey, info_hashes, source, self._wall_clock())
         return self._logic.scrape(seen, family) if seen else {}
 
+    def peer_ids(self, info_hash: bytes, peers: bytes | bytearray, family: Family) -> list[bytes]:
+        """See `Store.peer_ids`."""
+        return self._logic.peer_ids(info_hash, peers, family)
+
+    @property
+    def min_interval(self) -> int:
+        """Whole seconds before which a peer is given no peers again."""
+        return self._logic.min_interval
+
 
 def passkey_of(path: bytes) -> str | None:
     """The passkey in the path of a tracker's URL: `/announce/KEY` or `/KEY/announce`, `scrape` alike; None if none."""

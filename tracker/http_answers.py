@@ -103,23 +103,51 @@ class Told(NamedTuple):
     """Those of the peers, in order, where they are wanted."""
 
 
-class HttpAnswers:
-    """Answers over a `logic`, or over `gated` in its place; counts what it answers.
+class HttpReader:
+    """Reads requests and counts them. `on_malformed` is told of each announce that cannot be read: the host that asks,
+    and why."""
 
-    `on_malformed` is told of each announce that cannot be read: the host that asks, and why.
-    """
+    def __init__(
+        self, proxies: Proxies, on_malformed: Callable[[str, TrackerError], None] | None, *, is_private: bool
+    ) -> None:
+        self._proxies = proxies
+        self._on_malformed = on_malformed
+        self._is_private = is_private
+        self.announces = self.scrapes = self.refusals = 0
 
-    __slots__ = (
-        "_gated",
-        "_logic",
-        "_on_malformed",
-        "_proxies",
-        "announces",
-        "is_private",
-        "read_announce",
-        "refusals",
-        "scrapes",
-    )
+    def read(self, request: Request, source: Address) -> Announce | Scrape | tuple[bytes, bytes]:
+        """What is asked for, counted; or status and body for what is neither. Raises TrackerError."""
+        if request.method != b"GET":
+            return WRONG_METHOD, b""
+        path, _, query = request.target.partition(b"?")
+        kind = _kind_of(path) if self._is_private else path
+        if kind == b"/announce":
+            self.announces += 1
+        elif kind == b"/scrape":
+            self.scrapes += 1
+        else:
+            return NOT_FOUND, _NOWHERE
+        asker = source
+        try:
+            host = self._proxies.asker(source.host, request.forwarded_for, request.forwarded)
+            asker = source if host == source.host else Address(host, source.port)
+            passkey = passkey_of(path) if self._is_private else None
+            if kind == b"/scrape":
+                return Scrape(http_tracker.parse_scrape(query), passkey, asker)
+            return Announce(http_tracker.parse_announce(query), passkey, asker, request.user_agent)
+        except TrackerError as error:
+            if kind == b"/announce" and self._on_malformed is not None:
+                self._on_malformed(asker.host, error)
+            raise
+
+    def refusal(self, error: TrackerError) -> bytes:
+        """The body that refuses."""
+        self.refusals += 1
+        return http_tracker.encode_failure(str(error), retry_in=error.retry_in)
+
+
+class HttpAnswers(HttpReader):
+    """Answers over a `logic`, or over `gated` in its place."""
 
     def __init__(
         self,
@@ -128,13 +156,10 @@ class HttpAnswers:
         proxies: Proxies,
         on_malformed: Callable[[str, TrackerError], None] | None = None,
     ) -> None:
+        super().__init__(proxies, on_malformed, is_private=gated is not None)
         self._logic = logic
         self._gated = gated
-        self._proxies = proxies
-        self.is_private = gated is not None
-        self._on_malformed = on_malformed
-        self.announces = self.scrapes = self.refusals = 0
-        self.read_announce: Callable[[bytes], UsualAnnounce | None] = read_announce if gated is None else _read_nothing
+        self.read_announce: Callable[[bytes], UsualAnnounce | None] = read_announce if gated is None else read_nothing
         """Of a whole request that may be answered by `reply_announce`; None for others."""
 
     def totals(self) -> Totals:
@@ -149,7 +174,7 @@ class HttpAnswers:
         try:
             interval, answer = self._logic.announce(info_hash, host + port, peer_id, left, event, want, HTTP_LISTS)
         except TrackerError as error:
-            body = self._refusal(error)
+            body = self.refusal(error)
             return head % (len(body), body)
         body = _compact(host, interval, self._logic.min_interval, answer)
         return head % (len(body), body)
@@ -175,39 +200,14 @@ class HttpAnswers:
 
     def _answer_now(self, request: Request, source: Address) -> tuple[bytes, bytes]:
         try:
-            asked = self._read(request, source)
+            asked = self.read(request, source)
             if isinstance(asked, Scrape):
                 return OK, http_tracker.encode_scrape(self._scrape(asked))
             if isinstance(asked, Announce):
                 return OK, write_answer(asked, self._announce(asked))
         except TrackerError as error:
-            return OK, self._refusal(error)
+            return OK, self.refusal(error)
         return asked
-
-    def _read(self, request: Request, source: Address) -> Announce | Scrape | tuple[bytes, bytes]:
-        """What is asked for, counted; or status and body for what is neither. Raises TrackerError."""
-        if request.method != b"GET":
-            return WRONG_METHOD, b""
-        path, _, query = request.target.partition(b"?")
-        kind = _kind_of(path) if self.is_private else path
-        if kind == b"/announce":
-            self.announces += 1
-        elif kind == b"/scrape":
-            self.scrapes += 1
-        else:
-            return NOT_FOUND, _NOWHERE
-        asker = source
-        try:
-            host = self._proxies.asker(source.host, request.forwarded_for, request.forwarded)
-            asker = source if host == source.host else Address(host, source.port)
-            passkey = passkey_of(path) if self.is_private else None
-            if kind == b"/scrape":
-                return Scrape(http_tracker.parse_scrape(query), passkey, asker)
-            return Announce(http_tracker.parse_announce(query), passkey, asker, request.user_agent)
-        except TrackerError as error:
-            if kind == b"/announce" and self._on_malformed is not None:
-                self._on_malformed(asker.host, error)
-            raise
 
     def _announce(self, asked: Announce) -> Told:
         request, passkey, asker, user_agent = asked
@@ -226,10 +226,6 @@ class HttpAnswers:
         if self._gated is None:
             return self._logic.scrape(asked.info_hashes, asked.family)
         return self._gated.scrape(asked.info_hashes, asked.passkey, asked.asker, asked.family)
-
-    def _refusal(self, error: TrackerError) -> bytes:
-        self.refusals += 1
-        return http_tracker.encode_failure(str(error), retry_in=error.retry_in)
 
 
 def write_answer(asked: Announce, told: Told) -> bytes:
@@ -261,7 +257,7 @@ def _compact(host: bytes, interval: int, least: int, answer: Answer) -> bytes:
     return form % (seeders, completed, host, leechers, interval, least, len(peers), peers)
 
 
-def _read_nothing(received: bytes) -> None:
+def read_nothing(received: bytes) -> None:
     """Members' announces say more than the usual form has, and have it read by others."""
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from p2p.net.network import Listener, Network, Source, Stream
     from tracker.http_answers import HttpAnswers, OnTold, Request
     from tracker.proxies import Proxies
+    from tracker.relayed_answers import RelayedAnswers
 
 
 class HttpFrontend:
@@ -40,7 +41,7 @@ class HttpFrontend:
 
     def __init__(
         self,
-        answers: HttpAnswers,
+        answers: HttpAnswers | RelayedAnswers,
         *,
         exchange_time: float,
         max_connections: int,

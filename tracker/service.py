@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from p2p.errors import ConfigError, NetworkError
 from p2p.ids import Address
+from tracker.accounts_link import AccountsKeeper
 from tracker.config import needs_restart, only_live, taken_up
 from tracker.event_log import tell
 from tracker.figures import SAMPLE_PERIOD, Figures, RateWindow, add_traffic
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from p2p.net.network import Network
-    from tracker.config import ConfigSource, TrackerConfig
+    from tracker.config import ConfigSource, ListenConfig, TrackerConfig
     from tracker.event_log import LogSettings
     from tracker.figures import SwarmFigures, Traffic
     from tracker.redis_link import RedisLink
@@ -75,6 +76,7 @@ class TrackerService:
         self._gate: PrivateGate | None = None
         self._saver: SwarmSaver | None = None
         self._siblings: Siblings | None = None
+        self._keeper: AccountsKeeper | None = None
         self._redis: RedisLink | None = None
         self._site: Site | None = None
         self._pages: PageServer | None = None
@@ -102,7 +104,7 @@ class TrackerService:
             wall=outside.wall,
         )
         self._pages = PageServer(self._site.answer, proxies)
-        settings = _settings(config, await self._hosts())
+        settings = _settings(config, await hosts_of(outside.network, config.listen))
         self._tracker = Tracker(
             outside.network,
             rng=outside.rng,
@@ -114,6 +116,8 @@ class TrackerService:
             store=self._store(settings),
         )
         self._started = outside.wall()
+        if outside.place is not None and self._tracker.members_logic is not None:
+            self._keeper = AccountsKeeper(outside.place, self._tracker.members_logic, self._site.answer)
         try:
             self._restore(self._tracker)
             if self._redis is not None:
@@ -121,6 +125,8 @@ class TrackerService:
             if self._gate is not None:
                 await self._gate.start()
             await self._tracker.start()
+            if self._keeper is not None:
+                self._keeper.open()
             if self._siblings is not None:
                 self._siblings.start(self._tracker.traffic)
             for host, port in config.admin.bind if self._is_first else ():
@@ -140,6 +146,8 @@ class TrackerService:
             self._sampler = None
         if self._pages is not None:
             await self._pages.close()
+        if self._keeper is not None:
+            await self._keeper.close()
         if self._tracker is not None:
             await self._tracker.close()
         if self._redis is not None:
@@ -193,7 +201,7 @@ class TrackerService:
             version=version("starling-bt"),
             started=self._started,
             now=self._outside.wall(),
-            workers=self._config.listen.workers if self._siblings is not None else 1,
+            workers=1 if self._outside.place is None else self._config.listen.workers,
             totals=self._running.totals(),
             traffic=traffic,
             announce_rate=announces,
@@ -225,7 +233,8 @@ class TrackerService:
     def _store(self, settings: TrackerSettings) -> Store | None:
         """Of swarms that are shared; None where this process has its own."""
         place = self._outside.place
-        among_siblings = None if place is None else self._join(place, settings)
+        is_alone = place is None or self._gate is not None  # the other processes of a private tracker have no swarms
+        among_siblings = None if place is None or is_alone else self._join(place, settings)
         if self._config.swarms.redis:
             return self._share(settings)  # siblings tell each other of their traffic alone
         return among_siblings
@@ -260,8 +269,12 @@ class TrackerService:
 
     def _traffic(self) -> Traffic:
         """Of all processes."""
-        own = self._running.traffic()
-        return own if self._siblings is None else add_traffic((own, *self._siblings.traffic))
+        parts = [self._running.traffic()]
+        if self._siblings is not None:
+            parts += self._siblings.traffic
+        if self._keeper is not None:
+            parts += self._keeper.traffic
+        return add_traffic(parts)
 
     def _restore(self, tracker: Tracker) -> None:
         swarms = self._config.swarms
@@ -270,7 +283,11 @@ class TrackerService:
             self._saver = SwarmSaver(
                 Path(swarms.snapshot), tracker.store, clock=clock, wall=wall, every=swarms.save_every
             )
-            if self._outside.place is not None and not self._outside.place.is_first_start:
+            if (
+                self._siblings is not None
+                and self._outside.place is not None
+                and not self._outside.place.is_first_start
+            ):
                 return  # the other processes know more than the file
             self._saver.restore(lifetime=self._config.announce.rules().peer_lifetime, rng=self._outside.rng)
 
@@ -279,17 +296,18 @@ class TrackerService:
         self._rates.on_sample(loop.time(), self._traffic())
         self._sampler = loop.call_later(SAMPLE_PERIOD, self._sample)
 
-    async def _hosts(self) -> tuple[str, ...]:
-        """Where to listen. All of the host's means IPv4, and IPv6 where the host has it."""
-        if self._config.listen.bind:
-            return self._config.listen.bind
-        try:
-            probe = await self._outside.network.listen(Address(EVERYWHERE6, 0), lambda stream: stream.abort())
-        except NetworkError as error:
-            tell("no IPv6 here", reason=str(error))
-            return (EVERYWHERE,)
-        probe.close()
-        return (EVERYWHERE, EVERYWHERE6)
+
+async def hosts_of(network: Network, listen: ListenConfig) -> tuple[str, ...]:
+    """Where to listen. All of the host's means IPv4, and IPv6 where the host has it."""
+    if listen.bind:
+        return listen.bind
+    try:
+        probe = await network.listen(Address(EVERYWHERE6, 0), lambda stream: stream.abort())
+    except NetworkError as error:
+        tell("no IPv6 here", reason=str(error))
+        return (EVERYWHERE,)
+    probe.close()
+    return (EVERYWHERE, EVERYWHERE6)
 
 
 def _settings(config: TrackerConfig, hosts: Sequence[str]) -> TrackerSettings:

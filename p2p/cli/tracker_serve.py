@@ -7,7 +7,6 @@ stop it in good order, with status 0 and 130.
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import random
 import signal
@@ -25,8 +24,10 @@ from p2p.cli.stop_signals import INTERRUPTED, StopSignals, hangups
 from p2p.cli.tracker_register import secrets, wall
 from p2p.cli.tracker_workers import serve_by_workers
 from p2p.net.asyncio_network import AsyncioNetwork
+from tracker.accounts_link import KEEPER
 from tracker.config import ConfigSource, LogFormat, TrackerConfig
 from tracker.event_log import logging_to, tell
+from tracker.members_front import MembersFront
 from tracker.service import Outside, TrackerService
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def serve_command(
         say(loaded.to_toml().rstrip("\n"))
         return 0
     secret = secrets(32)
-    if loaded.listen.workers == 1 or loaded.private.database:
+    if loaded.listen.workers == 1:
         watched = sys.stdin.fileno() if stop_with_stdin else None
         return event_loop.run_with_own_log(_serve(source, loaded, AsyncioNetwork(), secret, None, watched))
     if stop_with_stdin:
@@ -139,8 +140,6 @@ async def _serve(
     stopped = asyncio.Event()
     with StopSignals() as signals, logging_to(sys.stdout, config.log) as log:
         signals.on_stop(stopped.set)
-        if place is None and config.listen.workers > 1:
-            tell("a private tracker has one process, which keeps the accounts", level=logging.WARNING)
         outside = Outside(
             network=network,
             rng=random.Random(secrets(32)),
@@ -149,7 +148,11 @@ async def _serve(
             wall=wall,
             place=place,
         )
-        service = TrackerService(source, config, outside, log)
+        service: TrackerService | MembersFront
+        if config.private.database and place is not None and place.number != KEEPER:
+            service = MembersFront(source, config, network, place, log)
+        else:
+            service = TrackerService(source, config, outside, log)
         await service.start()
         try:
             again = stopped.set if source.file is None else service.reload  # where there is nothing to read, a stop

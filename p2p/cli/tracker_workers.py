@@ -36,7 +36,7 @@ def serve_by_workers(
     """Serve by as many processes as `config` says until told to stop; the exit status. `serve` runs in each of them."""
     count = config.listen.workers
     mailboxes = Mailboxes(count)
-    ports = SharedPorts(count)
+    ports = SharedPorts(count, 1 if config.private.database else None)  # by UDP members ask who keeps the accounts
     started: set[int] = set()
 
     def work(number: int) -> int:
