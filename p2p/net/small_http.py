@@ -74,6 +74,10 @@ class _Reading:
         """Whether the answer says where it ends."""
         self._max_body = max_body
 
+    @property
+    def cut_short(self) -> bool:
+        return self.bounded and not self.complete
+
     def on_header(self, name: bytes, value: bytes) -> None:  # noqa: ARG002 - httptools' shape
         self.bounded = self.bounded or name.lower() in (b"content-length", b"transfer-encoding")
 
@@ -112,7 +116,7 @@ async def _receive(stream: Stream, max_body: int) -> Answer:
     status = parser.get_status_code()
     if not status:
         raise NetworkError("the connection closed without an answer")
-    if reading.bounded and not reading.complete:
+    if reading.cut_short:
         raise NetworkError("the answer is cut short")
     return Answer(status, bytes(reading.body), stream.local)
 
