@@ -199,7 +199,7 @@ class ManagedTorrent:
 
     @property
     def error(self) -> ErrorKind:
-        if self.trouble or self.torrent.state in (TorrentState.ERROR, TorrentState.DISK_FULL):
+        if self.trouble or self.torrent.obstacle or self.torrent.state in (TorrentState.ERROR, TorrentState.DISK_FULL):
             return ErrorKind.LOCAL
         if self._tracker_complaint() is None:
             return ErrorKind.NONE
@@ -209,7 +209,7 @@ class ManagedTorrent:
     def error_string(self) -> str:
         if self.torrent.state in (TorrentState.ERROR, TorrentState.DISK_FULL):
             return self.torrent.message or "stopped by an error"
-        return self.trouble or self._tracker_complaint() or ""
+        return self.trouble or self.torrent.obstacle or self._tracker_complaint() or ""
 
     def _tracker_complaint(self) -> str | None:
         """Of trackers that all refuse. One that answers is enough for a torrent to be well."""
