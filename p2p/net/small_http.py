@@ -69,14 +69,17 @@ class _Reading:
 
     def __init__(self, max_body: int) -> None:
         self.body = bytearray()
-        self.complete = False
+        self._complete = False
         self.bounded = False
         """Whether the answer says where it ends."""
         self._max_body = max_body
 
+    def is_complete(self) -> bool:
+        return self._complete
+
     @property
     def cut_short(self) -> bool:
-        return self.bounded and not self.complete
+        return self.bounded and not self._complete
 
     def on_header(self, name: bytes, value: bytes) -> None:  # noqa: ARG002 - httptools' shape
         self.bounded = self.bounded or name.lower() in (b"content-length", b"transfer-encoding")
@@ -87,7 +90,7 @@ class _Reading:
             raise NetworkError(f"the answer is larger than {self._max_body} bytes")
 
     def on_message_complete(self) -> None:
-        self.complete = True
+        self._complete = True
 
 
 async def _receive(stream: Stream, max_body: int) -> Answer:
@@ -95,7 +98,7 @@ async def _receive(stream: Stream, max_body: int) -> Answer:
     parser = httptools.HttpResponseParser(reading)
     view = memoryview(bytearray(READ_SIZE))
     taken = 0
-    while not reading.complete:
+    while not reading.is_complete():
         count = stream.receive_into([view])
         if count is None:
             await _readiness(stream.on_readable)
@@ -108,7 +111,7 @@ async def _receive(stream: Stream, max_body: int) -> Answer:
         try:
             parser.feed_data(bytes(view[:count]))
         except httptools.HttpParserError as error:
-            if reading.complete:  # what follows is nobody's
+            if reading.is_complete():  # what follows is nobody's
                 break
             if isinstance(error.__context__, NetworkError):
                 raise error.__context__ from error
