@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 from command_line import files_below
 
+from p2p.daemon.client import Client, Server
+
 SAMPLES = Path(__file__).parents[3] / "samples"
-TESTED = {"make_torrent.py", "seed.py", "download.py", "follow_events.py"}
+TESTED = {"make_torrent.py", "seed.py", "download.py", "follow_events.py", "watch_daemon.py"}
 
 
 def test_every_sample_is_tested():
@@ -48,3 +51,24 @@ async def test_follow_events(sample):
     assert ended.status == 0
     assert [line.split()[1] for line in ended.stdout.splitlines()[:3]] == ["added", "checking", "complete"]
     assert ended.stdout.splitlines()[-1] == "starling.flac: arrived whole"
+
+
+async def test_watch_daemon(sample, commands):
+    daemon = await commands.start("daemon", "--rpc-port", "0", "--json", "--no-dht", "--no-lsd", "--bind", "127.0.0.1")
+    url = json.loads(await daemon.line('"listening"'))["rpc"]
+    watching = await sample("watch_daemon.py", url)
+    assert "starling" in await watching.line(url)
+    async with Client(Server.parse(url)) as client:
+        await client.add(f"magnet:?xt=urn:btih:{'ab' * 20}&dn=songs", paused=True)
+        assert await watching.line("1 songs") == "1 songs: stopped, 0%"
+        await client.remove([1])
+        await watching.line("1 is gone")
+        await client.close()
+    assert (await watching.ended()).failed_with(1).startswith(url.removesuffix("/transmission/rpc"))
+    assert (await daemon.ended()).status == 0
+
+
+async def test_watch_no_daemon(sample):
+    ended = await (await sample("watch_daemon.py", "127.0.0.1:1")).ended()
+    assert "127.0.0.1:1" in ended.stderr
+    assert ended.status == 1
