@@ -44,10 +44,10 @@ MAX_MESSAGE: Final = 200_000
 """Bytes of a datagram, which systems take."""
 
 FULL: Final = 60_000
-"""Bytes of parts at which a message is sent. A page, and a thousand peers with their ids, are less than the rest."""
+"""Bytes of parts at which a message is sent. A thousand peers with their ids are less than the rest."""
 
 MAX_PART: Final = MAX_MESSAGE - FULL - 1_000
-"""Bytes of one part; what is larger is not sent."""
+"""Bytes of one part. A larger one, which a page with hundreds of long names may be, goes in pieces."""
 
 PAUSE: Final = 0.001
 """Seconds until what found no room is tried again."""
@@ -66,7 +66,7 @@ TRAFFIC_PERIOD: Final = 1.0
 
 _log = logging.getLogger(__name__)
 
-_ANNOUNCE, _SCRAPE, _PAGE, _TRAFFIC, _TOLD, _REFUSED = range(6)
+_ANNOUNCE, _SCRAPE, _PAGE, _TRAFFIC, _TOLD, _REFUSED, _PIECE, _LAST_PIECE = range(8)
 """What a part of a message is."""
 
 _FIELDS: Final = (
@@ -95,6 +95,8 @@ class _Mailbox:
         self._inbox = mailboxes.pairs[number][0]
         self._outboxes: list[socket.socket] = [pair[1] for pair in mailboxes.pairs]
         self._waiting: dict[int, deque[bytes]] = {}
+        self._pieces: dict[int, bytearray] = {}
+        """By sender, which sends those of one part one after another."""
         self._on_part = on_part
         self._loop = asyncio.get_running_loop()
         self._sending: asyncio.Handle | None = None
@@ -112,10 +114,14 @@ class _Mailbox:
 
     def send(self, to: int, kind: int, number: int, content: Any) -> None:
         """At the end of this turn, with what else there is for the same process."""
+        waiting = self._waiting.setdefault(to, deque(maxlen=MAX_WAITING))
         part = marshal.dumps((self._number, kind, number, content))
         if len(part) > MAX_PART:
-            return
-        self._waiting.setdefault(to, deque(maxlen=MAX_WAITING)).append(part)
+            for at in range(0, len(part), FULL):
+                place = _PIECE if at + FULL < len(part) else _LAST_PIECE
+                waiting.append(marshal.dumps((self._number, place, at, part[at : at + FULL])))
+        else:
+            waiting.append(part)
         if self._sending is None:
             self._sending = self._loop.call_soon(self._send_waiting)
 
@@ -141,7 +147,20 @@ class _Mailbox:
             except (BlockingIOError, InterruptedError):
                 return
             for part in marshal.loads(message):  # noqa: S302 - of our own processes
-                self._on_part(_Part._make(marshal.loads(part)))  # noqa: S302 - as above
+                self._take(_Part._make(marshal.loads(part)))  # noqa: S302 - as above
+
+    def _take(self, part: _Part) -> None:
+        if part.kind not in (_PIECE, _LAST_PIECE):
+            self._on_part(part)
+            return
+        begin = self._pieces.pop(part.sender, bytearray()) if part.number else bytearray()
+        if part.number != len(begin):
+            return  # of one that died between two pieces
+        begin += part.content
+        if part.kind == _PIECE:
+            self._pieces[part.sender] = begin
+        else:
+            self._on_part(_Part._make(marshal.loads(begin)))  # noqa: S302 - as above
 
 
 class AccountsAsker:

@@ -149,6 +149,9 @@ async def test_pages_are_asked_for_and_a_bug_in_one_is_an_answer(caplog):
         told = await asker.page(request)
         assert told == PageAnswer(HTTPStatus.ACCEPTED, "text/plain", b"body POST a=b c 192.0.2.7:5000", (("X", "y"),))
         assert (await asker.page(request._replace(path="/bug"))).status is HTTPStatus.INTERNAL_SERVER_ERROR
+        large = random.Random(1).randbytes(500_000)
+        told = await asyncio.gather(*(asker.page(request._replace(body=large[n:])) for n in range(4)))
+        assert [each.body.partition(b"POST")[0] for each in told] == [large[n:] for n in range(4)]
         waiting = asyncio.create_task(asker.page(request._replace(path="/wait")))
         assert (await asker.page(request)).status is HTTPStatus.ACCEPTED
         waiting.cancel()
