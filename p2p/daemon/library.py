@@ -144,9 +144,8 @@ class SessionLibrary:
             SETTINGS: self._values,
             "queue": self._queue,
             "groups": self._groups,
-            "undo": self.undo,
         }
-        self._keeper = None if state is None else StateKeeper(state, self._kept, subjects, self._totals)
+        self._keeper = None if state is None else StateKeeper(state, self._kept, subjects, self._totals, self.undo)
         self._begun = asyncio.Event()
         session.on_placed(self._on_placed)
         self._values.told_by("starling_state_problem", lambda: "" if state is None else state.problem)
