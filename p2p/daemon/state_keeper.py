@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from p2p.daemon.managed_torrent import ManagedTorrent
     from p2p.daemon.state import DaemonState
-    from p2p.daemon.state_records import Keeps
+    from p2p.daemon.state_records import Keeps, KeepsMany
     from p2p.daemon.totals import DaemonTotals
     from p2p.session.environment import Environment
     from p2p.session.event_bus import EventBus, Subscription
@@ -51,6 +51,7 @@ AT_ONCE: Final = 100
 """Torrents put on record before others get their turn on the loop: some milliseconds."""
 
 SUBJECT: Final = "subject/"
+REMOVAL: Final = "removal/"
 SETTINGS: Final = "settings"
 TOTALS: Final = "totals"
 COUNTER: Final = "counter"
@@ -65,11 +66,16 @@ class StateKeeper:
         kept: Mapping[int, ManagedTorrent],
         subjects: Mapping[str, Keeps],
         totals: DaemonTotals,
+        undo: KeepsMany,
     ) -> None:
         self._state = state
         self._kept = kept
         self._subjects = subjects
         self._totals = totals
+        self._undo = undo
+        self._undoable: set[str] = set()
+        """Names of removals that are on record."""
+
         self._changed: set[int] = set()
         self._removed: list[ManagedTorrent] = []
         self._is_new = False
@@ -89,6 +95,9 @@ class StateKeeper:
         for name, subject in self._subjects.items():
             if name in records:
                 subject.from_record(records.pop(name))
+        removals = self._state.records(REMOVAL)
+        self._undoable = set(removals)
+        self._undo.from_records(removals)
         for name in records:
             log.warning("the state has %.100r, which this version does not know, and keeps", name)
         self._totals.from_record(self._state.records(TOTALS).get("", {}))
@@ -183,6 +192,12 @@ class StateKeeper:
     def _put_subjects(self) -> None:
         for name, subject in self._subjects.items():
             self._state.put(f"{SUBJECT}{name}", subject.to_record())
+        removals = self._undo.to_records()
+        for name in self._undoable - removals.keys():
+            self._state.put(f"{REMOVAL}{name}", None)
+        for name in removals.keys() - self._undoable:
+            self._state.put(f"{REMOVAL}{name}", removals[name])
+        self._undoable = set(removals)
 
     # -- what nobody waits for
 

@@ -55,6 +55,16 @@ class Keeps(Protocol):
     def from_record(self, record: Mapping[str, Json]) -> None: ...
 
 
+class KeepsMany(Protocol):
+    """A subject with a record for each of many things that come and go, under names of visible ASCII.
+
+    What a name stands for never changes, so that a thing costs its own record and no other's. Otherwise as `Keeps`.
+    """
+
+    def to_records(self) -> Mapping[str, Record]: ...
+    def from_records(self, records: Mapping[str, Json]) -> None: ...
+
+
 class RecordReader:
     """A record, read key by key: each reader gives the value, or `default` where it is absent or bad.
 

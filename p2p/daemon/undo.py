@@ -180,21 +180,15 @@ class Undo:
             self._entries[removed.name] = Entry(removed, name, until, due, record)
         self._kept.clear()
 
-    def to_record(self) -> Record:
+    def to_records(self) -> dict[str, Record]:
         kept = {entry.name: (entry.torrent_name, entry.until, entry.record) for entry in self.entries()} or self._kept
         return {
-            "removed": [
-                {"name": name, "torrent": torrent, "until": until, "record": record}
-                for name, (torrent, until, record) in kept.items()
-            ]
+            name: {"torrent": torrent, "until": until, "record": record}
+            for name, (torrent, until, record) in kept.items()
         }
 
-    def from_record(self, record: Mapping[str, object]) -> None:
-        reader = RecordReader(dict(record), "removals")  # type: ignore[arg-type]
-        for each in reader.records("removed", MAX_ENTRIES):
-            entry = RecordReader(each, "a removal")
-            name = entry.text("name", "")
-            if name:
-                self._kept[name] = (entry.text("torrent", name), entry.number("until", 0.0), entry.record("record"))
+    def from_records(self, records: Mapping[str, Json]) -> None:
+        for name, record in records.items():
+            entry = RecordReader(record, f"the removal {name}")
+            self._kept[name] = (entry.text("torrent", name), entry.number("until", 0.0), entry.record("record"))
             entry.close()
-        reader.close()

@@ -48,7 +48,7 @@ async def daemon(folder, *, wall=None, runs=True):
             await library.begin()
             running = asyncio.create_task(library.run()) if runs else None
             client = Client(Dispatcher(library, session_id="token", version="1"))
-            client.state = state
+            client.library, client.state = library, state
             try:
                 yield client
             finally:
@@ -223,6 +223,25 @@ async def test_what_was_removed_stays_away_and_its_number_is_not_given_again(tmp
     async with daemon(tmp_path) as client:
         assert [each["name"] for each in await facts(client, "name")] == ["album"]
         assert await add(client, torrents["book"], paused=True) == number + 1
+
+
+async def test_what_was_removed_with_its_content_can_be_brought_back_after_a_kill(tmp_path, made):
+    folder, torrents = made
+    shutil.copytree(folder, tmp_path / "in")
+    async with killed_daemon(tmp_path) as client:
+        await client.new("session_set", starling_undo_seconds=600)
+        await add(client, torrents["album"], labels=["x"])
+        while (await facts(client, "status")) != [{"status": 6}]:
+            await asyncio.sleep(0.01)
+        await client.new("torrent_remove", ids=[1], delete_local_data=True)
+        assert not (tmp_path / "in" / "album" / "a").exists()
+    async with killed_daemon(tmp_path) as client:
+        assert await facts(client, "id") == []
+        assert [each.name for each in await client.library.undo_removal(None)] == ["album"]
+        assert (await facts(client, "name", "labels"))[0] == {"name": "album", "labels": ["x"]}
+    async with daemon(tmp_path) as client:
+        assert (await facts(client, "name", "labels", "percent_done"))[0]["percent_done"] == 1.0
+    assert (tmp_path / "in" / "album" / "a").exists()
 
 
 async def test_statistics_go_on_over_restarts(tmp_path, made):
