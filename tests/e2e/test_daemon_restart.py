@@ -206,3 +206,15 @@ async def test_a_daemon_killed_ten_times_loses_nothing_it_has_answered_for(progr
             assert await program.end(signal.SIGTERM) == 0
         assert await seeder.end(signal.SIGTERM) == 0
     assert (tmp_path / "in" / content.name).read_bytes() == content.read_bytes()
+
+
+async def test_a_second_daemon_on_the_same_folder_is_refused(programs, tmp_path):
+    async with asyncio.timeout(DEADLINE):
+        where = ("--config-dir", tmp_path / "config", "--rpc-port", 0)
+        first = await programs.starling("daemon", *where, state="daemon")
+        await first.event("listening")
+        second = await programs.starling("daemon", *where, state="daemon")
+        assert await second.ended() == 1
+        (complaint,) = second.complaints
+        assert complaint == f"error: another daemon keeps its state in {tmp_path}/config/state/daemon"
+        assert await first.end(signal.SIGTERM) == 0
