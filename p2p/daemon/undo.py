@@ -20,6 +20,7 @@ from p2p.daemon.state_records import RecordReader
 from p2p.daemon.torrent_records import read_torrent_record
 from p2p.errors import StarlingError, StorageError
 from p2p.metainfo.metainfo import Metainfo
+from p2p.session.ledger import History
 from p2p.session.removal import Disposal
 from p2p.session.session import Begin
 from p2p.session.settings import TorrentOptions
@@ -73,7 +74,7 @@ class Entry:
 
 
 class Undo:
-    """See the module's head. `wall` is seconds since the epoch; `on_change` is told that there is something to keep."""
+    """See the module's head. `wall` is seconds since the epoch."""
 
     def __init__(self, session: Session, values: SessionValues, *, wall: Callable[[], float]) -> None:
         self._session = session
@@ -123,18 +124,21 @@ class Undo:
         """
         entry = self._entry(name)
         metainfo = Metainfo.from_bytes(entry.removed.torrent)
-        for known in self._session.torrents:
-            if known.info_hash == entry.removed.info_hash:
-                raise RpcError(Code.SYSTEM, f"{entry.torrent_name} is here again already")
-        await self._session.restore(entry.removed)
-        self._entries.pop(name, None)
-        if not entry.record:  # a crash took it
+        if entry.record:
+            kept = read_torrent_record(entry.record, entry.torrent_name, self._wall())
+            options, wishes, history = kept.options, kept.wishes, kept.history
+        else:  # a crash took it
             options = TorrentOptions(download_dir=entry.place or self._values.text("download_dir"))
-            return await self._session.add(metainfo, options, begin=Begin.PAUSED), Wishes(intent=Intent.STOPPED)
-        kept = read_torrent_record(entry.record, entry.torrent_name, self._wall())
-        torrent = await self._session.add(metainfo, kept.options, begin=Begin.PAUSED)
-        torrent.ledger.take_in(kept.history)
-        return torrent, kept.wishes
+            wishes, history = Wishes(intent=Intent.STOPPED), History(added_time=self._wall())
+        torrent = await self._session.add(metainfo, options, begin=Begin.PAUSED)
+        try:
+            await self._session.restore(entry.removed)
+        except BaseException:
+            await self._session.remove(torrent)
+            raise
+        self._entries.pop(name, None)
+        torrent.ledger.take_in(history)
+        return torrent, wishes
 
     async def purge(self, name: str) -> None:
         """Delete removed content for good, before its time. Raises RpcError, StorageError."""

@@ -205,13 +205,31 @@ async def carry_out(torrent: Torrent, move: Move) -> None:
         await move.switch()
         torrent.set_target(move.target)
 
+    torrent.under_way = move
+
     if move.relocation.stage is not MoveStage.SWITCHED:
         try:
             await move.begin()
             await move.copy()
             await torrent.between_runs(switch)
         except StorageError:
+            torrent.under_way = None
             await move.give_up()
             raise
     await move.tell(torrent)
     await move.clean_up()
+    torrent.under_way = None
+
+
+async def end_abandoned(torrent: Torrent) -> None:
+    """Leave nothing of a move that was given up but the content, at one of its two places; the torrent has stopped.
+
+    Raises StorageError.
+    """
+    move, torrent.under_way = torrent.under_way, None
+    if move is None:
+        return
+    if move.relocation.stage is MoveStage.SWITCHED:
+        await move.clean_up()
+    else:
+        await move.give_up()

@@ -26,7 +26,7 @@ from p2p.session.event_bus import EventBus, EventKind
 from p2p.session.host_gates import HostGates
 from p2p.session.kept_metadata import KeptMetadata
 from p2p.session.loading import load
-from p2p.session.move import Move, absolute, carry_out, unfinished
+from p2p.session.move import Move, absolute, end_abandoned, unfinished
 from p2p.session.removal import Disposal, Removed, dispose, in_trash, purge, restore
 from p2p.session.scope import Scope
 from p2p.session.services import Services
@@ -245,7 +245,7 @@ class Session:
 
     async def _end_move(self, torrent: Torrent, move: Move) -> None:
         try:
-            await carry_out(torrent, move)
+            await torrent.carry_on(move)
         except StarlingError as error:
             log.warning("%s: the move that was cut short cannot be ended: %s", torrent.name, error)
 
@@ -255,9 +255,11 @@ class Session:
         Returns what `restore` can bring back. Raises StorageError where content cannot be removed; the torrent is
         forgotten all the same.
         """
+        await torrent.abandon_move()
         await torrent.stop()
         self._names.forget(torrent)
         self._open.notices.forget(torrent)
+        await end_abandoned(torrent)
         return await dispose(torrent, content, self._open)
 
     async def in_trash(self) -> list[Removed]:

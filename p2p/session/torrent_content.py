@@ -5,19 +5,22 @@ The rule: one at a time. What cannot be done raises StarlingError, and then all 
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from p2p.errors import ChangedContentError, MissingContentError, StarlingError
-from p2p.session.move import absolute, move_content, take_record_along
+from p2p.session.move import absolute, carry_out, move_content, take_record_along
 from p2p.session.snapshot import TorrentState
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable, Coroutine, Iterator
     from pathlib import Path
+    from typing import Any
 
+    from p2p.session.move import Move
     from p2p.session.piece_store import PieceStore
     from p2p.session.services import Services
     from p2p.session.settings import TorrentOptions
@@ -38,6 +41,9 @@ class TorrentContent(ABC):
     _busy_with: str | None = None
     """What is done with the content at present."""
     _accepts_losses = False
+    _mover: asyncio.Task[None] | None = None
+    under_way: Move | None = None
+    """The move that goes on, or was given up and is to be ended."""
 
     @property
     @abstractmethod
@@ -64,8 +70,34 @@ class TorrentContent(ABC):
         folder for what is incomplete. Raises StarlingError where nothing is to be done or something else is being
         done with the content, StorageError; then all is where it was.
         """
-        with self._doing("moved"):
-            await move_content(self._itself, path, self._services)
+        await self._move(move_content(self._itself, path, self._services))
+
+    async def carry_on(self, move: Move) -> None:
+        """The same for a move that an earlier run began."""
+        await self._move(carry_out(self._itself, move))
+
+    async def _move(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            with self._doing("moved"):
+                mover = self._mover = asyncio.get_running_loop().create_task(work, name=f"move {self.name}")
+                try:
+                    await asyncio.wait([mover])
+                except asyncio.CancelledError:
+                    await self.abandon_move()
+                    raise
+                finally:
+                    self._mover = None
+                if mover.cancelled():
+                    raise StarlingError(f"{self.name} was removed while it was moved")
+                mover.result()
+        finally:
+            work.close()
+
+    async def abandon_move(self) -> None:
+        """Let no move go on; `end_abandoned` is for what there is of it once the torrent has stopped."""
+        if self._mover is not None:
+            self._mover.cancel()
+            await asyncio.wait([self._mover])
 
     async def seems_whole(self) -> bool:
         """Whether every file of a torrent that stands still is there in its full size. Raises StorageError."""

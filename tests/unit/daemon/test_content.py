@@ -261,6 +261,12 @@ async def test_a_removal_with_content_is_undone(tmp_path, clock, torrent):
         assert removal["hash_string"] == hash_string
         assert removal["download_dir"] == str(tmp_path / "in")
         assert removal["until"] == int(clock.now) + 30
+        clock.now += 10**6  # the date is set anew, which is no reason to delete anything
+        await asyncio.sleep(0.05)
+        (tmp_path / "in" / "album" / "c.txt").write_text("somebody's")
+        assert "in the way" in await refused(client, "starling_removal_undo")
+        assert (await ask(client, "torrent_get", fields=["id"]))["torrents"] == []
+        (tmp_path / "in" / "album" / "c.txt").unlink()
         assert (await ask(client, "starling_removal_undo"))["ids"] != []
         back = {"hash_string": hash_string, "labels": ["music"], "status": 6}
         await until(client, back, *back)

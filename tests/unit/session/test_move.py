@@ -183,3 +183,29 @@ def test_a_journal_that_is_cut_is_refused(cut, tmp_path):
     assert relocation.Relocation.decode(whole.encode()) == whole
     with pytest.raises(StorageError):
         relocation.Relocation.decode(whole.encode()[:cut])
+
+
+async def test_a_torrent_that_is_removed_while_it_is_copied_leaves_nothing_elsewhere(tmp_path, metainfo, monkeypatch):
+    before, reached, plan = tree(tmp_path / "old"), asyncio.Event(), relocation.plan
+    monkeypatch.setattr(relocation, "plan", lambda *given: plan(*given).at(relocation.MoveStage.COPYING))
+    monkeypatch.setattr(file_copy, "STEP", 30_000)
+    async with asyncio.timeout(20), Session(settings(tmp_path)) as session:
+        loop, step = asyncio.get_running_loop(), relocation.copy_step
+
+        def stepping(*given):
+            loop.call_soon_threadsafe(reached.set)
+            return step(*given)
+
+        monkeypatch.setattr(relocation, "copy_step", stepping)
+        torrent = await session.add(metainfo)
+        await torrent.completed()
+        moving = asyncio.create_task(torrent.move(tmp_path / "new"))
+        await reached.wait()
+        with pytest.raises(StarlingError, match="moved already"):
+            await torrent.move(tmp_path / "elsewhere")
+        await session.remove(torrent)
+        with pytest.raises(StarlingError, match="removed while it was moved"):
+            await moving
+        assert tree(tmp_path / "old") == before
+        assert tree(tmp_path / "new") == {}
+        assert list((tmp_path / "state" / "moves").iterdir()) == []
