@@ -108,6 +108,10 @@ class DaemonState:
             thread.shutdown()
 
     def _open(self) -> dict[str, Record]:
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # trackers' URLs can hold passkeys
+        except OSError as error:
+            raise refusal(error, self.folder) from error
         self._lock = take_lock(self.folder / LOCK, f"another daemon keeps its state in {printable(self.folder)}")
         lines = self._log.open()
         found: dict[str, Record] = {}

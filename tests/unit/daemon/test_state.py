@@ -166,3 +166,13 @@ async def test_torrent_files_without_a_record_are_found(tmp_path):
         state.put_torrent("cd", b"2")
         await state.flush()
         assert await state.stray_torrents(frozenset({"ab"})) == ["cd"]
+
+
+async def test_nobody_else_can_read_it(tmp_path):
+    async with DaemonState(tmp_path / "new" / "daemon") as state:
+        state.put("a", {})
+        state.put_torrent("ab", b"1")
+        await state.flush()
+        made = [state.folder, *state.folder.rglob("*")]
+    assert len(made) == 5
+    assert [path.stat().st_mode & 0o077 for path in made] == [0] * 5
