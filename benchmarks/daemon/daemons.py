@@ -13,12 +13,17 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
 
 HOST = "127.0.0.1"
 TICKS = os.sysconf("SC_CLK_TCK")
 START_TIMEOUT = 120.0
 PATIENCE = 600.0
+SEEDING = 6
+"""A status of the RPC."""
 _TOKEN = "X-Transmission-Session-Id"
 
 
@@ -71,11 +76,62 @@ class Rpc:
     def statuses(self) -> list[int]:
         return [each["status"] for each in self.call("torrent-get", fields=["status"])["torrents"]]
 
+    def all_seed(self) -> bool:
+        return all(status == SEEDING for status in self.statuses())
+
     def timed(self, body: bytes) -> tuple[float, int]:
         """Seconds of one request, from its first byte to the last of its answer; and how many bytes that has."""
         began = time.perf_counter()
         size = len(self.raw(body))
         return time.perf_counter() - began, size
+
+
+def wait_until(what: str, holds: Callable[[], bool], within: float) -> float:
+    """Seconds until it held."""
+    began = time.perf_counter()
+    while not holds():
+        if time.perf_counter() - began > within:
+            raise RuntimeError(f"{what}: not within {within:.0f} s")
+        time.sleep(1.0)
+    return time.perf_counter() - began
+
+
+class Trackers:
+    """The process of the tracker hosts; they tell everybody of `peers`."""
+
+    def __init__(self, count: int, delay: float = 0.0, peers: Iterable[str] = ()) -> None:
+        port = free_port()
+        hosts = [f"127.0.1.{number + 1}" for number in range(count)]
+        self.urls = [f"http://{host}:{port}/announce" for host in hosts]
+        self._process = subprocess.Popen(
+            [
+                sys.executable,
+                str(Path(__file__).with_name("tracker_hosts.py")),
+                "--port",
+                str(port),
+                "--delay",
+                str(delay),
+                *(f"--peer={peer}" for peer in peers),
+                *hosts,
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._process.stdout is not None
+        self._process.stdout.readline()
+
+    def counts(self) -> dict[str, Any]:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write("counts\n")
+        self._process.stdin.flush()
+        told: dict[str, Any] = json.loads(self._process.stdout.readline())
+        return told
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.wait()
 
 
 def request(method: str, **arguments: Any) -> bytes:

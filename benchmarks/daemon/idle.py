@@ -12,15 +12,13 @@ import itertools
 import json
 import shutil
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from content import sparse_torrents
-from daemons import Daemon, Rpc, Starling, Transmission, free_port, request
+from daemons import Daemon, Rpc, Starling, Trackers, Transmission, request, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,17 +38,6 @@ FIELDS = [
     "addedDate",
 ]
 TRACKERS = 20
-SEEDING = 6
-
-
-def wait_until(what: str, holds: Callable[[], bool], within: float) -> float:
-    """Seconds until it held."""
-    began = time.perf_counter()
-    while not holds():
-        if time.perf_counter() - began > within:
-            raise RuntimeError(f"{what}: not within {within:.0f} s")
-        time.sleep(1.0)
-    return time.perf_counter() - began
 
 
 def answers(rpc: Rpc, body: bytes, times: int) -> dict[str, Any]:
@@ -65,43 +52,6 @@ def answers(rpc: Rpc, body: bytes, times: int) -> dict[str, Any]:
     }
 
 
-class Trackers:
-    """The process of the tracker hosts."""
-
-    def __init__(self, count: int, delay: float) -> None:
-        port = free_port()
-        hosts = [f"127.0.1.{number + 1}" for number in range(count)]
-        self.urls = [f"http://{host}:{port}/announce" for host in hosts]
-        self._process = subprocess.Popen(
-            [
-                sys.executable,
-                str(Path(__file__).with_name("tracker_hosts.py")),
-                "--port",
-                str(port),
-                "--delay",
-                str(delay),
-                *hosts,
-            ],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert self._process.stdout is not None
-        self._process.stdout.readline()
-
-    def counts(self) -> dict[str, Any]:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write("counts\n")
-        self._process.stdin.flush()
-        told: dict[str, Any] = json.loads(self._process.stdout.readline())
-        return told
-
-    def close(self) -> None:
-        self._process.kill()
-        self._process.wait()
-
-
 def measure(daemon: Daemon, options: argparse.Namespace, home: Path) -> dict[str, Any]:
     trackers = Trackers(TRACKERS, options.tracker_delay)
     told: dict[str, Any] = {"daemon": daemon.name, "torrents": options.torrents, "dht": options.dht}
@@ -114,9 +64,7 @@ def measure(daemon: Daemon, options: argparse.Namespace, home: Path) -> dict[str
             for made in sparse_torrents(content, options.torrents, trackers.urls):
                 rpc.add(made.data, content)
             told["add s"] = time.perf_counter() - began
-            told["seeding after s"] = wait_until(
-                "all seed", lambda: all(status == SEEDING for status in rpc.statuses()), options.patience
-            )
+            told["seeding after s"] = wait_until("all seed", rpc.all_seed, options.patience)
             told["announced after s"] = wait_until(
                 "all announced", lambda: trackers.counts()["announces"] >= options.torrents, options.patience
             )

@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import json
 import random
+import socket
 import sys
 import time
 from collections import Counter
@@ -16,11 +17,11 @@ from collections import Counter
 INTERVAL = 1_800
 
 
-def answer_to(event: str) -> bytes:
+def answer_to(event: str, peers: bytes) -> bytes:
     """An HTTP answer. The first of a torrent names a part of the interval, drawn by chance: from then on announces are
     spread over the half hour, as they are after some hours."""
     interval = random.randint(60, INTERVAL) if event == "started" else INTERVAL
-    body = b"d8:completei1e10:incompletei0e8:intervali%de5:peers0:e" % interval
+    body = b"d8:completei1e10:incompletei0e8:intervali%de5:peers%d:%be" % (interval, len(peers), peers)
     head = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
     return head % len(body) + body
 
@@ -45,7 +46,7 @@ class Counts:
         )
 
 
-async def serve(host: str, port: int, counts: Counts, delay: float) -> asyncio.Server:
+async def serve(host: str, port: int, counts: Counts, delay: float, peers: bytes) -> asyncio.Server:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         counts.open[host] += 1
         counts.most_open = max(counts.most_open, counts.open[host])
@@ -57,7 +58,7 @@ async def serve(host: str, port: int, counts: Counts, delay: float) -> asyncio.S
                 counts.events[event] += 1
                 counts.seconds[int(time.monotonic())] += 1
             await asyncio.sleep(delay)
-            writer.write(answer_to(event))
+            writer.write(answer_to(event, peers))
             await writer.drain()
         except (OSError, asyncio.IncompleteReadError):
             pass
@@ -68,9 +69,9 @@ async def serve(host: str, port: int, counts: Counts, delay: float) -> asyncio.S
     return await asyncio.start_server(answer, host, port, backlog=1_000)
 
 
-async def run(hosts: list[str], port: int, delay: float) -> None:
+async def run(hosts: list[str], port: int, delay: float, peers: bytes) -> None:
     counts = Counts()
-    servers = [await serve(host, port, counts, delay) for host in hosts]
+    servers = [await serve(host, port, counts, delay, peers) for host in hosts]
     print("listening", flush=True)
     loop = asyncio.get_running_loop()
     while await loop.run_in_executor(None, sys.stdin.readline):
@@ -79,13 +80,20 @@ async def run(hosts: list[str], port: int, delay: float) -> None:
         server.close()
 
 
+def peer(text: str) -> bytes:
+    """An address as trackers write it (BEP 23)."""
+    host, _, port = text.rpartition(":")
+    return socket.inet_aton(host) + int(port).to_bytes(2, "big")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--delay", type=float, default=0.0, help="seconds until each answer")
+    parser.add_argument("--peer", type=peer, action="append", default=[], metavar="HOST:PORT", help="told to all")
     parser.add_argument("hosts", nargs="+", help="loopback addresses to listen on")
     options = parser.parse_args()
-    asyncio.run(run(options.hosts, options.port, options.delay))
+    asyncio.run(run(options.hosts, options.port, options.delay, b"".join(options.peer)))
 
 
 if __name__ == "__main__":
