@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 
 _FORMAT: Final = b"starling trash 1"
 
+_LENGTH: Final = 8
+
 MAX_RECORD: Final = 128 << 20
 """Bytes: a torrent file, and paths of as many files as it can have."""
 
@@ -61,13 +63,12 @@ class Removed:
     record: str | None
 
     def encode(self) -> bytes:
-        """The bytes of a record."""
-        return bencode.encode(
+        """The bytes of a record: how long the first part is, that part, and the torrent file."""
+        head = bencode.encode(
             {
                 b"format": _FORMAT,
                 b"name": self.name.encode(),
                 b"info hash": self.info_hash.encode(),
-                b"torrent": self.torrent,
                 b"record": (self.record or "").encode(),
                 b"trashed": [
                     [os.fsencode(part.target), _raw(part.folder), [_raw(file) for file in part.files]]
@@ -75,17 +76,19 @@ class Removed:
                 ],
             }
         )
+        return len(head).to_bytes(_LENGTH, "big") + head + self.torrent
 
     @classmethod
     def decode(cls, data: bytes) -> Removed:
         """What a record says. Raises StorageError for anything that `encode` does not write."""
+        end = _LENGTH + int.from_bytes(data[:_LENGTH], "big")
+        torrent = data[end:]
         try:
-            match bencode.decode(data):
+            match bencode.decode(data[_LENGTH:end]):
                 case {
                     b"format": bytes(form),
                     b"name": bytes(name),
                     b"info hash": bytes(info_hash),
-                    b"torrent": bytes(torrent),
                     b"record": bytes(record),
                     b"trashed": list(trashed),
                 } if form == _FORMAT:

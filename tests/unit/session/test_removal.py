@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
+from dataclasses import replace
 
 import pytest
 
-from p2p.disk.trash import TRASH
-from p2p.session.removal import Disposal
+from p2p.disk.trash import TRASH, Trashed
+from p2p.errors import StorageError
+from p2p.session.removal import Disposal, Removed
 from p2p.session.session import Begin, Session
 from p2p.session.settings import Settings, TorrentOptions
 from p2p.session.snapshot import TorrentState
@@ -89,6 +92,18 @@ async def test_a_torrent_that_never_ran_here_owns_nothing(tmp_path, content):
         torrent = await session.add(content, begin=Begin.PAUSED)
         assert await session.remove(torrent, Disposal.ERASE) is None
     assert tree(tmp_path / "files") == before
+
+
+def test_a_record_of_removed_content_says_all_of_it_or_nothing(tmp_path):
+    trashed = Trashed(tmp_path, (TRASH, "x"), (("a",), ("deep", os.fsdecode(b"\xff"))))
+    removed = Removed("x", "ab" * 20, b"d4:infode", (trashed,), None)
+    whole = removed.encode()
+    assert Removed.decode(whole) == removed
+    for cut in range(len(whole) - len(removed.torrent)):
+        with pytest.raises(StorageError):
+            Removed.decode(whole[:cut])
+    with pytest.raises(StorageError, match="leads elsewhere"):
+        Removed.decode(replace(removed, trashed=(replace(trashed, files=(("..", "a"),)),)).encode())
 
 
 async def _opened(torrent):
