@@ -99,5 +99,5 @@ class InterfaceBinding:
         """The address to use where `host` was asked for: one of the interface's own, or unspecified."""
         local = self.local(ipv6=":" in host)
         if host not in ("0.0.0.0", "::", local):  # noqa: S104 - a comparison
-            raise NetworkError(f"the interface {self.name} does not use the address {host}")
+            raise NetworkError(f"cannot assign requested address: the interface {self.name} does not use {host}")
         return local

@@ -58,7 +58,7 @@ def _elsewhere(name_servers: Sequence[str]) -> list[Address]:
     try:
         found = servers_of(RESOLV_CONF.read_text(encoding="utf-8", errors="replace"))
     except OSError as error:
-        raise NetworkError(f"{RESOLV_CONF}: {error.strerror}") from error
+        raise NetworkError(f"{RESOLV_CONF}: {(error.strerror or 'cannot be read').lower()}") from error
     servers = [each for each in found if not _is_loopback(each)]
     if found and not servers:
         raise NetworkError(

@@ -15,7 +15,9 @@ import uvloop
 from p2p.errors import NetworkError
 from p2p.ids import Address
 from p2p.net.asyncio_network import AsyncioNetwork
+from p2p.net.bound_network import BoundNetwork
 from p2p.net.encrypted_stream import EncryptedStream
+from p2p.net.interface_binding import InterfaceBinding
 from p2p.simulation import SimInternet, VirtualLoop
 from p2p.simulation.first_words import FirstWords
 from p2p.wire.mse import Rc4
@@ -159,11 +161,23 @@ def encrypted(world):
     return World(EncryptedNetwork(world.near), EncryptedNetwork(world.far), world.near_host, world.far_host)
 
 
+def held_world():
+    """Loopback as the one interface that everything is held to."""
+    host = "127.0.0.1"
+    binding = InterfaceBinding("lo", lambda _: [host, "::1"])
+    binding.refresh()
+    plain = AsyncioNetwork()
+    network = BoundNetwork(AsyncioNetwork(device="lo"), binding, plain.resolve)
+    return World(network, network, host, host)
+
+
 FORMS = {
     "asyncio-ipv4": (asyncio.new_event_loop, lambda: real_world("127.0.0.1")),
     "asyncio-ipv6": (asyncio.new_event_loop, lambda: real_world("::1")),
     "uvloop-ipv4": (uvloop.new_event_loop, lambda: real_world("127.0.0.1")),
     "uvloop-ipv6": (uvloop.new_event_loop, lambda: real_world("::1")),
+    "held-asyncio": (asyncio.new_event_loop, held_world),
+    "held-uvloop": (uvloop.new_event_loop, held_world),
     "simulation-ipv4": (VirtualLoop, lambda: simulated_world("10.0.0.1", "10.0.0.2")),
     "simulation-ipv6": (VirtualLoop, lambda: simulated_world("2001:db8::1", "2001:db8::2")),
     "encrypted-asyncio": (asyncio.new_event_loop, lambda: encrypted(real_world("127.0.0.1"))),

@@ -64,7 +64,7 @@ def test_an_interface_without_an_address_gives_none_and_says_why():
     assert binding.local_for("0.0.0.0") == binding.local_for("10.8.0.2") == "10.8.0.2"
     with pytest.raises(NetworkError, match="the interface tun0 has no IPv6 address"):
         binding.local_for("::")
-    with pytest.raises(NetworkError, match=r"does not use the address 192\.0\.2\.1"):
+    with pytest.raises(NetworkError, match=r"the interface tun0 does not use 192\.0\.2\.1"):
         binding.local_for("192.0.2.1")
 
 
