@@ -92,13 +92,13 @@ class Ledger:
         self.wasted += wasted
         self.corrupt += corrupt
 
-    def restore(self, state: ResumeState) -> None:
-        """Take in what is on record."""
+    def restore(self, state: ResumeState, wall: float) -> None:
+        """Take in what is on record. Dates that the clock, `wall`, has not reached are of one that was wrong."""
         self.take_in(
             History(
-                added_time=state.added_time,
-                completed_time=state.completed_time or 0.0,
-                active_time=state.active_time or 0.0,
+                added_time=min(state.added_time, wall),
+                completed_time=min(state.completed_time or 0.0, wall),
+                active_time=min(state.active_time or 0.0, wall),
                 uploaded=state.uploaded,
                 downloaded=state.downloaded,
                 downloading_seconds=state.downloading_seconds,

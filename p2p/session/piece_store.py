@@ -202,7 +202,7 @@ class PieceStore:
             return
         self._known = True
         self._foreign = dict.fromkeys(state.foreign)
-        self.ledger.restore(state)
+        self.ledger.restore(state, self._services.environment.wall())
         self._restore_places(state)
         for piece in Bitfield.from_bytes(state.pieces, self._layout.piece_count):
             self._add(PieceIndex(piece))
@@ -221,7 +221,7 @@ class PieceStore:
         if state is not None:
             if state.warning is not None:
                 log.warning("%s: %s", self.metainfo.name, state.warning)
-            self.ledger.restore(state)
+            self.ledger.restore(state, self._services.environment.wall())
             self.known_peers = state.peers
             self._restore_places(state)
             self._standing = state.standing() if state.clean and state.warning is None else None

@@ -90,8 +90,8 @@ async def add(client, data, **asked):
     return answer["result"]["torrent_added"]["id"]
 
 
-async def facts(client, *names):
-    return (await client.new("torrent_get", fields=list(names)))["result"]["torrents"]
+async def facts(client, *names, **which):
+    return (await client.new("torrent_get", fields=list(names), **which))["result"]["torrents"]
 
 
 async def settings(client):
@@ -365,7 +365,7 @@ async def test_what_cannot_be_kept_is_not_added(tmp_path, made, monkeypatch):
 
 
 async def test_a_clock_that_jumps_moves_no_date_into_the_future_and_no_counter_back(tmp_path, made):
-    _, torrents = made
+    folder, torrents = made
     now = [1_700_000_000.0]
     async with daemon(tmp_path, wall=lambda: now[0]) as client:
         await add(client, torrents["album"], paused=True)
@@ -377,10 +377,17 @@ async def test_a_clock_that_jumps_moves_no_date_into_the_future_and_no_counter_b
         assert (await client.new("session_stats"))["result"]["current_stats"]["seconds_active"] >= stats[
             "seconds_active"
         ]
+        now[0] = 2_000_000_000.0
+        (tmp_path / "in").symlink_to(folder)
+        await client.new("torrent_start", ids=[1])
+        while (await facts(client, "status", ids=[1])) != [{"status": 6}]:
+            await asyncio.sleep(0.01)
     now[0] = 1_700_000_100.0
     async with daemon(tmp_path, wall=lambda: now[0]) as client:
-        dates = [each["added_date"] for each in await facts(client, "added_date")]
-        assert dates == [1_700_000_000, 1_700_000_100]
+        found = await facts(client, "added_date", "done_date", "activity_date")
+        assert [each["added_date"] for each in found] == [1_700_000_000, 1_700_000_100]
+        assert found[0]["done_date"] == 1_700_000_100
+        assert max(each["activity_date"] for each in found) <= 1_700_000_100
 
 
 async def test_a_link_keeps_all_its_names_and_trackers(tmp_path):
