@@ -121,6 +121,11 @@ class RedisLink:
         if not task.cancelled():
             task.result()  # it ends by itself only of a mistake of ours
 
+    @property
+    def is_up(self) -> bool:
+        """Whether others are told of changes by Redis now."""
+        return self._is_up
+
     def figures(self) -> RedisFigures:
         """How it goes."""
         counts = self._counts

@@ -65,6 +65,8 @@ class RedisStore(MirroredStore):
         self._max_unsent = max_unsent
         self._changed: dict[tuple[bytes, bytes], float | None] = {}
         """Peers that others are to be told of; when they left, None for those that are here."""
+        self._untold: dict[tuple[bytes, bytes], float | None] | None = None
+        """The same for processes beside this one, while Redis tells them nothing."""
         self._completed: dict[tuple[bytes, Family], int] = {}
         self._dropped = False
 
@@ -123,19 +125,24 @@ class RedisStore(MirroredStore):
 
     def take_unsent(self, limit: int) -> Unsent:
         """At most `limit` changed peers, the first noted first, and completions; they are no longer noted."""
-        peers: dict[tuple[bytes, bytes], tuple[bytes | None, float]] = {}
-        for key in list(islice(self._changed, limit)):
-            left = self._changed.pop(key)
-            found = self._find(*key) if left is None else None
-            if left is not None:
-                peers[key] = None, left
-            elif found is not None:  # who has expired meanwhile is not worth a word
-                peers[key] = found
+        peers = self._take(self._changed, limit)
         completed = {}
         for swarm in list(islice(self._completed, limit)):
             new = self._completed.pop(swarm)
             completed[swarm] = max(0, self._memory.counts(*swarm).completed - new), new
         return Unsent(peers, completed)
+
+    def tell_beside(self) -> None:
+        """From now on note what processes beside this one are to be told, beginning with what Redis was not."""
+        self._untold = dict(self._changed)
+
+    def leave_it_to_redis(self) -> None:
+        """Note nothing for others any more but what Redis is told."""
+        self._untold = None
+
+    def take_untold(self, limit: int) -> dict[tuple[bytes, bytes], tuple[bytes | None, float]]:
+        """At most `limit` peers as in `Unsent`, which are then no longer noted for processes beside this one."""
+        return {} if self._untold is None else self._take(self._untold, limit)
 
     def give_back(self, unsent: Unsent) -> None:
         """Note again what could not be sent, but for completions: whether they were counted nobody knows, and twice
@@ -232,9 +239,24 @@ class RedisStore(MirroredStore):
         detail, seen = found
         return b"%b%c" % (detail[:_ID], detail[_ID] & _TOLD), seen
 
+    def _take(
+        self, noted: dict[tuple[bytes, bytes], float | None], limit: int
+    ) -> dict[tuple[bytes, bytes], tuple[bytes | None, float]]:
+        peers: dict[tuple[bytes, bytes], tuple[bytes | None, float]] = {}
+        for key in list(islice(noted, limit)):
+            left = noted.pop(key)
+            found = self._find(*key) if left is None else None
+            if left is not None:
+                peers[key] = None, left
+            elif found is not None:  # who has expired meanwhile is not worth a word
+                peers[key] = found
+        return peers
+
     def _note(self, info_hash: bytes, peer: bytes, left: float | None) -> None:
         changed = self._changed
         if len(changed) >= self._max_unsent:
             changed.clear()
             self._dropped = True
         changed[info_hash, peer] = left
+        if self._untold is not None:
+            self._untold[info_hash, peer] = left

@@ -23,6 +23,7 @@ from tracker.memory_store import MemoryStore
 from tracker.page_server import PageServer
 from tracker.private.gate import PrivateGate
 from tracker.proxies import Proxies
+from tracker.redis_siblings import RedisSiblings
 from tracker.redis_store import RedisStore
 from tracker.saver import SwarmSaver
 from tracker.server import PrivateSide, Tracker, TrackerSettings, naming
@@ -233,13 +234,13 @@ class TrackerService:
     def _store(self, settings: TrackerSettings) -> Store | None:
         """Of swarms that are shared; None where this process has its own."""
         place = self._outside.place
-        is_alone = place is None or self._gate is not None  # the other processes of a private tracker have no swarms
-        among_siblings = None if place is None or is_alone else self._join(place, settings)
         if self._config.swarms.redis:
-            return self._share(settings)  # siblings tell each other of their traffic alone
-        return among_siblings
+            return self._share(settings, place)
+        if place is None or self._gate is not None:  # the other processes of a private tracker have no swarms
+            return None
+        return self._join(place, settings)
 
-    def _share(self, settings: TrackerSettings) -> Store:
+    def _share(self, settings: TrackerSettings, place: WorkerPlace | None) -> Store:
         from tracker.redis_link import RedisLink  # noqa: PLC0415 - a third of a second that few need
 
         memory = MemoryStore(max_torrents=settings.max_torrents, max_peers=settings.max_peers)
@@ -252,6 +253,9 @@ class TrackerService:
             rng=self._outside.rng,
             lifetime=lambda: self._config.announce.rules().peer_lifetime,
         )
+        if place is not None:
+            link = self._redis
+            self._siblings = Siblings(place, RedisSiblings(place.number, store, lambda: link.is_up))
         return store
 
     def _join(self, place: WorkerPlace, settings: TrackerSettings) -> SharedStore:

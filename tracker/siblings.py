@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import socket
 from collections import deque
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from tracker.shared_store import OTHERS
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tracker.figures import Traffic
-    from tracker.shared_store import SharedStore
+    from tracker.shared_store import Message
 
 PUMP_PERIOD: Final = 0.01
 """Seconds between messages: how long another process may not know of a peer."""
@@ -68,10 +68,27 @@ class WorkerPlace(NamedTuple):
     """No other had this place before, and none has swarms that this one has not."""
 
 
+class Talk(Protocol):
+    """What a process says to the others and hears of them."""
+
+    @property
+    def traffic_elsewhere(self) -> list[Traffic]:
+        """What the other processes last said that they have answered."""
+
+    def on_traffic(self, traffic: Traffic) -> None:
+        """Tell the others what this process has answered."""
+
+    def messages(self) -> list[Message]:
+        """What is to be sent now, in order. To be asked every some milliseconds."""
+
+    def receive(self, content: bytes) -> None:
+        """Take in a message of another process."""
+
+
 class Siblings:
     """Carries the messages of the process at `place` and its `store`."""
 
-    def __init__(self, place: WorkerPlace, store: SharedStore) -> None:
+    def __init__(self, place: WorkerPlace, store: Talk) -> None:
         number, mailboxes, _ = place
         self._inbox = mailboxes.pairs[number][0]
         self._outboxes = {n: pair[1] for n, pair in enumerate(mailboxes.pairs) if n != number}

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
+from tracker.figures import Traffic
 from tracker.memory_store import MemoryStore
 from tracker.redis_clock import RedisClock
 from tracker.redis_format import (
@@ -22,6 +23,7 @@ from tracker.redis_format import (
     read_total,
     read_value,
 )
+from tracker.redis_siblings import RedisSiblings
 from tracker.redis_store import RedisStore
 from tracker.store import OWED, Family, Role
 
@@ -163,6 +165,37 @@ def test_what_was_given_back_is_sent_again_unless_something_newer_is():
     assert store.take_unsent(10).peers == {(HASH, one): (None, 200.0), (HASH, other): (None, 100.0)}
 
 
+def test_processes_beside_one_another_know_the_same_while_redis_is_down_and_say_nothing_more_when_it_is_up():
+    now, is_up = [100.0], [True]
+    stores = [make_store(now) for _ in range(2)]
+    one, other = (RedisSiblings(n, store, lambda: is_up[0]) for n, store in enumerate(stores))
+    peers = [bytes([10, 0, n // 256, n % 256, 26, 225]) for n in range(90)]
+    for peer in peers[:2]:
+        stores[0].announce(HASH, peer, ID, Role.SEEDER, 0, 100.0, random.Random(1))
+    assert one.messages() == other.messages() == []
+    is_up[0] = False
+    (first,) = one.messages()  # what Redis had not been told is told first
+    other.receive(first.content)
+    assert stores[1].counts(HASH, Family.IPV4).seeders == 2
+    for peer in peers[2:]:
+        stores[0].announce(HASH, peer, ID, Role.DOWNLOADER, 0, 100.0, random.Random(1))
+    now[0] = 200.0
+    stores[0].remove(HASH, peers[5])
+    for message in one.messages():
+        other.receive(message.content)
+    assert stores[1].counts(HASH, Family.IPV4) == (2, 0, 87, 87)
+    assert stores[1].unsent == 0  # the first has them for Redis
+    other.receive(b"rubbish")
+    is_up[0] = True
+    assert one.messages() == []
+    stores[0].announce(HASH, peers[5], ID, Role.SEEDER, 0, 200.0, random.Random(1))
+    assert one.messages() == []
+    one.on_traffic(Traffic(udp_announces=7))
+    (message,) = one.messages()
+    other.receive(message.content)
+    assert other.traffic_elsewhere == [Traffic(udp_announces=7)]
+
+
 class SharingMachine(RuleBasedStateMachine):
     """Three processes, each cut off and joined again at any time; once all is said, all know the same."""
 
@@ -173,6 +206,8 @@ class SharingMachine(RuleBasedStateMachine):
         self.stream = []
         self.read = [0, 0, 0]
         self.rng = random.Random(3)
+        self.is_up = [True]
+        self.siblings = [RedisSiblings(n, store, lambda: self.is_up[0]) for n, store in enumerate(self.stores)]
 
     who = st.integers(0, 2)
 
@@ -197,6 +232,18 @@ class SharingMachine(RuleBasedStateMachine):
             for change in changes:
                 self.stores[who].on_change(*change)
         self.read[who] = len(self.stream)
+
+    @rule(is_up=st.booleans())
+    def change(self, is_up):
+        """Whether they take Redis for down, and then tell one another beside it."""
+        self.is_up[0] = is_up
+
+    @rule(who=who)
+    def tell(self, who):
+        for message in self.siblings[who].messages():
+            for other in range(3):
+                if other != who:
+                    self.siblings[other].receive(message.content)
 
     def teardown(self):
         for _ in range(8):
