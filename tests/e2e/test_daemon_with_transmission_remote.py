@@ -6,9 +6,11 @@ import asyncio
 import os
 import shutil
 import signal
+import socket
 from asyncio.subprocess import PIPE, STDOUT
 
 import pytest
+from aiohttp import web
 
 from p2p.metainfo.metainfo import Metainfo
 
@@ -72,3 +74,47 @@ async def test_a_torrent_is_added_downloaded_stopped_and_removed(programs, make_
         assert "success" in await remote(url, "--exit")
         assert await daemon.ended() == 0
         assert await seeder.end(signal.SIGTERM) == 0
+
+
+async def test_its_network_is_changed_while_it_runs(programs, tmp_path):
+    async def answer(request):
+        return web.Response(body={"/list": b"x:192.0.2.0-192.0.2.9\n"}.get(request.path, b"1"))
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    base = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    folder = tmp_path / "config"
+    folder.mkdir()
+    config = f'[session]\nblocklist_url = "{base}/list"\nstarling_port_test_url = "{base}/open?{{port}}"\n'
+    (folder / "daemon.toml").write_text(config)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    try:
+        async with asyncio.timeout(DEADLINE):
+            daemon = await programs.starling(
+                *("daemon", "--config-dir", folder, "--download-dir", tmp_path / "in", "--rpc-port", 0), state="daemon"
+            )
+            url = (await daemon.event("listening"))["rpc"]
+            assert "success" in await remote(url, "--port", port)
+            assert f"Listenport: {port}" in await remote(url, "--session-info")
+            assert "success" in await remote(
+                url, "--dht", "--no-pex", "--no-lpd", "--encryption-required", "--peers", 7
+            )
+            told = await remote(url, "--session-info")
+            for line in (
+                "Distributed hash table enabled: Yes",
+                "Peer exchange allowed: No",
+                "Local peer discovery enabled: No",
+                "Encryption: required",
+                "Peer limit: 7",
+            ):
+                assert line.lower() in " ".join(told.lower().split()), line
+            assert "Port is open: Yes" in await remote(url, "--port-test")
+            assert "success" in await remote(url, "--blocklist-update")
+            assert await daemon.end(signal.SIGTERM) == 0
+    finally:
+        await runner.cleanup()
