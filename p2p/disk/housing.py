@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from p2p.disk.file_copy import FileCopy
 from p2p.disk.paths import folder_below, stat_file, sync_folder
-from p2p.disk.places import Found, Place, Places, choose
+from p2p.disk.places import Found, Place, Places, Spot, choose
 from p2p.disk.refusals import printable, refusal
 from p2p.disk.storage import FileStat
 from p2p.disk.trash import remove_empty, remove_file, rename_below
@@ -56,8 +56,7 @@ class Housing:
     def _find(self, index: int, length: int, left: Left | None) -> Found:
         whole = self._places.whole(index)
         first = self._stat(whole)
-        expected = (length, None) if left is None else (left.stat.size, left.stat)
-        if first is not None and first.size == expected[0] and expected[1] in (None, first):
+        if first is not None and (first.size == length if left is None else (first, Spot.WHOLE) == left):
             return Found(whole, first)
         spots = self._places.spots(index)
         stats = [first, *(None if spot is None else self._glance(spot) for spot in spots[1:])]

@@ -190,8 +190,8 @@ def choose(
     """
     there = [(at, stat) for at, stat in enumerate(stats) if stat is not None]
     if recorded is not None:
-        for at, stat in there:
-            if stat == recorded:
+        for at, _ in sorted(there, key=lambda each: each[0] % len(Spot) != spot):
+            if stats[at] == recorded:  # where it was left before all: what is elsewhere then is a copy of it
                 return at
         for at, _ in there:
             if at % len(Spot) == spot:

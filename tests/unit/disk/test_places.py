@@ -63,6 +63,7 @@ def test_a_file_is_taken_where_there_is_one_and_as_it_was_left_before_all(stats,
     assert taken is not None
     if recorded is not None and recorded in stats:
         assert taken == recorded
+        assert at == spot or stats[spot] != recorded
     elif recorded is not None and stats[spot] is not None:
         assert at == spot
     elif recorded is None:

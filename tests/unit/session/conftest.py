@@ -28,6 +28,7 @@ class StoreTorrent:
         self.resume = ResumeStore(folder / "resume")
         self.hasher = InlineHasher()
         self.wrap = lambda storage: storage
+        self.settings = Settings()
         self._files = open_files
         self._content = b"".join(self.pieces[piece] for piece in range(len(self.pieces)))
 
@@ -37,7 +38,7 @@ class StoreTorrent:
             return self.wrap(made)
 
         environment = SimpleNamespace(storage=storage, wall=lambda: 1_700_000_000.0)
-        services = SimpleNamespace(settings=Settings(), environment=environment, resume=self.resume)
+        services = SimpleNamespace(settings=self.settings, environment=environment, resume=self.resume)
         return PieceStore(
             self.metainfo, self.target, services=services, wanted=wanted, options=options or TorrentOptions()
         )
