@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum, IntEnum
 from functools import cache
+from itertools import repeat
 from operator import attrgetter
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -48,6 +49,8 @@ def _text(value: Any) -> str | None:
 
 
 _CONVERTS: Final[dict[Any, Convert]] = {int: _whole, float: _number, bool: _truth, str: _text}
+_AS_IT_IS: Final = (int, bool, str)
+"""What JSON has too; numbers with a fraction may be none."""
 _NOTHING: Final[dict[Any, Any]] = {int: 0, float: 0.0, bool: False, str: ""}
 _KINDS: Final[dict[Any, str]] = {int: "integer", float: "number", bool: "boolean", str: "string"}
 
@@ -92,11 +95,14 @@ class Reader(Generic[T]):
         hints = get_type_hints(kind)
         self._converts: list[Convert] = []
         self._defaults: list[Any] = []
+        self._exact: list[type | None] = []
+        """The type of values that are taken as they are; None where each has to be looked at."""
         self._keys: dict[str, int] = {}
         for at, field in enumerate(dataclasses.fields(kind)):  # type: ignore[arg-type]  # T is a dataclass
             convert, nothing = _converter(hints[field.name], key)
             self._converts.append(convert)
             self._defaults.append(_default(field, nothing))
+            self._exact.append(hints[field.name] if hints[field.name] in _AS_IT_IS else None)
             self._keys[key(field.name)] = at
 
     def one(self, value: Json) -> T:
@@ -121,21 +127,20 @@ class Reader(Generic[T]):
         return tuple(self.one(value) for value in values if isinstance(value, dict))
 
     def _rows(self, keys: list[Any], rows: Sequence[Any]) -> list[T]:
-        known = [
-            (column, self._keys[key], self._converts[self._keys[key]])
-            for column, key in enumerate(keys)
-            if isinstance(key, str) and key in self._keys
-        ]
-        kind, defaults, width, made = self._kind, self._defaults, len(keys), []
-        for row in rows:
-            if type(row) is list and len(row) == width:
-                fields = defaults.copy()
-                for column, at, convert in known:
-                    read = convert(row[column])
-                    if read is not None:
-                        fields[at] = read
-                made.append(kind(*fields))
-        return made
+        """Column by column, so that types are looked at once a column where they are what they should be."""
+        whole = [row for row in rows if type(row) is list and len(row) == len(keys)]
+        fields: list[Iterable[Any]] = [repeat(default, len(whole)) for default in self._defaults]
+        for key, column in zip(keys, zip(*whole, strict=True), strict=False):  # no columns where there is no row
+            at = self._keys.get(key) if isinstance(key, str) else None
+            if at is not None:
+                fields[at] = self._column(at, column)
+        return list(map(self._kind, *fields))
+
+    def _column(self, at: int, values: tuple[Any, ...]) -> Sequence[Any]:
+        exact, convert, default = self._exact[at], self._converts[at], self._defaults[at]
+        if exact is not None and all(kind is exact for kind in set(map(type, values))):
+            return values
+        return [default if (read := convert(value)) is None else read for value in values]
 
 
 @cache
