@@ -275,6 +275,8 @@ def _share(snapshot: TorrentSnapshot) -> float:
 
 
 def _amounts(snapshot: TorrentSnapshot) -> list[str]:
+    if snapshot.state is TorrentState.CHECK_QUEUED:
+        return []
     percent = f"{100 * _share(snapshot):.0f}%" if _share(snapshot) in (0, 1) else f"{100 * _share(snapshot):.1f}%"
     if snapshot.state in (TorrentState.CHECKING, TorrentState.METADATA):
         return [percent]
@@ -285,7 +287,7 @@ def _amounts(snapshot: TorrentSnapshot) -> list[str]:
 
 
 def _traffic(snapshot: TorrentSnapshot) -> list[str]:
-    if snapshot.state is TorrentState.CHECKING:
+    if snapshot.state in (TorrentState.CHECKING, TorrentState.CHECK_QUEUED):
         return []
     if snapshot.state is TorrentState.METADATA:
         return [f"peers {len(snapshot.peers)}"]

@@ -168,6 +168,12 @@ def test_a_short_check_is_not_worth_a_line(capsys, transfer):
     assert "checking, 40.0%" in capsys.readouterr().out
 
 
+def test_who_waits_to_be_checked_says_no_more(capsys, transfer):
+    transfer.set(state=TorrentState.CHECK_QUEUED)
+    LineReporter().progress([transfer], 0.0)
+    assert capsys.readouterr().out.endswith(": waiting to be checked\n")
+
+
 def test_a_line_has_the_figures(capsys, transfer):
     LineReporter().progress([transfer], 0.0)
     line = capsys.readouterr().out
