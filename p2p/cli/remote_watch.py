@@ -8,6 +8,7 @@ elsewhere each change of state is a line.
 from __future__ import annotations
 
 import asyncio
+import sys
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -15,15 +16,16 @@ from rich.console import Group
 from rich.live import Live
 from rich.text import Text
 
-from p2p.cli.console import format_size, note, say, say_json
+from p2p.cli.console import note, say, say_json
 from p2p.cli.remote import Daemon, takes_daemon_options, wall
 from p2p.cli.remote_list import COLUMNS, Order, Sort, cells_of, ordered, summary
-from p2p.cli.remote_names import Names, chosen
+from p2p.cli.remote_names import Names, NoTorrentError, chosen
 from p2p.cli.remote_tables import fitted
 from p2p.cli.remote_words import fields_of, state_of
 from p2p.cli.reporters import live_console
 from p2p.daemon.client_errors import ClientError, UnreachableError, UnsupportedError
 from p2p.disk.refusals import printable
+from p2p.quantities import format_size
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -66,7 +68,7 @@ def watch_command(names: Names = None, *, sort: Order = Sort.ID, daemon: Daemon)
 
     async def verb(client: Client) -> None:
         view: View = _Json() if daemon.as_json else _Lines() if console is None else _Drawn(console)
-        await _watch(client, names or (), sort, view)
+        await watch(client, names or (), sort, view)
 
     daemon.run(verb)
     return 0
@@ -85,34 +87,52 @@ class View(Protocol):
         """Nothing follows."""
 
 
-async def _watch(client: Client, names: Sequence[str], sort: Sort, view: View) -> None:
+async def watch(client: Client, names: Sequence[str], sort: Sort, view: View) -> None:
     every: dict[int, TorrentRow] = {}
     shown: dict[int, TorrentRow] = {}
     mark = None
+    is_lost, is_first = False, True
     try:
         while True:
             try:
                 async with _told(client) as happened:
                     while True:
                         changes = await client.changes(mark)
+                        is_lost = False
                         mark = changes.mark
                         if changes.full:
                             every.clear()
                         every.update((row.id, row) for row in changes.torrents)
                         for number in changes.removed:
                             every.pop(number, None)
-                        rows = ordered(chosen(list(every.values()), names) if names else list(every.values()), sort)
+                        rows = ordered(_meant(list(every.values()), names, is_first=is_first), sort)
+                        is_first = False
                         gone = [row for number, row in shown.items() if number not in every]
                         view.show(rows, shown, gone)
+                        sys.stdout.flush()  # whoever reads a pipe waits for it
                         shown = {row.id: row for row in rows}
                         await happened()
             except UnreachableError as error:
-                if mark is None:
+                if is_first:
                     raise
-                view.lost(str(error))
+                if not is_lost:
+                    view.lost(str(error))
+                    sys.stdout.flush()
+                is_lost = True
                 await asyncio.sleep(POLL)
     finally:
         view.close()
+
+
+def _meant(rows: list[TorrentRow], names: Sequence[str], *, is_first: bool) -> list[TorrentRow]:
+    """Those that are named, or all. At first each name must name one; later it may have gone."""
+    if not names or is_first:
+        return chosen(rows, names) if names else rows
+    found: dict[int, TorrentRow] = {}
+    for name in names:
+        with suppress(NoTorrentError):
+            found.update((row.id, row) for row in chosen(rows, [name]))
+    return list(found.values())
 
 
 class _Happened(Protocol):

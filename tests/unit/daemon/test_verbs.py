@@ -10,6 +10,9 @@ import pytest
 from own_daemon import own_daemon
 
 from p2p.cli.main import run
+from p2p.cli.remote_list import Sort
+from p2p.cli.remote_names import NoTorrentError
+from p2p.cli.remote_watch import watch
 from p2p.daemon.access import Login, hash_password
 from p2p.session.create import create
 
@@ -285,3 +288,51 @@ def test_a_folder_of_another_machine_is_an_absolute_path():
     with pytest.raises(ConfigError, match="must be an absolute path"):
         Daemon(connect="nas").folder("x")
     assert Daemon(connect="localhost").folder("x").endswith("/x")
+
+
+class Seen:
+    """What a view of the list is shown."""
+
+    def __init__(self):
+        self.news = []
+        self.grown = asyncio.Event()
+
+    def show(self, rows, before, gone):
+        self.news += [("gone", row.name) for row in gone]
+        self.news += [(row.status.name, row.name) for row in rows if row.id not in before or before[row.id] != row]
+        self.grown.set()
+
+    def lost(self, why):
+        self.news.append(("lost", ""))
+        self.grown.set()
+
+    def close(self):
+        self.news.append(("closed", ""))
+
+    async def until(self, wanted):
+        while wanted not in self.news:
+            self.grown.clear()
+            await self.grown.wait()
+
+
+async def test_a_watch_sees_what_comes_changes_and_goes(daemon, monkeypatch):
+    monkeypatch.setattr("p2p.cli.remote_watch.INTERVAL", 0.01)
+    seen = Seen()
+    task = asyncio.create_task(watch(daemon.client, ["b*", "album"], Sort.ID, seen))
+    async with asyncio.timeout(20):
+        await seen.until(("STOPPED", "book"))
+        assert ("STOPPED", "disk.iso") not in seen.news
+        await daemon.client.start([2])
+        await seen.until(("DOWNLOADING", "book"))
+        await daemon.client.remove([2])
+        await seen.until(("gone", "book"))
+        await daemon.client.add("magnet:?xt=urn:btih:" + "a" * 40 + "&dn=bare", paused=True)
+        await seen.until(("STOPPED", "bare"))
+    task.cancel()
+    await asyncio.wait([task])
+    assert seen.news[-1] == ("closed", "")
+
+
+async def test_a_watch_of_nothing_there_is_an_error(daemon):
+    with pytest.raises(NoTorrentError):
+        await watch(daemon.client, ["nothing"], Sort.ID, Seen())
