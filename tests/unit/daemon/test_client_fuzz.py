@@ -16,7 +16,40 @@ from p2p.daemon.names import Dialect
 from p2p.net.http_calls import Reply
 
 NAMES = st.sampled_from(
-    ["torrents", "removed", "version", "rpc_version", "starling_version", "starling_revision", "starling_full", "id", "size_bytes", "group", "torrent_added", "hashString", "trackerStats", "files", "fileStats", "file_stats", "current_stats", "peers", "creations", "lines", "hosts", "families", "series", "metainfo", "result", "arguments", "error", "data", "error_string", "code", "starling_extensions", "status"]
+    [
+        "torrents",
+        "removed",
+        "version",
+        "rpc_version",
+        "starling_version",
+        "starling_revision",
+        "starling_full",
+        "id",
+        "size_bytes",
+        "group",
+        "torrent_added",
+        "hashString",
+        "trackerStats",
+        "files",
+        "fileStats",
+        "file_stats",
+        "current_stats",
+        "peers",
+        "creations",
+        "lines",
+        "hosts",
+        "families",
+        "series",
+        "metainfo",
+        "result",
+        "arguments",
+        "error",
+        "data",
+        "error_string",
+        "code",
+        "starling_extensions",
+        "status",
+    ]
 )
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
