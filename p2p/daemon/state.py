@@ -72,6 +72,7 @@ class DaemonState:
         self._records: dict[str, Record] = {}
         self._pending: dict[str, bytes | None] = {}
         self._files: dict[str, bytes | None] = {}
+        self._is_unsynced = True
         self._turn = asyncio.Lock()
         self._log = RecordLog(folder, RECORDS)
         self._lock: StateLock | None = None
@@ -165,6 +166,9 @@ class DaemonState:
     async def _flush(self, *, sync: bool) -> None:
         changes, self._pending = self._pending, {}
         files, self._files = self._files, {}
+        if not changes and not files and not (sync and self._is_unsynced):
+            return
+        self._is_unsynced = True
         try:
             await self._job(lambda: self._write(changes, files, sync=sync))
         except StorageError as error:
@@ -174,6 +178,7 @@ class DaemonState:
                 log.error("the daemon's state cannot be written: %s", error)  # noqa: TRY400 - a line for the operator
             self.failure = str(error)
             raise
+        self._is_unsynced = not sync
         if self.failure is not None:
             log.info("the daemon's state is written again")
             self.failure = None

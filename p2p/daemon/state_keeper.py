@@ -214,8 +214,12 @@ class StateKeeper:
 
     async def _watch(self, subscription: Subscription, find: Callable[[str], ManagedTorrent | None]) -> None:
         totals_at = history_at = self._loop.time()
-        moved = (-1, -1)
+        moved, lost = (-1, -1), 0
         while True:
+            if subscription.lost != lost:  # among them may have been that metadata came
+                lost = subscription.lost
+                bare = (each for each in self._kept.values() if not each.torrent_file)
+                self._changed.update(each.id for each in bare if each.torrent.metainfo is not None)
             for event in subscription.take():
                 managed = find(event.info_hash) if event.kind is EventKind.METADATA else None
                 if managed is not None:
