@@ -25,6 +25,7 @@ from rich.table import Column
 from rich.text import Text
 
 from p2p.disk.refusals import printable
+from p2p.quantities import format_duration, format_rate, format_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -35,57 +36,6 @@ Json: TypeAlias = "str | int | float | bool | Sequence[Json] | Mapping[str, Json
 
 _PLAIN_INTERVAL: Final = 5.0
 """Seconds between plain progress lines: a log stays short, and nobody takes the program for dead."""
-
-_SIZE_UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
-
-
-def format_size(size: float) -> str:
-    """Bytes as people read them: `0 B`, `16 KiB`, `1.5 GiB`."""
-    value = float(size)
-    for unit in _SIZE_UNITS:
-        if abs(value) < 1_023.95 or unit == _SIZE_UNITS[-1]:
-            break
-        value /= 1_024
-    digits = f"{value:.0f}" if unit == "B" or abs(value) >= 99.95 else f"{value:.1f}".removesuffix(".0")
-    return f"{digits} {unit}"
-
-
-def format_rate(rate: float) -> str:
-    """Bytes a second: `1.5 MiB/s`."""
-    return f"{format_size(rate)}/s"
-
-
-def format_duration(seconds: float | None) -> str:
-    """Two units at most: `5s`, `1m 05s`, `2h 03m`, `3d 04h`; `-` where it is not known."""
-    if seconds is None or seconds < 0 or seconds >= 100 * 86_400:
-        return "-"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole}s"
-    if whole < 3_600:
-        return f"{whole // 60}m {whole % 60:02}s"
-    if whole < 86_400:
-        return f"{whole // 3_600}h {whole // 60 % 60:02}m"
-    return f"{whole // 86_400}d {whole // 3_600 % 24:02}h"
-
-
-def format_ranges(numbers: Sequence[int], *, limit: int = 20) -> str:
-    """Ascending numbers as `1, 4-7, 9`; after `limit` ranges, how many numbers are not named."""
-    parts: list[str] = []
-    at = 0
-    while at < len(numbers) and len(parts) < limit:
-        end = at
-        while end + 1 < len(numbers) and numbers[end + 1] == numbers[end] + 1:
-            end += 1
-        parts.append(str(numbers[at]) if end == at else f"{numbers[at]}-{numbers[end]}")
-        at = end + 1
-    rest = len(numbers) - at
-    return ", ".join(parts) + (f" and {rest:,} more" if rest else "")
-
-
-def count(number: int, noun: str) -> str:
-    """`1 file`, `2,000 files`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def say(line: str) -> None:

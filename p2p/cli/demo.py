@@ -24,7 +24,7 @@ from rich.table import Table
 from rich.text import Text
 
 from p2p.cli import event_loop
-from p2p.cli.console import complain, format_rate, format_size, say, say_json
+from p2p.cli.console import complain, say, say_json
 from p2p.cli.demo_content import MIN_SIZE, NAME, differences, make_content
 from p2p.cli.demo_peers import DemoPeer, DemoSwarm
 from p2p.cli.options import parse_limit
@@ -33,6 +33,7 @@ from p2p.cli.reporters import live_console
 from p2p.cli.stop_signals import INTERRUPTED, TERMINATED, StoppedError, StopSignals
 from p2p.disk.refusals import refusal
 from p2p.errors import StarlingError
+from p2p.quantities import format_rate, format_size
 
 if TYPE_CHECKING:
     import signal

@@ -8,10 +8,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from p2p.cli.console import count, format_ranges, format_size
 from p2p.disk.refusals import printable
 from p2p.metainfo.magnet import Magnet
 from p2p.metainfo.urls import endpoint_text
+from p2p.quantities import count, format_ranges, format_size
 
 if TYPE_CHECKING:
     from p2p.cli.console import Json

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Protocol
 from rich.console import Console
 from rich.table import Table
 
-from p2p.cli.console import count, say, say_json
+from p2p.cli.console import say, say_json
 from p2p.cli.reporters import live_console
+from p2p.quantities import count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,8 +10,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from p2p.cli.console import count, format_duration, format_size, say, say_json
+from p2p.cli.console import say, say_json
 from p2p.cli.reporters import live_console
+from p2p.quantities import count, format_duration, format_size
 
 if TYPE_CHECKING:
     from p2p.cli.console import Json

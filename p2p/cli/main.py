@@ -84,14 +84,22 @@ def build_app(arguments: Sequence[str]) -> typer.Typer:
     """The app with the command that `arguments` name, or with all of them where they name none."""
     app = typer.Typer(
         name="starling",
-        add_completion=False,
         rich_markup_mode=None,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_top)
-    for name in [arguments[0]] if arguments and arguments[0] in COMMANDS else COMMANDS:
+    words = _completed() or arguments
+    for name in [words[0]] if words and words[0] in COMMANDS else COMMANDS:
         importlib.import_module(COMMANDS[name]).register(app)
     return app
+
+
+def _completed() -> list[str]:
+    """The words that a shell wants to have completed, as far as they are whole; none where it asks for nothing."""
+    if "_STARLING_COMPLETE" not in os.environ:
+        return []
+    line = os.environ.get("_TYPER_COMPLETE_ARGS") or os.environ.get("COMP_WORDS", "")
+    return line.split()[1:] if line[-1:].isspace() or len(line.split()) > 2 else []
 
 
 def _say_version(asked: bool) -> None:  # noqa: FBT001 - how typer calls back

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from p2p.cli.console import format_size, say, say_json
+from p2p.cli.console import say, say_json
 from p2p.cli.remote import Daemon, takes_daemon_options
 from p2p.cli.remote_names import NoTorrentError, OneName, named_one
 from p2p.cli.remote_tables import Cell, Column, right, say_rows
 from p2p.cli.remote_words import fields_of
 from p2p.daemon.client_values import Part, Priority, TorrentChanges
 from p2p.disk.refusals import printable
+from p2p.quantities import format_size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from p2p.cli.console import count, format_duration, format_rate, format_size, say, say_fields, say_json
+from p2p.cli.console import say, say_fields, say_json
 from p2p.cli.remote import Daemon, takes_daemon_options
 from p2p.cli.remote_names import Names, chosen
 from p2p.cli.remote_words import date_of, done_of, eta_of, fields_of, ratio_of, state_of
 from p2p.daemon.client_values import ErrorKind, GoalMode, Part
 from p2p.disk.refusals import printable
 from p2p.errors import ConfigError
+from p2p.quantities import count, format_duration, format_rate, format_size
 
 if TYPE_CHECKING:
     import typer

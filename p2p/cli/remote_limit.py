@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
 
 import typer
 
-from p2p.cli.console import format_rate, say_fields, say_json
+from p2p.cli.console import say_fields, say_json
 from p2p.cli.options import parse_goal
 from p2p.cli.quantities import parse_rate
 from p2p.cli.remote import Daemon, takes_daemon_options
 from p2p.cli.remote_names import Names, named
 from p2p.cli.remote_words import say_done
 from p2p.daemon.client_values import GoalMode, TorrentChanges
+from p2p.quantities import format_rate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

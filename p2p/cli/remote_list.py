@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from p2p.cli.console import count, format_rate, format_size, note, say, say_json
+from p2p.cli.console import note, say, say_json
 from p2p.cli.remote import Daemon, takes_daemon_options
 from p2p.cli.remote_names import Names, chosen
 from p2p.cli.remote_tables import Column, right, say_rows
 from p2p.cli.remote_words import date_of, done_of, eta_of, json_of, rate_of, ratio_of, state_cell, state_of
 from p2p.daemon.client_values import ErrorKind, Status
+from p2p.quantities import count, format_rate, format_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from p2p.cli.console import count
 from p2p.disk.refusals import printable
 from p2p.errors import StarlingError
+from p2p.quantities import count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from p2p.cli.console import count, format_size, note
+from p2p.cli.console import note
 from p2p.cli.remote import Daemon, takes_daemon_options
 from p2p.cli.remote_names import Everything, Names, named
 from p2p.cli.remote_words import say_done
 from p2p.disk.refusals import printable
 from p2p.errors import ConfigError
+from p2p.quantities import count, format_size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

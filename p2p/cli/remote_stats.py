@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from p2p.cli.console import count, format_duration, format_rate, format_size, say_fields, say_json
+from p2p.cli.console import say_fields, say_json
 from p2p.cli.remote import Daemon, takes_daemon_options
 from p2p.cli.remote_words import fields_of, ratio_of
 from p2p.disk.refusals import printable
+from p2p.quantities import count, format_duration, format_rate, format_size
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
-from p2p.cli.console import count, format_duration, format_rate, say, say_json
+from p2p.cli.console import say, say_json
 from p2p.cli.remote_tables import Cell
 from p2p.daemon.client_values import ErrorKind, Status
 from p2p.disk.refusals import printable
+from p2p.quantities import count, format_duration, format_rate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

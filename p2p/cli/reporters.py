@@ -15,9 +15,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from p2p.cli.console import complain, format_duration, format_rate, format_size, say, say_json
+from p2p.cli.console import complain, say, say_json
 from p2p.disk.refusals import printable
 from p2p.metainfo.magnet import Magnet
+from p2p.quantities import format_duration, format_rate, format_size
 from p2p.session.event_bus import Event, EventKind
 from p2p.session.snapshot import TorrentSnapshot, TorrentState
 

@@ -7,10 +7,11 @@ from typing import Annotated, Final
 
 import typer
 
-from p2p.cli.console import count, format_size, note, say, say_json
+from p2p.cli.console import note, say, say_json
 from p2p.cli.tracker_register import AsJson, ConfigFile, DatabaseFile, Place, secrets, wall
 from p2p.disk.refusals import refusal
 from p2p.errors import StorageError
+from p2p.quantities import count, format_size
 from tracker.private import imports
 from tracker.private.imports import ImportFormat, ImportRefusedError
 

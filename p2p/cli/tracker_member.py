@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from p2p.cli.console import Json, format_duration, format_size, say, say_fields, say_json
+from p2p.cli.console import Json, say, say_fields, say_json
 from p2p.cli.quantities import parse_size
 from p2p.cli.tracker_register import (
     Announce,
@@ -26,6 +26,7 @@ from p2p.cli.tracker_register import (
     wall,
 )
 from p2p.disk.refusals import printable
+from p2p.quantities import format_duration, format_size
 from tracker.private import members
 from tracker.private.members import MemberState
 

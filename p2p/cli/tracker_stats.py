@@ -9,11 +9,12 @@ from urllib.parse import urlsplit
 
 import typer
 
-from p2p.cli.console import format_duration, say_fields, say_json
+from p2p.cli.console import say_fields, say_json
 from p2p.cli.tracker_register import AsJson  # noqa: TC001 - typer reads the annotations
 from p2p.disk.refusals import printable
 from p2p.errors import TrackerError
 from p2p.net.aiohttp_client import AiohttpClient
+from p2p.quantities import format_duration
 from tracker.config import DEFAULT_PORT
 
 if TYPE_CHECKING:

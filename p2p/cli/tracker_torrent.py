@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 
 import typer
 
-from p2p.cli.console import byte_progress, format_size, note, say, say_fields, say_json
+from p2p.cli.console import byte_progress, note, say, say_fields, say_json
 from p2p.cli.new_file import write_new
 from p2p.cli.sources import read_torrent
 from p2p.cli.tracker_register import (
@@ -27,6 +27,7 @@ from p2p.cli.tracker_register import (
 from p2p.disk.refusals import printable
 from p2p.errors import StorageError
 from p2p.metainfo.magnet import wire_info_hashes
+from p2p.quantities import format_size
 from p2p.session.create import create
 from tracker.private import members, passkeys, torrents
 from tracker.private.members import Promotion

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from p2p.cli.console import byte_progress, complain, count, format_ranges, format_size, say, say_json
+from p2p.cli.console import byte_progress, complain, say, say_json
 from p2p.cli.remote import Daemon, takes_daemon_options
 from p2p.cli.remote_names import Everything, complete_names, named
 from p2p.cli.sources import read_torrent
 from p2p.disk.refusals import printable
+from p2p.quantities import count, format_ranges, format_size
 from p2p.session.verify import FileState, verify
 
 if TYPE_CHECKING:

@@ -9,17 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from p2p.cli.console import (
-    byte_progress,
-    complain,
-    format_duration,
-    format_ranges,
-    format_rate,
-    format_size,
-    say_fields,
-    say_json,
-)
+from p2p.cli.console import byte_progress, complain, say_fields, say_json
 from p2p.disk.refusals import printable
+from p2p.quantities import format_duration, format_ranges, format_rate, format_size
 
 
 @pytest.mark.parametrize(
