@@ -10,6 +10,7 @@ import random
 import shutil
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from rpc_client import Client
@@ -21,6 +22,7 @@ from p2p.metainfo.magnet import Magnet
 from p2p.metainfo.metainfo import Metainfo
 from p2p.session.create import create
 from p2p.session.environment import real_environment
+from p2p.session.event_bus import Event, EventKind
 from p2p.session.move import Move
 from p2p.session.session import Session
 from p2p.session.settings import Settings
@@ -48,7 +50,7 @@ async def daemon(folder, *, wall=None, runs=True):
             await library.begin()
             running = asyncio.create_task(library.run()) if runs else None
             client = Client(Dispatcher(library, session_id="token", version="1"))
-            client.library, client.state = library, state
+            client.library, client.session, client.state = library, session, state
             try:
                 yield client
             finally:
@@ -211,6 +213,27 @@ async def test_who_was_to_run_runs_and_who_was_not_does_not(tmp_path, made):
         while {each["id"]: each["status"] for each in await facts(client, "id", "status")} != {running: 6, stopped: 0}:
             await asyncio.sleep(0.01)
         assert {each["percent_done"] for each in await facts(client, "percent_done")} == {1.0}
+
+
+@pytest.mark.parametrize("source", ["peers", "a client"])
+async def test_metadata_that_comes_later_is_kept(tmp_path, made, source):
+    _, torrents = made
+    metainfo = Metainfo.from_bytes(torrents["book"])
+    async with daemon(tmp_path) as client:
+        await client.new("torrent_add", filename=Magnet.from_metainfo(metainfo).uri(), paused=True, labels=["x"])
+        assert (await facts(client, "torrent_file", "file_count")) == [{"torrent_file": "", "file_count": 0}]
+        if source == "peers":
+            managed = client.library.by_id(1)
+            managed.torrent.on_metainfo(metainfo)
+            client.session.events.publish(Event(EventKind.METADATA, 0.0, managed.hash_string))
+            while not (await facts(client, "torrent_file"))[0]["torrent_file"]:
+                await asyncio.sleep(0.01)
+        else:
+            await client.new("torrent_add", metainfo=base64.b64encode(torrents["book"]).decode())
+    async with daemon(tmp_path) as client:
+        (torrent,) = await facts(client, "file_count", "labels", "torrent_file", "status")
+        assert (torrent["file_count"], torrent["labels"], torrent["status"]) == (3, ["x"], 0)
+        assert Metainfo.from_bytes(Path(torrent["torrent_file"]).read_bytes()).info_hash_v1 == metainfo.info_hash_v1
 
 
 async def test_what_was_removed_stays_away_and_its_number_is_not_given_again(tmp_path, made):
