@@ -9,7 +9,8 @@ import typer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from p2p.cli.quantities import MAX_BYTES, parse_rate, parse_size
+from p2p.cli.quantities import parse_rate, parse_size
+from p2p.quantities import MAX_BYTES
 
 
 @pytest.mark.parametrize(
