@@ -60,6 +60,8 @@ class GoalKeeper:
     def __init__(self, values: SessionValues, torrents: Iterable[ManagedTorrent]) -> None:
         self._values = values
         self._torrents = torrents
+        self._session = self._read()
+        """What the session's settings come to: ratio, minutes idle, minutes in all."""
 
     def hold(self, managed: ManagedTorrent) -> None:
         """Let the goals hold that the torrent's wishes and the session's settings come to."""
@@ -86,14 +88,13 @@ class GoalKeeper:
         self.hold(managed)
 
     async def apply(self, changes: Mapping[str, Json]) -> None:  # noqa: ARG002 - all goals are worked out anew
+        self._session = self._read()
         for managed in list(self._torrents):
             self.hold(managed)
 
     def _goals(self, managed: ManagedTorrent) -> Goals:
         wishes = managed.wishes
-        ratio = self._session("seed_ratio_limit", "seed_ratio_limited")
-        idle = self._session("idle_seeding_limit", "idle_seeding_limit_enabled")
-        time = self._session("starling_seed_time_limit", "starling_seed_time_limited")
+        ratio, idle, time = self._session
         idle = chosen(wishes.seed_idle_mode, wishes.seed_idle_limit, idle)
         time = chosen(wishes.seed_time_mode, wishes.seed_time_limit, time)
         return Goals(
@@ -102,5 +103,12 @@ class GoalKeeper:
             time_in_all=None if time is None else time * MINUTE,
         )
 
-    def _session(self, limit: str, switch: str) -> float | None:
+    def _read(self) -> tuple[float | None, float | None, float | None]:
+        return (
+            self._limit("seed_ratio_limit", "seed_ratio_limited"),
+            self._limit("idle_seeding_limit", "idle_seeding_limit_enabled"),
+            self._limit("starling_seed_time_limit", "starling_seed_time_limited"),
+        )
+
+    def _limit(self, limit: str, switch: str) -> float | None:
         return self._values.number(limit) if self._values.flag(switch) else None

@@ -221,7 +221,7 @@ class ManagedTorrent:
 
     @property
     def is_finished(self) -> bool:
-        return self.wishes.intent is Intent.FINISHED
+        return self.wishes.intent is Intent.FINISHED and not self.left_until_done
 
     @property
     def is_stalled(self) -> bool:

@@ -156,6 +156,13 @@ async def test_a_goal_that_is_reached_stops_the_torrent_and_says_so(tmp_path, ma
         assert await read(client, "is_finished") == [True]
         await client.new("torrent_stop")
         assert await read(client, "is_finished") == [True]
+        await client.new("session_set", seed_ratio_limit=5)
+        await client.new("torrent_set", starling_seed_time_mode=2)
+        await client.new("torrent_start")
+        await until(client, SEEDING)
+        await client.new("torrent_stop")
+        await until(client, STOPPED)
+        assert await read(client, "is_finished") == [False]
 
 
 async def test_goals_are_read_as_they_were_set(tmp_path, made):
