@@ -7,6 +7,7 @@ only a pattern with `*`, `?` or `[` is as many as fit. Case does not matter.
 from __future__ import annotations
 
 import fnmatch
+import os
 import re
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
 
 _HASH: Final = re.compile(r"[0-9a-f]{6,64}", re.IGNORECASE)
 _WILD: Final = re.compile(r"[*?\[]")
+_SPECIAL: Final = re.compile(r"([^\w@%+=:,./-])")
+
+COMPLETING: Final = "_STARLING_COMPLETE"
+"""The variable by which a shell asks for completions, and says which shell it is."""
+
 _SHOWN: Final = 3
 """Torrents that an error names."""
 
@@ -98,11 +104,15 @@ def _several(rows: Sequence[TorrentRow]) -> str:
     return f"{count(len(rows), 'torrent')}: {shown}{more}"
 
 
-def complete_names(incomplete: str) -> list[str]:
+def complete_names(context: typer.Context, incomplete: str) -> list[str]:
     """What a shell offers for the beginning of a name: from the daemon, if it answers at once, and else nothing."""
-    from p2p.cli.remote import Daemon  # noqa: PLC0415 - shells ask without having run the command
+    from p2p.cli.remote import Daemon  # noqa: PLC0415 - which has these names in its verbs
 
-    return Daemon().names(incomplete)
+    given = context.params
+    daemon = Daemon(connect=given.get("connect"), password_file=given.get("password_file"))
+    names = daemon.names(incomplete.replace("\\", ""))
+    # zsh and fish quote what they take over; bash takes it over as it stands.
+    return [_SPECIAL.sub(r"\\\1", name) for name in names] if "bash" in os.environ.get(COMPLETING, "") else names
 
 
 Names = Annotated[

@@ -290,6 +290,32 @@ def test_a_folder_of_another_machine_is_an_absolute_path():
     assert Daemon(connect="localhost").folder("x").endswith("/x")
 
 
+@pytest.mark.parametrize(
+    ("shell", "line", "offered"),
+    [
+        ("complete_bash", "starling info b", ["book"]),
+        ("complete_bash", "starling files di", ["disk.iso"]),
+        ("complete_bash", "starling start --al", ["--all"]),
+        ("complete_bash", "starling trackers --ann", ["--announce"]),
+        ("complete_fish", "starling peers a", ["album"]),
+    ],
+)
+async def test_a_shell_is_offered_names(daemon, monkeypatch, capsys, shell, line, offered):
+    monkeypatch.setenv("_STARLING_COMPLETE", shell)
+    monkeypatch.setenv("COMP_WORDS", line)
+    monkeypatch.setenv("COMP_CWORD", str(line.count(" ")))
+    if shell == "complete_fish":
+        monkeypatch.setenv("_TYPER_COMPLETE_ARGS", line)
+        monkeypatch.setenv("_TYPER_COMPLETE_FISH_ACTION", "get-args")
+
+    def complete():
+        with pytest.raises(SystemExit):
+            run([])
+
+    await asyncio.to_thread(complete)
+    assert [word.split("\t")[0] for word in capsys.readouterr().out.split("\n") if word] == offered
+
+
 class Seen:
     """What a view of the list is shown."""
 
