@@ -90,6 +90,8 @@ class Places:
         self._folder = os.fspath(target)
         self._elsewhere: dict[int, Place] = {}
         """Where files are that are not in the place of whole ones."""
+        self._spots: dict[int, Spot] = {}
+        """Which places those are."""
         self._unsuffixed: frozenset[int] | None = None
 
     def __getitem__(self, index: int) -> Place:
@@ -142,16 +144,24 @@ class Places:
 
     def spot(self, index: int) -> Spot:
         """Which of its places the file has."""
-        spots = self.spots(index)
-        place = self[index]
-        return Spot(spots.index(place) % len(Spot)) if place in spots else Spot.WHOLE
+        return self._spots.get(index, Spot.WHOLE)
 
     def put(self, index: int, place: Place) -> None:
         """The file is there now. While files change their places, only whoever holds `changing` calls this."""
         if place == self.whole(index):
             self._elsewhere.pop(index, None)
+            self._spots.pop(index, None)
         else:
+            spots = self.spots(index)
+            self._spots[index] = Spot(spots.index(place) % len(Spot)) if place in spots else Spot.WHOLE
             self._elsewhere[index] = place
+
+    def set_begun(self, incomplete: str | Path | None, *, suffix: bool | None = None) -> None:
+        """Where files that are not whole belong, and how they are called; where they are is another question."""
+        folder = None if incomplete is None else Path(incomplete).absolute()
+        self.incomplete = None if folder == self.target else folder
+        if suffix is not None:
+            self.suffix = SUFFIX if suffix else ""
 
     def at(self, index: int, spot: Spot) -> Place:
         """The place that a spot stands for; without its suffix where the name cannot have one."""

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from p2p.disk.journal import PieceJournal
-from p2p.disk.places import SUFFIX, Places
+from p2p.disk.places import Places
 from p2p.disk.resume import ResumeState, uncertain_pieces
 from p2p.disk.storage import FileStat, PieceState
 from p2p.errors import DiskFullError, StorageError
@@ -84,15 +84,7 @@ class PieceStore:
         if services.resume is not None:
             self.key = services.resume.key(metainfo.wire_info_hashes()[0], target)
             self._journal = PieceJournal(services.resume.journal_path(self.key))
-        settings = services.settings
-        here = options.trust or options.expect_complete
-        self.places = Places(
-            self._layout,
-            target,
-            names=options.names,
-            incomplete=None if here or settings.incomplete_dir is None else Path(settings.incomplete_dir).absolute(),
-            suffix=SUFFIX if settings.partial_suffix and not here else "",
-        )
+        self.places = Places(self._layout, target, names=options.names)
         self._storage = services.environment.storage(self._layout, self.places, wanted, self._journal)
         self._files = FilePlaces(self.places, self._storage, may_settle)
         self._stats: dict[int, FileStat] = {}
@@ -132,6 +124,9 @@ class PieceStore:
         Raises StateLockedError, MissingContentError, ChangedContentError, StorageError, and CheckStoppedError once it
         is to stop.
         """
+        if not (self._options.trust or self._options.expect_complete):
+            settings = self._services.settings
+            self.places.set_begun(settings.incomplete_dir, suffix=settings.partial_suffix)
         state = await self._load()
         self.have = Bitfield(self._layout.piece_count)
         self.left = self._whole
@@ -233,7 +228,7 @@ class PieceStore:
         names = {index: name for index, name in state.names.items() if index < count}
         self.places.set_names(names, {index: name for index, name in state.former.items() if index < count})
         if any(stat is not None for stat in state.files):
-            self.places.incomplete = None if state.incomplete is None else Path(state.incomplete)
+            self.places.set_begun(state.incomplete)
 
     async def _check(self, pieces: Sequence[int], opening: Opening) -> dict[int, PieceState]:
         total = sum(map(self.piece_size, pieces))

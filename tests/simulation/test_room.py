@@ -99,6 +99,9 @@ def test_others_on_the_filesystem_stand_still_too_and_seeds_go_on(play):
         leecher.torrent.start()
         await state_of(leecher, TorrentState.DOWNLOADING)
         await asyncio.sleep(1)
+        leecher.session._open.volumes.on_full(8)  # another filesystem
+        await asyncio.sleep(3)
+        assert leecher.torrent.snapshot().state is TorrentState.DOWNLOADING
         filesystem.free = 0
         leecher.session._open.volumes.on_full(7)  # as another torrent finds it
         await state_of(leecher, TorrentState.DISK_FULL, 3)

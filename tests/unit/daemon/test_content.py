@@ -201,7 +201,9 @@ async def test_what_is_not_done_goes_where_the_settings_say(tmp_path, clock, tor
         later = str(tmp_path / "later")
         assert "incomplete_dir" in await refused(client, "session_set", incomplete_dir_enabled=True)
         await ask(client, "session_set", incomplete_dir=later, incomplete_dir_enabled=True, rename_partial_files=True)
-        await ask(client, "torrent_add", metainfo=torrent)
+        await ask(client, "torrent_add", metainfo=torrent, paused=True)
+    async with daemon(tmp_path, clock) as client:
+        await ask(client, "torrent_start")
         await until(client, 4, "status")
         assert tree(tmp_path / "later") == {f"album/{name}.part" for name in FILES}
         assert tree(tmp_path / "in") == set()
