@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from p2p.disk.journal import PieceJournal
@@ -32,6 +31,7 @@ from p2p.swarm.bitfield import Bitfield
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
+    from pathlib import Path
 
     from p2p.disk.places import Found, Parts, Place
     from p2p.disk.state_lock import StateLock
