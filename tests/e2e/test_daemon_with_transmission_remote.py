@@ -63,7 +63,6 @@ async def test_a_torrent_is_added_downloaded_stopped_and_removed(programs, make_
 
         assert "success" in await remote(url, "--torrent", 1, "--stop")
         await until(url, "Stopped", "--list")
-        assert "not in this version" in await remote(url, "--torrent", 1, "--remove-and-delete")
         assert "success" in await remote(url, "--torrent", 1, "--remove")
         assert "content.bin" not in await remote(url, "--list")
         assert (tmp_path / "in" / "content.bin").exists()
@@ -74,6 +73,39 @@ async def test_a_torrent_is_added_downloaded_stopped_and_removed(programs, make_
         assert "success" in await remote(url, "--exit")
         assert await daemon.ended() == 0
         assert await seeder.end(signal.SIGTERM) == 0
+
+
+async def test_content_is_moved_found_checked_and_removed(programs, make_torrent, tmp_path):
+    content, torrent = make_torrent(300_000)
+    there, other = tmp_path / "there", tmp_path / "other"
+    (tmp_path / "in").mkdir()
+    shutil.copy(content, tmp_path / "in")
+    async with asyncio.timeout(DEADLINE):
+        daemon = await programs.starling("daemon", "--download-dir", tmp_path / "in", "--rpc-port", 0, state="daemon")
+        url = (await daemon.event("listening"))["rpc"]
+        assert "success" in await remote(url, "--incomplete-dir", tmp_path / "later")
+        assert "success" in await remote(url, "--add", torrent)
+        await until(url, "Seeding", "--torrent", 1, "--info")
+        assert "success" in await remote(url, "--torrent", 1, "--move", there)
+        await until(url, f"Location: {there}", "--torrent", 1, "--info")
+        await until(url, "Seeding", "--torrent", 1, "--info")
+        assert (there / content.name).read_bytes() == content.read_bytes()
+        assert list((tmp_path / "in").iterdir()) == []
+
+        there.rename(other)
+        assert "success" in await remote(url, "--torrent", 1, "--find", other)
+        await until(url, f"Location: {other}", "--torrent", 1, "--info")
+        assert "success" in await remote(url, "--torrent", 1, "--verify")
+        await until(url, "Seeding", "--torrent", 1, "--info")
+        await until(url, "Percent Done: 100%", "--torrent", 1, "--info")
+
+        mine = other / "mine"
+        mine.write_text("not the torrent's")
+        assert "success" in await remote(url, "--torrent", 1, "--remove-and-delete")
+        assert content.name not in await remote(url, "--list")
+        assert not (other / content.name).exists()
+        assert mine.exists()
+        assert await daemon.end(signal.SIGTERM) == 0
 
 
 async def test_its_network_is_changed_while_it_runs(programs, tmp_path):
