@@ -85,7 +85,8 @@ def _named(rows: Sequence[TorrentRow], word: str) -> list[TorrentRow]:
         if found:
             return found
         raise NoTorrentError(f"no torrent's name is like {printable(word)}")
-    return _one(word, [row for row in rows if lower in row.name.lower()])
+    within = [] if word.isdigit() else [row for row in rows if lower in row.name.lower()]
+    return _one(word, within)  # a number is an id, and not a part of "(2024)"
 
 
 def _one(word: str, found: list[TorrentRow]) -> list[TorrentRow]:

@@ -17,6 +17,7 @@ from p2p.daemon import content_verbs, goal_keeper, queue_keeper, speeds, undo
 from p2p.daemon.blocklist_fetch import BlocklistKeeper
 from p2p.daemon.content_verbs import ContentVerbs
 from p2p.daemon.deltas import ChangeLog, Delta
+from p2p.daemon.event_log import tell
 from p2p.daemon.goal_keeper import GoalKeeper
 from p2p.daemon.groups import Groups
 from p2p.daemon.intent import Intent
@@ -46,8 +47,8 @@ from p2p.daemon.state_keeper import SETTINGS, StateKeeper
 from p2p.daemon.torrent_fetch import TorrentFetch
 from p2p.daemon.torrent_records import torrent_record
 from p2p.daemon.totals import DaemonTotals
-from p2p.daemon.watch import Watch
 from p2p.daemon.undo import Undo
+from p2p.daemon.watch import Watch
 from p2p.daemon.wish_keeper import WishKeeper
 from p2p.errors import StarlingError, StorageError
 from p2p.metainfo.metainfo import Metainfo
@@ -322,6 +323,7 @@ class SessionLibrary:
             begin=Begin.PAUSED,
         )
         managed = await self._take_in(torrent, wishes, addition.change)
+        tell("torrent added", name=managed.name, info_hash=managed.hash_string, id=managed.id)
         self._scripts.on_added(managed)
         if isinstance(source, Path):
             await self.watch.on_added_from(source)

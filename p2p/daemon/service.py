@@ -27,6 +27,7 @@ from p2p.daemon.monitor import Monitor
 from p2p.daemon.session_values import initial, kept_values
 from p2p.daemon.state import DaemonState, peek
 from p2p.daemon.state_keeper import SETTINGS, SUBJECT
+from p2p.daemon.torrent_log import TorrentLog
 from p2p.errors import ConfigError, StarlingError
 from p2p.session.environment import real_environment
 from p2p.session.scope import Scope
@@ -153,6 +154,7 @@ class DaemonService:
             url = f"http://{host}:{server.port}{RPC_PATH}"
             tell("listening", rpc=url, port=session.port)
             scope.start(monitor.run(), name="monitor")
+            scope.start(TorrentLog(library.by_hash).run(session.events), name="log of torrents")
             scope.start(self._reloads(library, environment, server), name="reloads")
             scope.start(Heartbeat(self._supervisor, http.host, server.port).run(), name="heartbeat")
             self._supervisor.ready(f"RPC at {url}, peers at port {session.port}")

@@ -8,7 +8,7 @@ from p2p.cli.remote_names import NoTorrentError, chosen
 from p2p.daemon.client_values import TorrentRow
 
 ROWS = [
-    TorrentRow(id=1, hash_string="abcdef" + "0" * 34, name="Debian 12"),
+    TorrentRow(id=6, hash_string="abcdef" + "0" * 34, name="Debian 12"),
     TorrentRow(id=2, hash_string="abcdef" + "1" * 34, name="[ISO] debian"),
     TorrentRow(id=3, hash_string="c0ffee" + "2" * 34, name="3"),
     TorrentRow(id=4, hash_string="decade" + "3" * 34, name="12"),
@@ -22,12 +22,12 @@ ROWS = [
         ("3", [3]),
         ("12", [4]),
         ("C0FFEE", [3]),
-        ("abcdef0", [1]),
+        ("abcdef0", [6]),
         ("123456", [5]),
-        ("debian 12", [1]),
+        ("debian 12", [6]),
         ("[iso] Debian", [2]),
         ("ISO", [2]),
-        ("*debian*", [1, 2]),
+        ("*debian*", [2, 6]),
         ("?", [3]),
         ("[0-9]*", [3, 4]),
     ],
@@ -39,10 +39,11 @@ def test_a_word_names(word, ids):
 @pytest.mark.parametrize(
     ("word", "reason"),
     [
-        ("abcdef", "abcdef names 2 torrents: 1 Debian 12, 2 \\[ISO\\] debian; give an id"),
+        ("abcdef", "abcdef names 2 torrents: 6 Debian 12, 2 \\[ISO\\] debian; give an id"),
         ("debian", "debian names 2 torrents"),
         ("99", "no torrent is called 99"),
-        ("", "names 5 torrents: 1 Debian 12, 2 \\[ISO\\] debian, 3 3 and 2 more"),
+        ("1", "no torrent is called 1"),
+        ("", "names 5 torrents: 6 Debian 12, 2 \\[ISO\\] debian, 3 3 and 2 more"),
         ("zzz*", "no torrent's name is like zzz\\*"),
         ("a\x1b[31m", r"like a\\x1b\[31m"),
     ],
@@ -53,4 +54,4 @@ def test_what_is_not_clear_is_refused(word, reason):
 
 
 def test_each_is_named_once_and_in_order():
-    assert [row.id for row in chosen(ROWS, ["*debian*", "5", "1"])] == [1, 2, 5]
+    assert [row.id for row in chosen(ROWS, ["*debian*", "5", "6"])] == [2, 5, 6]
