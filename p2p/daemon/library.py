@@ -279,14 +279,14 @@ class SessionLibrary:
 
     def statistics(self) -> Statistics:
         kept = self._kept.values()
-        active = sum(bool(each.rate_download or each.rate_upload) for each in kept)
         now = asyncio.get_running_loop().time()
+        moving = [each for each in kept if (swarm := each.torrent.exchange) is not None and swarm.busy(now)]
         return Statistics(
-            active_torrent_count=active,
+            active_torrent_count=sum(bool(each.rate_download or each.rate_upload) for each in moving),
             paused_torrent_count=sum(each.status is Status.STOPPED for each in kept),
             torrent_count=len(self._kept),
-            download_speed=sum(each.rate_download for each in kept),
-            upload_speed=sum(each.rate_upload for each in kept),
+            download_speed=sum(each.rate_download for each in moving),
+            upload_speed=sum(each.rate_upload for each in moving),
             current=self._totals.current(now),
             cumulative=self._totals.cumulative(now),
         )

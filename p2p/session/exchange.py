@@ -146,7 +146,9 @@ class Exchange:
 
     def busy(self, now: float) -> bool:
         """Whether somebody is connected, or something moved a moment ago."""
-        return bool(self.peers) or self.storing.backlog > 0 or self.rate_up.rate(now) + self.rate_down.rate(now) > 0
+        if self.peers or self.storing.backlog:
+            return True
+        return self.rate_up.rate(now) > 0 or self.rate_down.rate(now) > 0
 
     def attach(self, peer: Peer) -> None:
         """Greet a peer whose handshake is done, and begin to read it."""

@@ -47,8 +47,8 @@ class TorrentFacts(ABC):
 
     def session_totals(self) -> tuple[int, int]:
         """Bytes of payload that went out and came in over all runs in this session."""
-        torrent, ledger = self._itself, self._itself.ledger
-        exchange = torrent.exchange
+        torrent = self._itself
+        ledger, exchange = torrent.ledger, torrent.exchange
         if exchange is None:
             return ledger.session_uploaded, ledger.session_downloaded
         return ledger.session_uploaded + exchange.uploaded, ledger.session_downloaded + exchange.downloaded
