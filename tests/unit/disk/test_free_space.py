@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,3 +28,8 @@ def test_a_refusal_is_a_storage_error(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(os, "statvfs", refuse)
     with pytest.raises(StorageError):
         free_bytes(tmp_path)
+
+
+def test_a_filesystem_without_a_size_keeps_nobody_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_blocks=0, f_bavail=0, f_frsize=4096))
+    assert free_bytes(tmp_path) > 1 << 60
