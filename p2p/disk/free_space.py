@@ -26,11 +26,6 @@ class Room:
     """Bytes that this user may still write."""
 
 
-def free_bytes(target: Path) -> int:
-    """Bytes that this user may still write where `target` is, or will be once its folders are made. StorageError."""
-    return room_at(target).free
-
-
 def room_at(target: Path) -> Room:
     """The filesystem where `target` is, or will be once its folders are made. StorageError.
 
