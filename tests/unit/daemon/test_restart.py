@@ -362,6 +362,18 @@ async def test_a_damaged_state_is_told_and_the_one_before_it_is_used(tmp_path, m
         assert len(await facts(client, "id")) == 2
 
 
+async def test_a_torrent_whose_addition_was_never_confirmed_leaves_nothing(tmp_path, made):
+    _, torrents = made
+    async with daemon(tmp_path) as client:
+        await add(client, torrents["album"], paused=True)
+    stray = tmp_path / "state/daemon/torrents" / f"{'ab' * 20}.torrent"
+    stray.write_bytes(torrents["book"])
+    async with daemon(tmp_path) as client:
+        assert [each["name"] for each in await facts(client, "name")] == ["album"]
+    assert not stray.exists()
+    assert len(list(stray.parent.iterdir())) == 1
+
+
 async def test_what_cannot_be_kept_is_not_added(tmp_path, made, monkeypatch):
     _, torrents = made
     async with daemon(tmp_path) as client:
