@@ -30,6 +30,7 @@ Examples:
   starling remove debian
   starling remove '*.iso' --delete
   starling remove 3 --delete --yes
+  starling remove --undo
 """
 
 _SHOWN: Final = 10
@@ -48,9 +49,15 @@ def remove_command(
     everything: Everything = False,
     delete: Annotated[bool, typer.Option("--delete", help="Delete their content too.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Bring back what was removed last with its content.")] = False,
     daemon: Daemon,
 ) -> int:
-    """Let a daemon forget torrents. Their content stays unless --delete is given."""
+    """Let a daemon forget torrents. Their content stays unless --delete is given; that can be undone for a while."""
+    if undo:
+        if names or everything or delete:
+            raise ConfigError("--undo brings back what was removed last, and takes nothing beside it")
+        daemon.run(lambda client: _bring_back(client, as_json=daemon.as_json))
+        return 0
 
     async def find(client: Client) -> list[TorrentRow]:
         return await named(client, names or (), everything=everything)
@@ -66,6 +73,11 @@ def remove_command(
 
     daemon.run(verb)
     return 0
+
+
+async def _bring_back(client: Client, *, as_json: bool) -> None:
+    back = await client.own.undo_removal()
+    say_done("brought back", [row for row in await client.torrents() if row.id in back], as_json=as_json)
 
 
 def _agreed(rows: Sequence[TorrentRow], *, delete: bool) -> bool:

@@ -162,6 +162,14 @@ async def test_nothing_is_removed_unasked(daemon, verb):
     assert [row.name for row in await daemon.client.torrents()] == ["album", "disk.iso"]
 
 
+async def test_what_was_removed_with_its_content_comes_back(daemon, verb):
+    assert "nothing to undo" in await verb("remove", "--undo", status=1)
+    assert "takes nothing beside it" in await verb("remove", "book", "--undo", status=1)
+    assert await verb("remove", "book", "--delete", "--yes") == "removed with its content: 2 book\n"
+    assert await verb("remove", "--undo") == "brought back: 4 book\n"
+    assert [row.name for row in await daemon.client.torrents()] == ["album", "disk.iso", "book"]
+
+
 async def test_who_says_no_keeps_all_and_is_told_how_much_it_is(daemon, verb, monkeypatch, capsys):
     asked = []
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
