@@ -21,7 +21,7 @@ from shapes import PIECE_LENGTH, Bundle, Content, assert_equal_content
 
 pytestmark = pytest.mark.rival
 
-DEADLINE = 60
+DEADLINE = 110
 """Seconds. Transmission idles for 11 of them before it loads, and looks every 10 at whom it gives."""
 STARLING = Path(sys.executable).with_name("starling")
 SIZE = 200_001
