@@ -150,3 +150,32 @@ async def test_its_network_is_changed_while_it_runs(programs, tmp_path):
             assert await daemon.end(signal.SIGTERM) == 0
     finally:
         await runner.cleanup()
+
+
+async def test_goals_limits_and_labels_hold_over_a_kill(programs, make_torrent, tmp_path):
+    content, torrent = make_torrent(300_000)
+    (tmp_path / "in").mkdir()
+    shutil.copy(content, tmp_path / "in")
+    argv = ("daemon", "--config-dir", tmp_path / "config", "--download-dir", tmp_path / "in", "--rpc-port", 0)
+    async with asyncio.timeout(DEADLINE):
+        daemon = await programs.starling(*argv, state="daemon")
+        url = (await daemon.event("listening"))["rpc"]
+        assert "success" in await remote(url, "--add", torrent)
+        await until(url, "Seeding", "--torrent", 1, "--info")
+        assert "success" in await remote(url, "--torrent", 1, "--bandwidth-high", "--labels", "one,two")
+        assert "success" in await remote(url, "--torrent", 1, "--seedratio", 0)
+        await until(url, "State: Finished", "--torrent", 1, "--info")
+        assert "success" in await remote(url, "--global-seedratio", 3, "--alt-speed-downlimit", 70, "--alt-speed")
+        await daemon.end(signal.SIGKILL)
+
+        daemon = await programs.starling(*argv, state="daemon")
+        url = (await daemon.event("listening"))["rpc"]
+        told = await remote(url, "--torrent", 1, "--info")
+        for line in ("State: Finished", "Bandwidth Priority: High", "Labels: one, two", "Ratio Limit: 0.0"):
+            assert line in told
+        told = await remote(url, "--session-info")
+        assert "Default seed ratio limit: 3.0" in told
+        assert "Download speed limit: 70 kB/s" in told
+        assert "success" in await remote(url, "--torrent", 1, "--start")
+        assert "Ratio Limit: Unlimited" in await until(url, "State: Seeding", "--torrent", 1, "--info")
+        assert await daemon.end(signal.SIGTERM) == 0
