@@ -161,9 +161,9 @@ async def test_goals_limits_and_labels_hold_over_a_kill(programs, make_torrent, 
         daemon = await programs.starling(*argv, state="daemon")
         url = (await daemon.event("listening"))["rpc"]
         assert "success" in await remote(url, "--add", torrent)
-        await until(url, "Seeding", "--torrent", 1, "--info")
-        assert "success" in await remote(url, "--torrent", 1, "--bandwidth-high", "--labels", "one,two")
-        assert "success" in await remote(url, "--torrent", 1, "--seedratio", 0)
+        await until(url, "Percent Done: 100%", "--torrent", 1, "--info")
+        wishes = ("--bandwidth-high", "--labels", "one,two", "--seedratio", 0)
+        assert "success" in await remote(url, "--torrent", 1, *wishes)
         await until(url, "State: Finished", "--torrent", 1, "--info")
         assert "success" in await remote(url, "--global-seedratio", 3, "--alt-speed-downlimit", 70, "--alt-speed")
         await daemon.end(signal.SIGKILL)
@@ -177,5 +177,5 @@ async def test_goals_limits_and_labels_hold_over_a_kill(programs, make_torrent, 
         assert "Default seed ratio limit: 3.0" in told
         assert "Download speed limit: 70 kB/s" in told
         assert "success" in await remote(url, "--torrent", 1, "--start")
-        assert "Ratio Limit: Unlimited" in await until(url, "State: Seeding", "--torrent", 1, "--info")
+        assert "Ratio Limit: Unlimited" in await until(url, "State: Idle", "--torrent", 1, "--info")
         assert await daemon.end(signal.SIGTERM) == 0
