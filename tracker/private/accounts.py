@@ -74,8 +74,11 @@ def terms(since: float, freeleech: Iterable[float | None], double_upload: Iterab
 def seed_seconds(before: Place | None, counted_until: float, now: float, lifetime: float) -> float:
     """Seconds that this announce shows to have been seeded, beyond those that another client's counted already.
 
-    Nothing for a gap longer than `lifetime`: a client that was silent that long was gone.
+    Nothing for a gap longer than `lifetime`: a client that was silent that long was gone. What was counted until a time
+    that is still to come was counted by a clock that has been set back since.
     """
     if before is None or not before.resting or now - before.seen > lifetime:
         return 0.0
+    if counted_until > now:
+        return max(0.0, now - before.seen)
     return max(0.0, now - max(before.seen, counted_until))

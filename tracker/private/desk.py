@@ -239,23 +239,26 @@ class MemberDesk:
             raise TrackerError(f"Your passkey is in use from {count} other places: change it if it was stolen")
 
     def _networks_in_use(self, member: Member, beside: SourceNetwork, now: float) -> list[SourceNetwork]:
-        since = now - self._rules.peer_lifetime
         if len(member.networks) > KNOWN_NETWORKS:
-            member.networks = {network: seen for network, seen in member.networks.items() if seen >= since}
+            member.networks = {network: seen for network, seen in member.networks.items() if self._is_here(seen, now)}
         return [
             network
             for network, seen in member.networks.items()
-            if type(network) is type(beside) and network != beside and seen >= since
+            if type(network) is type(beside) and network != beside and self._is_here(seen, now)
         ]
+
+    def _is_here(self, seen: float, now: float) -> bool:
+        """Whether who was seen then still counts. A time to come is of a clock that has been set back since: who is
+        here says so within an interval."""
+        return now - self._rules.peer_lifetime <= seen <= now
 
     def _own_places(self, snatch: Snatch, request: AnnounceRequest, source: Address, now: float) -> list[Place]:
         """The member's other clients at this torrent that are there; one at the same address was this one before."""
-        since = now - self._rules.peer_lifetime
         here = compact.pack(Address(source.host, request.port))
         return [
             place
             for peer_id, place in snatch.places.items()
-            if peer_id != request.peer_id and place.seen >= since and here not in place.addresses
+            if peer_id != request.peer_id and self._is_here(place.seen, now) and here not in place.addresses
         ]
 
     def _slots(self, member: Member) -> int:
@@ -265,8 +268,7 @@ class MemberDesk:
         slots = self._slots(member)
         if slots == 0 or len(member.downloading) < slots:
             return True
-        since = now - self._rules.peer_lifetime
-        member.downloading = {each: seen for each, seen in member.downloading.items() if seen >= since}
+        member.downloading = {each: seen for each, seen in member.downloading.items() if self._is_here(seen, now)}
         return len(member.downloading.keys() - {torrent.id}) < slots
 
     def _account(self, member: Member, torrent: Torrent, request: AnnounceRequest, source: Address, now: float) -> None:
