@@ -144,8 +144,7 @@ class PieceStore:
             verdict = uncertain_pieces(state, journal, findings.stats, self._layout)
             findings.require_present(verdict.missing)
             trusted, recheck = Bitfield.from_bytes(verdict.trusted, self._layout.piece_count), list(verdict.recheck)
-        for piece in trusted:
-            self._add(PieceIndex(piece))
+        self._take(trusted)
         states = await self._check(recheck, opening)
         findings.require_unchanged(self.have)
         if self._options.expect_complete:
@@ -199,8 +198,7 @@ class PieceStore:
         self._foreign = dict.fromkeys(state.foreign)
         self.ledger.restore(state, self._services.environment.wall())
         self._restore_places(state)
-        for piece in Bitfield.from_bytes(state.pieces, self._layout.piece_count):
-            self._add(PieceIndex(piece))
+        self._take(Bitfield.from_bytes(state.pieces, self._layout.piece_count))
 
     async def _load(self) -> ResumeState | None:
         resume = self._services.resume
@@ -298,6 +296,15 @@ class PieceStore:
             await self._storage.prepare(allocate=self._services.settings.allocate, protect=self._foreign)
 
     # -- pieces in and out
+
+    def _take(self, pieces: Bitfield) -> None:
+        """These are had: all at once where that is the whole, as it is of most of thousands of torrents."""
+        if pieces.complete:
+            self.have.set_all()
+            self.left = 0
+            return
+        for piece in pieces:
+            self._add(PieceIndex(piece))
 
     def _add(self, piece: PieceIndex) -> None:
         if not self.have[piece]:
