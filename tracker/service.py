@@ -142,23 +142,11 @@ class TrackerService:
 
     async def close(self) -> None:
         """Stop answering, save what is to be kept. Idempotent."""
-        if self._sampler is not None:
-            self._sampler.cancel()
-            self._sampler = None
-        if self._pages is not None:
-            await self._pages.close()
-        if self._keeper is not None:
-            await self._keeper.close()
-        if self._tracker is not None:
-            await self._tracker.close()
-        if self._redis is not None:
-            await self._redis.close()
-        if self._siblings is not None:
-            self._siblings.close()
-        if self._saver is not None:
-            await self._saver.close()
-        if self._gate is not None:
-            await self._gate.close()
+        try:
+            await self._close_all_but_the_accounts()
+        finally:
+            if self._gate is not None:
+                await self._gate.close()
 
     @property
     def announce_urls(self) -> tuple[str, ...]:
@@ -230,6 +218,23 @@ class TrackerService:
     def _is_first(self) -> bool:
         """Whether this process does what is to be done by one of them."""
         return self._outside.place is None or self._outside.place.number == 0
+
+    async def _close_all_but_the_accounts(self) -> None:
+        if self._sampler is not None:
+            self._sampler.cancel()
+            self._sampler = None
+        if self._pages is not None:
+            await self._pages.close()
+        if self._keeper is not None:
+            await self._keeper.close()
+        if self._tracker is not None:
+            await self._tracker.close()
+        if self._redis is not None:
+            await self._redis.close()
+        if self._siblings is not None:
+            self._siblings.close()
+        if self._saver is not None:
+            await self._saver.close()
 
     def _store(self, settings: TrackerSettings) -> Store | None:
         """Of swarms that are shared; None where this process has its own."""

@@ -198,7 +198,8 @@ class _NewFile:
             with contextlib.suppress(OSError):
                 self._file.close()
             self._file = None
-            self._aside.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # of a disk that cannot be written any more it cannot be removed either
+                self._aside.unlink()
 
     def _put(self, content: bytes) -> BinaryIO:
         if self._file is None:

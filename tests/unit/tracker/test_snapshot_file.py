@@ -160,6 +160,19 @@ def test_a_save_that_fails_leaves_what_was_there(path, monkeypatch):
     assert list(path.parent.iterdir()) == [path]
 
 
+def test_a_save_to_a_disk_that_became_read_only_is_an_error_in_words_and_the_next_one_is_good(path, monkeypatch):
+    def read_only(*arguments, **_):
+        raise OSError(30, "Read-only file system")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", read_only)
+        patched.setattr(type(path), "unlink", read_only)
+        with pytest.raises(StorageError, match="Read-only"):
+            save(path, filled())
+    save(path, filled())
+    assert list(path.parent.iterdir()) == [path]
+
+
 @pytest.mark.parametrize("turns", [0, 1, 2, 3, 5, 8])
 def test_a_save_that_is_cancelled_leaves_what_was_there_and_nothing_open(path, turns):
     save(path, filled())
