@@ -33,11 +33,12 @@ def measure(daemon: Daemon, content: Path, options: argparse.Namespace) -> dict[
         rpc.close()
         told["stop s"] = [daemon.stop()]
         told["first answer s"], told["list s"], told["all seed s"] = [], [], []
-        told["announced within 10 s"], told["cpu s at 10 s"] = [], []
+        told["announced within 10 s"], told["cpu s at 10 s"], told["cpu s at first answer"] = [], [], []
         for _ in range(options.rounds):
             before = trackers.counts()["announces"]
             began = time.perf_counter()
             told["first answer s"].append(daemon.start())
+            told["cpu s at first answer"].append(daemon.cpu())
             rpc = Rpc(daemon.rpc_port)
             while True:
                 answer = json.loads(rpc.raw(request("torrent-get", fields=FIELDS)))

@@ -416,3 +416,37 @@ def test_any_history_keeps_the_rules(data: st.DataObject, private: bool, seed: i
     assert len(set(stopped)) == len(stopped)
     assert sorted(stopped) == sorted(each for each, tracker in trackers.items() if STARTED in tracker.accepted)
     assert schedule.next_due(now) is None
+
+
+def test_a_torrent_is_ill_only_where_every_tracker_refuses() -> None:
+    schedule = make(["a"], ["b"])
+    assert make().complaint() is None
+    assert schedule.complaint() is None
+    first, second = schedule.due(0.0)
+    schedule.on_failure(first, TrackerError("go away"), 1.0)
+    assert schedule.complaint() is None
+    schedule.on_failure(second, TrackerError("no such torrent"), 1.0)
+    assert schedule.complaint() == "go away"
+    (again, _) = schedule.due(60.0)
+    schedule.on_reply(again, reply(), 61.0)
+    assert schedule.complaint() is None
+
+
+def test_the_swarm_counts_as_large_as_any_tracker_says() -> None:
+    schedule = make(["a"], ["b"])
+    assert schedule.counts() == (None, None)
+    first, second = schedule.due(0.0)
+    schedule.on_reply(first, reply(seeders=5, leechers=1), 1.0)
+    schedule.on_reply(second, reply(seeders=2, leechers=7), 1.0)
+    assert schedule.counts() == (5, 7)
+
+
+def test_an_announce_to_a_tracker_that_went_is_not_wanted_any_more() -> None:
+    schedule = make(["a"], ["b"])
+    (first, second) = schedule.due(0.0)
+    assert schedule.wants(first)
+    schedule.set_tiers([[second.url]])
+    assert not schedule.wants(first)
+    assert schedule.wants(second)
+    schedule.on_reply(second, reply(), 1.0)
+    assert not schedule.wants(second)
