@@ -259,13 +259,9 @@ async def _serve(source: ConfigSource, loaded: Loaded, places: Places) -> int:
             log=log,
             supervisor=supervisor,
             started=time.time(),  # noqa: TID251 - an entry point
+            stopping=lambda: loop.call_later(STOP_BOUND, _give_up),
         )
-
-        def stop() -> None:
-            loop.call_later(STOP_BOUND, _give_up)
-            service.stop()
-
-        signals.on_stop(stop)
+        signals.on_stop(service.stop)
         signals.on_again(_end)
         with hangups(service.reload):
             await service.run()

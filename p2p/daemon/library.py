@@ -464,6 +464,10 @@ class SessionLibrary:
         """Take in what the configuration says: it counts before what clients have set, and is not kept as theirs."""
         await self._values.write_down(given)
 
+    async def take_back(self, name: str, default: Json) -> None:
+        """The configuration says nothing of that key any more."""
+        await self._values.take_back(name, default)
+
     async def set_group(self, name: str, changes: Mapping[str, Json]) -> None:
         self._groups.set(name, changes)
 

@@ -36,6 +36,8 @@ from p2p.session.settings import Settings
 from p2p.version import VERSION
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from p2p.daemon.config import ConfigSource, DaemonConfig, Loaded
     from p2p.daemon.names import Json
     from p2p.operation.log_lines import LogControl
@@ -74,7 +76,8 @@ class Places:
 
 
 class DaemonService:
-    """See the module's head. `loaded` is what `source` says at the start; `started` is the wall clock in seconds."""
+    """See the module's head. `loaded` is what `source` says at the start; `started` is the wall clock in seconds;
+    `stopping` is called when the end begins, whoever asked for it."""
 
     def __init__(
         self,
@@ -85,18 +88,22 @@ class DaemonService:
         log: LogControl,
         supervisor: Supervisor,
         started: float,
+        stopping: Callable[[], object],
     ) -> None:
         self._source = source
-        self._loaded = loaded
+        self._loaded = self._begun_with = loaded
         self._places = places
         self._log = log
         self._supervisor = supervisor
         self._started = started
+        self._stopping = stopping
         self._stopped = asyncio.Event()
         self._reread = asyncio.Event()
 
     def stop(self) -> None:
         """Begin to end."""
+        if not self._stopped.is_set():
+            self._stopping()
         self._stopped.set()
 
     def reload(self) -> None:
@@ -178,8 +185,11 @@ class DaemonService:
         event_log.apply(config.log, self._log)
         self._loaded = loaded
         await _write_down(library, loaded, before)
+        defaults = self._places.defaults()
+        for name in before.given().keys() - loaded.given().keys():
+            await library.take_back(name, defaults[name])
         _watch(library, config)
-        later = needs_restart(before, loaded)
+        later = needs_restart(self._begun_with, loaded)
         tell("read the configuration", changed=taken_up(before, loaded), needs_restart=later)
 
 

@@ -179,6 +179,11 @@ class SessionValues:
         await self.set(given)
         self._written |= given.keys()
 
+    async def take_back(self, name: str, default: Json) -> None:
+        """The configuration says nothing of a key any more: what a client has set counts, or else the default."""
+        self._written.discard(name)
+        await self.set({name: self._chosen.get(name, default)})
+
     def to_record(self) -> dict[str, Json]:
         """What is kept over a restart: the values that clients have set."""
         return {name: self._chosen[name] for name in sorted(self._chosen)}

@@ -66,6 +66,10 @@ async def test_a_daemon_lives_reloads_and_stops_in_good_order(programs, make_tor
         async with Client(Server.parse(listening["rpc"])) as client:
             assert (await client.settings())["speed_limit_up"] == 77
             assert [row.name for row in await client.torrents()] == ["content.bin"]
+            (config / "daemon.toml").write_text("")
+            daemon.send(signal.SIGHUP)
+            await daemon.event("read the configuration", needs_restart=[])
+            assert (await client.settings())["speed_limit_up"] == 100  # the default
 
         assert await daemon.end(signal.SIGTERM) == 0
         assert "STATUS=stopping" in await heard(ear, "STOPPING=1")
