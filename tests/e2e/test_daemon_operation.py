@@ -35,6 +35,8 @@ async def heard(ear, wanted):
 async def test_a_daemon_lives_reloads_and_stops_in_good_order(programs, make_torrent, tmp_path, ear):
     config = tmp_path / "config"
     config.mkdir()
+    script = "[session]\nscript_torrent_added_enabled = true\nscript_torrent_added_filename = '/usr/bin/env'\n"
+    (config / "daemon.toml").write_text(script)
     async with asyncio.timeout(DEADLINE):
         tracker, announce = await programs.tracker()
         _, torrent = make_torrent(50_000, "--tracker", announce)
@@ -51,22 +53,23 @@ async def test_a_daemon_lives_reloads_and_stops_in_good_order(programs, make_tor
         (tmp_path / "watch").mkdir()
         torrent.rename(tmp_path / "watch" / "a.torrent")
         await daemon.event("added a watched torrent")
+        await daemon.event("a script says", line="TR_TORRENT_NAME=content.bin")
         await tracker.event("announce", said="started")
 
         (config / "daemon.toml").write_text(
-            "[session]\nspeed_limit_up = 77\n[rpc]\nport = 1\n[network]\ntrackers = false"
+            f"{script}speed_limit_up = 77\n[rpc]\nport = 1\n[network]\ntrackers = false"
         )
         daemon.send(signal.SIGHUP)
         read = await daemon.event("read the configuration")
         assert read["changed"] == ["[session] speed_limit_up"]
         assert read["needs_restart"] == ["[network] trackers"]  # the port is an option of the command line
-        (config / "daemon.toml").write_text("[session]\nspeed_limit_up = 78\n[rpc]\nport = 'many'")
+        (config / "daemon.toml").write_text(f"{script}speed_limit_up = 78\n[rpc]\nport = 'many'")
         daemon.send(signal.SIGHUP)
         assert "port" in (await daemon.event("the configuration stays as it was"))["reason"]
         async with Client(Server.parse(listening["rpc"])) as client:
             assert (await client.settings())["speed_limit_up"] == 77
             assert [row.name for row in await client.torrents()] == ["content.bin"]
-            (config / "daemon.toml").write_text("")
+            (config / "daemon.toml").write_text(script)
             daemon.send(signal.SIGHUP)
             await daemon.event("read the configuration", needs_restart=[])
             assert (await client.settings())["speed_limit_up"] == 100  # the default
