@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from p2p.disk.resume import ResumeState
+    from p2p.ids import Address
 
 
 class Work(Enum):
@@ -34,6 +35,15 @@ class History:
     downloaded: int = 0
     downloading_seconds: float = 0.0
     seeding_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What a run adds to the record. Bytes."""
+
+    uploaded: int = 0
+    downloaded: int = 0
+    peers: tuple[Address, ...] = ()
 
 
 @dataclass(slots=True)

@@ -12,20 +12,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from p2p.disk.journal import PieceJournal
 from p2p.disk.places import Places
 from p2p.disk.resume import ResumeState, uncertain_pieces
-from p2p.disk.storage import FileStat, PieceState
 from p2p.errors import DiskFullError, StorageError
 from p2p.ids import Address, PieceIndex
-from p2p.session.checks import CheckStoppedError
 from p2p.session.file_places import FilePlaces
 from p2p.session.findings import Findings, left_by, unseen
-from p2p.session.ledger import Ledger
-from p2p.session.scope import Scope
+from p2p.session.ledger import Ledger, Totals
+from p2p.session.piece_checks import check_pieces
 from p2p.session.uninterrupted import uninterrupted
 from p2p.swarm.bitfield import Bitfield
 
@@ -35,24 +33,13 @@ if TYPE_CHECKING:
 
     from p2p.disk.places import Found, Parts, Place
     from p2p.disk.state_lock import StateLock
+    from p2p.disk.storage import FileStat, PieceState
     from p2p.metainfo.metainfo import Metainfo
     from p2p.session.opening import Opening
     from p2p.session.services import Services
     from p2p.session.settings import TorrentOptions
 
 log = logging.getLogger(__name__)
-
-CHECKS_AT_ONCE: Final = 8
-"""Pieces in the hands of the hash workers while a torrent is checked: enough to keep each busy, little memory."""
-
-
-@dataclass(frozen=True, slots=True)
-class Totals:
-    """What a run adds to the record. Bytes."""
-
-    uploaded: int = 0
-    downloaded: int = 0
-    peers: tuple[Address, ...] = ()
 
 
 class PieceStore:
@@ -231,31 +218,11 @@ class PieceStore:
     async def _check(self, pieces: Sequence[int], opening: Opening) -> dict[int, PieceState]:
         total = sum(map(self.piece_size, pieces))
         async with opening.turn(self.places[self._layout.file_at(pieces[0])].path if pieces else self._target, total):
-            return await self._check_now(pieces, total, opening)
+            return await check_pieces(self._storage, self.metainfo, pieces, opening, self._on_found)
 
-    async def _check_now(self, pieces: Sequence[int], total: int, opening: Opening) -> dict[int, PieceState]:
-        size = self.piece_size
-        states: dict[int, PieceState] = {}
-        done = 0
-        opening.progress(0, total)
-        for start in range(0, len(pieces), CHECKS_AT_ONCE):
-            if opening.stopping.is_set():
-                raise CheckStoppedError("stopped while the content was checked")
-            batch = pieces[start : start + CHECKS_AT_ONCE]
-            async with Scope() as scope:
-                checks = [scope.start(self._verify(PieceIndex(piece)), name=f"check {piece}") for piece in batch]
-                results = [await check for check in checks]
-            for piece, result in zip(batch, results, strict=True):
-                states[piece] = result
-                done += size(piece)
-                if result is PieceState.GOOD:
-                    self._add(PieceIndex(piece))
-                    self._stored += 1
-            opening.progress(done, total)
-        return states
-
-    async def _verify(self, piece: PieceIndex) -> PieceState:
-        return await self._storage.verify(piece, self.metainfo.piece_check(piece))
+    def _on_found(self, piece: PieceIndex) -> None:
+        self._add(piece)
+        self._stored += 1
 
     def take_over(self, former: PieceStore) -> None:
         """Show what `former`, of the same torrent in an earlier run or elsewhere, had, until this is opened."""

@@ -18,10 +18,9 @@ from p2p.session.dht_announcer import dht_announcer
 from p2p.session.event_bus import EventKind
 from p2p.session.extensions import TorrentExtensions
 from p2p.session.goal_watch import GoalWatch
-from p2p.session.ledger import Work
+from p2p.session.ledger import Totals, Work
 from p2p.session.local_announcer import local_announcer
 from p2p.session.membership import Membership
-from p2p.session.piece_store import Totals
 from p2p.session.record_keeping import RecordKeeping
 from p2p.session.room_watch import RoomWatch
 from p2p.session.run_opening import RunOpening

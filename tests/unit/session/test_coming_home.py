@@ -10,7 +10,7 @@ import pytest
 
 from p2p.disk import file_copy, housing
 from p2p.errors import StorageError
-from p2p.session.piece_store import Totals
+from p2p.session.ledger import Totals
 from p2p.session.settings import Settings
 
 FILES = [(("a",), 40_000), (("deep", "b"), 20_000), (("z",), 0)]

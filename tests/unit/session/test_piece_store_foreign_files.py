@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from p2p.errors import StorageError
-from p2p.session.piece_store import Totals
+from p2p.session.ledger import Totals
 from p2p.session.settings import TorrentOptions
 
 PIECE = 16_384

@@ -15,7 +15,7 @@ from p2p.disk.resume import ResumeStore
 from p2p.disk.thread_hasher import ThreadHasher
 from p2p.errors import DiskFullError, StorageError
 from p2p.ids import Address
-from p2p.session.piece_store import Totals
+from p2p.session.ledger import Totals
 
 SINGLE = [((), 4 * 16_384)]
 
