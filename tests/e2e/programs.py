@@ -135,8 +135,9 @@ class Programs:
         return program
 
     async def starling(self, command: str, *argv: str | Path | int, state: str) -> Program:
-        """`starling COMMAND ... --json`, on loopback, in no DHT but one that `--bootstrap` names, unseen."""
-        where = ("--bind", "127.0.0.1", "--json", "--no-lsd", *(() if "--bootstrap" in argv else ("--no-dht",)))
+        """`starling COMMAND ... --json`, on loopback, in no DHT but one that `--bootstrap` names, asking no router."""
+        where = ("--bind", "127.0.0.1", "--json", "--no-lsd", "--no-nat")
+        where += () if "--bootstrap" in argv else ("--no-dht",)
         if command == "daemon" and "--port" not in argv:
             where += ("--port", 0)
         return await self.start(f"{command} ({state})", STARLING, command, *argv, *where, state=state)
