@@ -251,6 +251,7 @@ class Run:
         self._torrent.ledger.enter(Work.NONE, asyncio.get_running_loop().time())
         self._goals.on_rest()
         self._record.end()
+        self._services.agenda.forget(self)
         self.members.stop()
         if self.exchange is not None:
             await self.exchange.storing.drain()
@@ -316,7 +317,11 @@ class Run:
         if torrent.state is TorrentState.DISK_FULL and not waiting:
             torrent.state = TorrentState.DOWNLOADING if self.seeding_since is None else TorrentState.SEEDING
             torrent.message = None
-        return torrent.state is not TorrentState.SEEDING or exchange.busy(now)
+        if exchange.busy(now) or torrent.state not in (TorrentState.SEEDING, TorrentState.DOWNLOADING):
+            return True
+        if torrent.state is TorrentState.DOWNLOADING:  # then only the next call for peers is to be made
+            self._services.agenda.set(self, max(torrent.tracking.next_call, now + 1.0), torrent.on_lively)
+        return False
 
     def _on_stage_tick(self, now: float) -> None:
         torrent, stage = self._torrent, self.members.stage

@@ -43,6 +43,11 @@ class Tracking:
         self._announcer: Announcer | None = None
         self._next_call = now + CALL_INTERVAL
 
+    @property
+    def next_call(self) -> float:
+        """When `on_tick` calls for peers, if there are none by then."""
+        return self._next_call
+
     def start(self, scope: Scope) -> None:
         """Announce for as long as the scope is open or until `stop`."""
         services = self._services

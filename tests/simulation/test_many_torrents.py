@@ -8,6 +8,7 @@ from collections import Counter
 from p2p.session.host_gates import BURST, PACE
 from p2p.session.session import Session
 from p2p.session.settings import Settings, TorrentOptions
+from p2p.session.tracking import CALL_INTERVAL
 from p2p.simulation.sim_disk import DiskKnobs, SimDisk
 from p2p.simulation.world import PEER_PORT, TRACKER, make_content, sim_environment
 
@@ -111,5 +112,22 @@ def test_torrents_of_a_dead_tracker_keep_no_others_waiting(play):
         await asyncio.sleep(300)
         ill = [torrent for torrent in crowd.session.torrents if torrent.tracking.complaint() is not None]
         assert len(ill) == 50
+
+    play(scenario)
+
+
+def test_downloads_that_nobody_has_cost_no_more_than_their_calls_for_peers(play):
+    async def scenario(world):
+        await tracked(world)
+        crowd = await crowd_of(world, 0)
+        for _ in range(20):
+            await crowd.add(f"http://{TRACKER}/announce", have=False)
+        await asyncio.sleep(100)
+        crowd.session.take_changed()
+        looked = 0
+        for _ in range(600):
+            await asyncio.sleep(1)
+            looked += len(crowd.session._open.notices.lively)
+        assert looked <= 20 * (600 / CALL_INTERVAL + 2)
 
     play(scenario)
