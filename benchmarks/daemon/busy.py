@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from content import file_torrent
-from daemons import HOST, SEEDING, Daemon, Rpc, Starling, Trackers, Transmission, free_port, request, wait_until
+from daemons import HOST, SEEDING, Daemon, Rpc, Starling, Transmission, request, wait_until
 from idle import FIELDS
 
 if TYPE_CHECKING:
@@ -38,12 +38,11 @@ def random_file(path: Path, size: int) -> Path:
 
 
 class Seed:
-    """`starling seed` of one file."""
+    """`starling seed` of one file, which dials `peer`: Transmission dials nobody on loopback."""
 
-    def __init__(self, path: Path, torrent: Path, home: Path) -> None:
-        self.port = free_port()
+    def __init__(self, path: Path, torrent: Path, home: Path, peer: int) -> None:
         state = dict.fromkeys(("HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"), str(home))
-        options = ["--port", str(self.port), "--bind", HOST, "--no-dht", "--no-lsd", "--no-trackers", "--json"]
+        options = ["--peer", f"{HOST}:{peer}", "--bind", HOST, "--no-dht", "--no-lsd", "--no-trackers", "--json"]
         self._process = subprocess.Popen(
             [str(Path(sys.executable).with_name("starling")), "seed", str(path), "--torrent", str(torrent), *options],
             stdout=subprocess.PIPE,
@@ -65,17 +64,18 @@ def statuses(rpc: Rpc) -> dict[str, tuple[int, float]]:
     return {each["hashString"]: (each["status"], each["percentDone"]) for each in told}
 
 
-def measure(daemon: Daemon, checked: Made, fetched: Made, place: Path, pause: float) -> dict[str, Any]:
-    """`place` holds the content of `checked`; that of `fetched` comes into the daemon's own folder."""
+def measure(daemon: Daemon, home: Path, checked: Made, fetched: Made, pause: float) -> dict[str, Any]:
+    """`home/place` holds the content of `checked`; that of `fetched` comes into the daemon's own folder."""
     questions = (request("torrent-get", fields=FIELDS), request("session-get"))
     with daemon:
         rpc, watcher = Rpc(daemon.rpc_port), Rpc(daemon.rpc_port)
-        rpc.add(checked.data, place)
+        rpc.add(checked.data, home / "place")
         wait_until("it seeds", lambda: statuses(rpc)[checked.info_hash][0] == SEEDING, 300)
         told: dict[str, Any] = {"daemon": daemon.name}
+        rpc.add(fetched.data, daemon.home)
+        seed = Seed(home / "source" / fetched.name, home / "fetched.torrent", home, daemon.peer_port)
         rpc.call("torrent-verify", ids=[checked.info_hash])
         began = time.perf_counter()
-        rpc.add(fetched.data, daemon.home)
         taken: list[float] = []
         check_ended = fetch_ended = None
         looked = 0.0
@@ -91,6 +91,7 @@ def measure(daemon: Daemon, checked: Made, fetched: Made, place: Path, pause: fl
             if now > 600:
                 raise RuntimeError(f"not done after ten minutes: {statuses(watcher)}")
             time.sleep(pause)
+        seed.close()
         ranked = sorted(taken)
         told |= {
             "questions": len(taken),
@@ -122,17 +123,11 @@ def main() -> None:
         place = home / "place"
         place.mkdir()
         checked = file_torrent(random_file(place / "checked.bin", options.size * MIB), PIECE_LENGTH)
-        (home / "plain.torrent").write_bytes(file_torrent(seeded, PIECE_LENGTH).data)
-        seed = Seed(seeded, home / "plain.torrent", home)
-        trackers = Trackers(1, peers=[f"{HOST}:{seed.port}"])
-        fetched = file_torrent(seeded, PIECE_LENGTH, trackers.urls[0])
-        try:
-            for name, make in (("starling", Starling), ("transmission", Transmission)):
-                if options.only in (None, name):
-                    print(json.dumps(measure(make(home / name), checked, fetched, place, options.pause)), flush=True)
-        finally:
-            seed.close()
-            trackers.close()
+        fetched = file_torrent(seeded, PIECE_LENGTH)
+        (home / "fetched.torrent").write_bytes(fetched.data)
+        for name, make in (("starling", Starling), ("transmission", Transmission)):
+            if options.only in (None, name):
+                print(json.dumps(measure(make(home / name), home, checked, fetched, options.pause)), flush=True)
     finally:
         shutil.rmtree(home, ignore_errors=True)
 
