@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 def first_words(*, config_file: Path, state_dir: Path, download_dir: str, host: str, port: int, locked: bool) -> str:
     """A few lines. `host` and `port` are the RPC's, `locked` says whether it asks for a password."""
-    place = "" if port == DEFAULT_PORT else f" {port}"
-    connect = "" if port == DEFAULT_PORT else f" --connect {port}"
+    number = str(port) if port else "PORT"  # which is told when it listens
+    place = "" if port == DEFAULT_PORT else f" {number}"
+    connect = "" if port == DEFAULT_PORT else f" --connect {number}"
     lines = [
         "This is the first start of a daemon here; it needs no configuration.",
         f"  content goes to        {download_dir}",

@@ -212,14 +212,16 @@ def _watch(library: SessionLibrary, config: DaemonConfig) -> None:
 
 
 async def _write_down(library: SessionLibrary, loaded: Loaded, before: Loaded | None) -> None:
-    """Let the session's keys be as the configuration says. Raises ConfigError for one that cannot."""
-    given = loaded.given()
+    """Let the session's keys be as the configuration says, all at once: some belong together. Raises ConfigError."""
     known = {} if before is None else before.given()
-    for name, value in given.items():
-        if name in _AT_START and (before is None or known.get(name) == value):
-            continue
-        try:
-            await library.write_down({name: value})
-        except StarlingError as error:
-            source = loaded.values[SESSION, name].source
-            raise ConfigError(f"{source}: {error}") from error
+    given = {
+        name: value
+        for name, value in loaded.given().items()
+        if name not in _AT_START or (before is not None and known.get(name) != value)
+    }
+    try:
+        await library.write_down(given)
+    except StarlingError as error:
+        culprit = next((name for name in given if name in str(error)), None)
+        source = "the configuration" if culprit is None else loaded.values[SESSION, culprit].source
+        raise ConfigError(f"{source}: {error}") from error
