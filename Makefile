@@ -28,7 +28,7 @@ demo: $(RUNTIME)  ## tracker, seeder and leechers on loopback: real files, every
 	$(BIN)/starling demo
 
 test: $(DEV)  ## unit, contract, simulation and rivals from the package index
-	$(BIN)/python -m pytest -n 2 --dist loadfile tests/architecture tests/unit tests/contract tests/fuzz tests/simulation tests/e2e
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/architecture tests/unit tests/contract tests/fuzz tests/simulation tests/tui tests/e2e
 
 check: $(DEV)  ## format, lint, types, borders
 	$(BIN)/ruff format --check .

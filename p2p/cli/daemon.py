@@ -122,7 +122,7 @@ def daemon_command(
 
     Ctrl-C stops in good order.
     """
-    places = _places(config_dir, state_dir)
+    places = places_of(config_dir, state_dir)
     candidates: dict[str, list[tuple[KeyName, object]]] = {
         "rpc_host": [(("rpc", "host"), rpc_host)],
         "rpc_port": [(("rpc", "port"), rpc_port)],
@@ -206,7 +206,7 @@ def _absolute(path: Path) -> Path:
     return Path(os.path.abspath(path.expanduser()))  # noqa: PTH100 - resolve() would follow the links
 
 
-def _places(config_dir: Path | None, state_dir: Path | None) -> Places:
+def places_of(config_dir: Path | None, state_dir: Path | None) -> Places:
     """The user's folders, or those that are named; what is kept is below the configuration's if that alone is."""
     if config_dir is None:
         config = platformdirs.user_config_path(_NAME, appauthor=False)

@@ -44,6 +44,7 @@ COMMANDS: Final = {
     "trackers": "p2p.cli.remote_trackers",
     "stats": "p2p.cli.remote_stats",
     "watch": "p2p.cli.remote_watch",
+    "tui": "p2p.cli.tui",
     "dht": "p2p.cli.dht",
     "tracker": "p2p.cli.tracker",
     "demo": "p2p.cli.demo",

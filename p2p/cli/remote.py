@@ -86,6 +86,11 @@ class Daemon:
         except StarlingError:
             return []
 
+    def access(self) -> tuple[Server, str | None]:
+        """The same as `place`, after asking for the password where that is wished for."""
+        server, password = self.place()
+        return server, _prompt(server) if self.ask_password else password
+
     def place(self) -> tuple[Server, str | None]:
         """Where it is, and its password where one is known."""
         from p2p.daemon.config import FILE, ConfigSource  # noqa: PLC0415 - as in `_with_client`

@@ -98,6 +98,9 @@ class DaemonService:
         self._started = started
         self._stopping = stopping
         self._stopped = asyncio.Event()
+        self.url = ""
+        """Of the RPC, once it answers."""
+        self.answers = asyncio.Event()
         self._reread = asyncio.Event()
 
     def stop(self) -> None:
@@ -164,6 +167,8 @@ class DaemonService:
             scope.start(TorrentLog(library.by_hash).run(session.events), name="log of torrents")
             scope.start(self._reloads(library, environment, server), name="reloads")
             scope.start(Heartbeat(self._supervisor, http.host, server.port).run(), name="heartbeat")
+            self.url = url
+            self.answers.set()
             self._supervisor.ready(f"RPC at {url}, peers at port {session.port}")
             await self._stopped.wait()
             self._supervisor.stopping(STOP_BOUND)

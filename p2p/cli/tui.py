@@ -1,0 +1,129 @@
+"""`starling tui`: the terminal interface, before a daemon that runs or an engine of its own.
+
+The rule: it is drawn first, and what it needs is sought then. Without `--connect` it takes the daemon of this machine's
+user; where none listens, it begins one in this process, which ends with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import signal
+import sys
+from contextlib import suppress
+from pathlib import Path  # noqa: TC003 - typer reads the annotation
+from typing import TYPE_CHECKING, Annotated, Final
+from urllib.parse import urlsplit
+
+import typer
+
+from p2p.cli import event_loop
+from p2p.cli.console import note
+from p2p.cli.remote import Daemon, wall
+from p2p.errors import ConfigError
+
+if TYPE_CHECKING:
+    from p2p.cli.own_engine import OwnEngine
+    from p2p.daemon.client_address import Server
+
+_EXAMPLES: Final = """\b
+Examples:
+  starling tui
+  starling tui --connect nas:9091 --ask-password
+
+Where no daemon runs, it is one itself for as long as it is open.
+"""
+
+QUICK: Final = 1.0
+"""Seconds for a daemon of this machine to take a connection."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("tui", epilog=_EXAMPLES)(tui_command)
+
+
+def tui_command(
+    *,
+    connect: Annotated[
+        str | None,
+        typer.Option(
+            "--connect",
+            metavar="URL",
+            envvar="STARLING_CONNECT",
+            help="The daemon: HOST, HOST:PORT or http://USER@HOST:PORT (default: this machine's, or one of its own).",
+        ),
+    ] = None,
+    password_file: Annotated[
+        Path | None,
+        typer.Option("--password-file", metavar="FILE", help="Its password is this file's line."),
+    ] = None,
+    ask_password: Annotated[bool, typer.Option("--ask-password", help="Ask for its password.")] = False,
+) -> int:
+    """Look at seeders and leechers at work, and tell them what to do."""
+    if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):  # it is drawn on the last
+        raise ConfigError("this needs a terminal; `starling list` and `starling watch` do not")
+    server, password = Daemon(connect, password_file, ask_password).access()
+    return event_loop.run_with_own_log(_show(server, password, elsewhere=connect is not None))
+
+
+async def _show(server: Server, password: str | None, *, elsewhere: bool) -> int:
+    from p2p.cli.own_engine import OwnEngine  # noqa: PLC0415 - after the options are known to be right
+    from p2p.daemon.event_log import LOGGER  # noqa: PLC0415 - as above
+    from p2p.operation.log_lines import lines_to  # noqa: PLC0415 - as above
+    from p2p.session.scope import Scope  # noqa: PLC0415 - as above
+    from tui.app import StarlingApp  # noqa: PLC0415 - as above
+    from tui.feed import Access  # noqa: PLC0415 - as above
+
+    # The screen is no place for a log; the daemon's own is read over the RPC.
+    with _Nowhere() as nowhere, lines_to(nowhere, LOGGER) as log:
+        async with Scope() as scope:
+            engine = OwnEngine(scope, log)
+            chosen = _Choice(server, password, None if elsewhere else engine)
+
+            async def find() -> Access:
+                return Access(*await chosen.access())
+
+            app = StarlingApp(find, wall)
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGTERM, signal.SIGHUP):
+                loop.add_signal_handler(number, app.exit)
+            await app.run_async()
+            if chosen.has_engine:
+                note("telling trackers and peers that we go")
+            await engine.stop()
+    return app.return_code or 0
+
+
+class _Nowhere(io.StringIO):
+    """Keeps nothing of what is written."""
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+
+class _Choice:
+    """The daemon that is there, or an engine of our own from the first time on that nobody listens."""
+
+    def __init__(self, server: Server, password: str | None, engine: OwnEngine | None) -> None:
+        self._server = server
+        self._password = password
+        self._engine = engine
+        self.has_engine = False
+
+    async def access(self) -> tuple[Server, str | None]:
+        """Raises StarlingError."""
+        if self._engine is None or (not self.has_engine and await _listens(self._server)):
+            return self._server, self._password
+        self.has_engine = True
+        return await self._engine.access()
+
+
+async def _listens(server: Server) -> bool:
+    """Whether somebody takes connections there; known sooner than the HTTP library is loaded."""
+    parts = urlsplit(server.root)
+    with suppress(OSError, TimeoutError):
+        _, writer = await asyncio.wait_for(asyncio.open_connection(parts.hostname, parts.port), QUICK)
+        writer.close()
+        return True
+    return False

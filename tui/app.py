@@ -1,0 +1,217 @@
+"""The application: it takes facts from the feed, keeps the list, and is the deck on which verbs work.
+
+The rule: the feed alone awaits a daemon; screens alone draw; here the two meet. Bindings, palette and the `:` line are
+made from `tui.verbs`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+from textual.app import App, SystemCommand
+from textual.binding import Binding
+
+from p2p.errors import StarlingError
+from tui.columns import COLUMNS, USUAL
+from tui.facts import Connected, ListArrived, Lost, SessionArrived, VerbDone, VerbFailed
+from tui.feed import Feed
+from tui.figures import figures_of, room_of
+from tui.rows import Rows
+from tui.safe_text import safe
+from tui.screens.torrents import TorrentsScreen
+from tui.sources import link_of, read_torrent
+from tui.verbs import BY_NAME, VERBS, ActsOn, Mark, which
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
+
+    from textual.binding import BindingType
+    from textual.screen import Screen
+
+    from p2p.daemon.client import Client
+    from p2p.daemon.client_values import TorrentRow
+    from tui.feed import Access
+    from tui.screens.add import Wanted
+
+
+class StarlingApp(App[None]):
+    """`find` says where the daemon is, when that is known; `clock` tells seconds since the epoch."""
+
+    TITLE = "Starling"
+    CSS_PATH = "starling.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(verb.keys, f"verb('{verb.name}')", verb.hint or verb.about, show=bool(verb.hint), tooltip=verb.about)
+        for verb in VERBS
+        if verb.keys
+    ]
+
+    def __init__(self, find: Callable[[], Awaitable[Access]], clock: Callable[[], float]) -> None:
+        super().__init__()
+        self._clock = clock
+        self.rows = Rows()
+        self.feed = Feed(find, self.post_message)
+        self._list = TorrentsScreen(self.rows, clock)
+        self._place = ""
+        self._folder = ""
+        self._room = ""
+
+    def on_mount(self) -> None:
+        self.push_screen(self._list)
+        self.run_worker(self.feed.follow(), name="list")
+        self.run_worker(self.feed.watch_session(), name="session")
+
+    # -- facts
+
+    @on(Connected)
+    def _connected(self, fact: Connected) -> None:
+        self._place = fact.place
+        self._list.tell_connection("")
+
+    @on(Lost)
+    def _lost(self, fact: Lost) -> None:
+        self._list.tell_connection(f"{safe(fact.reason)} (again in {fact.pause:.0f} s; ctrl+r: now)")
+
+    @on(ListArrived)
+    def _list_arrived(self, fact: ListArrived) -> None:
+        changes, now = fact.changes, self._clock()
+        if changes.full:
+            moved = self.rows.replace(changes.torrents, now)
+        else:
+            moved = self.rows.take(changes.torrents, changes.removed, now)
+        self._list.moved(moved)
+
+    @on(SessionArrived)
+    def _session_arrived(self, fact: SessionArrived) -> None:
+        folder = fact.settings.get("download_dir")
+        self._folder = safe(folder) if isinstance(folder, str) else ""
+        self._room = room_of(fact.space)
+        self._list.tell_figures(figures_of(self._place, fact.statistics, fact.settings), self._room)
+
+    @on(VerbDone)
+    def _verb_done(self, fact: VerbDone) -> None:
+        self.notify(f"done: {fact.words}", timeout=3, markup=False)
+
+    @on(VerbFailed)
+    def _verb_failed(self, fact: VerbFailed) -> None:
+        self.notify(safe(fact.reason), title=f"cannot {fact.words}", severity="error", timeout=8, markup=False)
+
+    # -- verbs, by key, palette and line
+
+    def action_verb(self, name: str, words: str = "") -> None:
+        verb = BY_NAME[name]
+        rows = self.rows.chosen() if verb.acts_on is ActsOn.TORRENTS else ()
+        if verb.acts_on is ActsOn.TORRENTS and not rows:
+            self.notify("there is no torrent here", severity="warning", markup=False)
+            return
+        verb.act(self, rows, words)
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """The palette: every verb, and the themes."""
+        for verb in VERBS:
+            yield SystemCommand(verb.name, verb.about, lambda name=verb.name: self.action_verb(name))
+        for command in super().get_system_commands(screen):
+            if command.title == "Theme":
+                yield command
+
+    @on(TorrentsScreen.Said)
+    def _said(self, event: TorrentsScreen.Said) -> None:
+        name, _, words = event.text.partition(" ")
+        if name in BY_NAME:
+            self.action_verb(name, words.strip())
+            return
+        near = [each for each in BY_NAME if each.startswith(name)]
+        if len(near) == 1:
+            self.action_verb(near[0], words.strip())
+        else:
+            offered = ", ".join(near or BY_NAME)
+            self.notify(f"no verb {safe(name)!r}; there are {offered}", severity="warning", markup=False)
+
+    # -- the deck
+
+    def do(self, words: str, act: Callable[[Client], Awaitable[object]]) -> None:
+        self.run_worker(self.feed.do(words, act), group="verbs")
+
+    def every(self) -> Sequence[TorrentRow]:
+        return [self.rows.at(line) for line in range(len(self.rows))]
+
+    def ask_removal(self, rows: Sequence[TorrentRow], *, delete: bool) -> None:
+        from tui.screens.remove import RemoveDialog  # noqa: PLC0415 - drawn on demand, and not before the first screen
+
+        ids = [row.id for row in rows]
+        words = f"remove {which(rows)}" + (" with its content" if delete else "")
+
+        def answered(yes: bool | None) -> None:  # noqa: FBT001 - how Textual tells a result
+            if yes:
+                self.rows.unmark()
+                self.do(words, lambda client: client.remove(ids, delete=delete))
+
+        self.push_screen(RemoveDialog(rows, delete=delete), answered)
+
+    def ask_source(self, source: str) -> None:
+        from tui.screens.add import AddDialog  # noqa: PLC0415 - as above
+
+        def answered(wanted: Wanted | None) -> None:
+            if wanted is not None:
+                self.do(f"add {safe(wanted.source)[:60]}", lambda client: _add(client, wanted))
+
+        self.push_screen(AddDialog(source, self._folder, self._room), answered)
+
+    def ask_filter(self, text: str) -> None:
+        self._list.ask_filter(text)
+
+    def ask_command(self) -> None:
+        self._list.ask_command()
+
+    def sort_by(self, column: str) -> None:
+        """Without a name by the one after that which decides now."""
+        if not column:
+            top = self.rows.levels[0].column if self.rows.levels else ""
+            column = USUAL[(USUAL.index(top) + 1) % len(USUAL)] if top in USUAL else USUAL[0]
+        if column not in COLUMNS:
+            self.notify(f"no column {safe(column)!r}; there are {', '.join(COLUMNS)}", severity="warning", markup=False)
+            return
+        self._list.moved(self.rows.sort_by(column, self._clock()))
+
+    @on(TorrentsScreen.SortAsked)
+    def _sort_asked(self, event: TorrentsScreen.SortAsked) -> None:
+        self.sort_by(event.column)
+
+    def mark(self, how: Mark) -> None:
+        match how:
+            case Mark.TOGGLE:
+                self.rows.toggle_mark()
+                self.rows.go(self.rows.cursor_line + 1)
+            case Mark.ALL:
+                self.rows.mark_all()
+            case Mark.INVERT:
+                self.rows.invert_marks()
+            case Mark.NONE:
+                self.rows.unmark()
+        self._list.marked()
+
+    def show_help(self) -> None:
+        from tui.screens.help import HelpScreen  # noqa: PLC0415 - as above
+
+        keys: dict[str, list[str]] = {}
+        for bound in self.screen.active_bindings.values():
+            if bound.enabled and not bound.binding.system:
+                about = bound.binding.tooltip or bound.binding.description
+                keys.setdefault(about, []).append(self.get_key_display(bound.binding))
+        self.push_screen(HelpScreen([(" ".join(names), about) for about, names in keys.items()]))
+
+    def reconnect(self) -> None:
+        self.feed.try_now()
+
+    def leave(self) -> None:
+        self.exit()
+
+
+async def _add(client: Client, wanted: Wanted) -> None:
+    """Raises StarlingError."""
+    link = link_of(wanted.source)
+    source: str | bytes = link if link is not None else await asyncio.to_thread(read_torrent, wanted.source)
+    added = await client.add(source, download_dir=wanted.folder or None, paused=True if wanted.paused else None)
+    if added.duplicate:
+        raise StarlingError(f"{safe(added.name)} is there already")

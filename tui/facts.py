@@ -1,0 +1,57 @@
+"""What the feed tells the interface: facts, as messages. Nothing here asks for anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from textual.message import Message
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from p2p.daemon.client_values import Changes, ServerInfo, Space, Statistics
+    from p2p.daemon.names import Json
+
+
+@dataclass
+class Connected(Message):
+    """A daemon has answered; `place` is what to call it."""
+
+    info: ServerInfo
+    place: str
+
+
+@dataclass
+class ListArrived(Message):
+    """What became of the list."""
+
+    changes: Changes
+
+
+@dataclass
+class SessionArrived(Message):
+    """Figures of the session. `space` is the room where downloads go, None where the daemon cannot tell."""
+
+    statistics: Statistics
+    settings: Mapping[str, Json]
+    space: Space | None
+
+
+@dataclass
+class Lost(Message):
+    """The connection is gone, or never was; it is tried again after `pause` seconds."""
+
+    reason: str
+    pause: float
+
+
+@dataclass
+class VerbDone(Message):
+    words: str
+
+
+@dataclass
+class VerbFailed(Message):
+    words: str
+    reason: str

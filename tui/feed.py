@@ -1,0 +1,173 @@
+"""The one place that awaits the RPC: it follows a daemon, carries verbs out, and tells facts.
+
+A daemon of ours says itself when something changes; another one is asked every two seconds. The rule: a lost connection
+is told and tried again with growing pauses for as long as the interface runs; what was seen of the daemon stays on the
+screen meanwhile. Nothing here knows a widget.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from p2p.errors import StarlingError
+from tui.facts import Connected, ListArrived, Lost, SessionArrived, VerbDone, VerbFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from textual.message import Message
+
+    from p2p.daemon.client import Client, Mark, Server, Space
+    from p2p.daemon.names import Json
+
+FIRST_PAUSE: Final = 1.0
+LAST_PAUSE: Final = 30.0
+"""Seconds before a lost connection is tried again, doubled each time up to this."""
+
+FOREIGN_INTERVAL: Final = 2.0
+"""Seconds between questions to a daemon that tells nothing by itself."""
+
+SESSION_INTERVAL: Final = 2.0
+SPACE_EVERY: Final = 5
+"""Rounds of the session's figures for one question about room on disk, and for the settings of a foreign daemon."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How a daemon is reached."""
+
+    server: Server
+    password: str | None = None
+
+
+class Feed:
+    """See the module's head. `find` says where the daemon is, when that is known; `tell` takes each fact.
+
+    `follow` and `watch_session` run until they are cancelled; nothing is connected before.
+    """
+
+    def __init__(self, find: Callable[[], Awaitable[Access]], tell: Callable[[Message], object]) -> None:
+        self._find = find
+        self._tell = tell
+        self._client: Client | None = None
+        self._mark: Mark | None = None
+        self._asking = asyncio.Lock()
+        self._connected = asyncio.Event()
+        self._again = asyncio.Event()
+        self._stale = asyncio.Event()
+        """Whether the settings are to be asked for anew."""
+
+    def try_now(self) -> None:
+        """Do not wait for the pause to end."""
+        self._again.set()
+
+    async def follow(self) -> None:
+        """Connect, tell the list and what becomes of it, and connect again."""
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                await self._session()
+                reason = "the daemon has ended the connection"
+            except StarlingError as error:
+                reason = str(error)
+            if self._connected.is_set():
+                pause = FIRST_PAUSE
+            self._connected.clear()
+            self._again.clear()
+            self._tell(Lost(reason, pause))
+            await _wait(self._again, pause)
+            pause = min(2 * pause, LAST_PAUSE)
+
+    async def _session(self) -> None:
+        """One connection, until it ends. Raises StarlingError."""
+        # Imported here: the first screen is drawn before it, which takes a fifth as long, is loaded.
+        from p2p.daemon.client import Client  # noqa: PLC0415
+
+        access = await self._find()
+        async with Client(access.server, password=access.password) as client:
+            info = await client.info()
+            self._mark = None
+            await self._refresh(client)
+            self._client = client
+            self._stale.set()
+            self._connected.set()
+            self._tell(Connected(info, access.server.root.partition("://")[2]))
+            try:
+                await (self._listen(client) if info.ours else self._poll(client))
+            finally:
+                self._client = None
+
+    async def _refresh(self, client: Client) -> None:
+        async with self._asking:  # so that an older answer never comes after a newer one
+            changes = await client.changes(self._mark)
+            self._mark = changes.mark
+            if changes.full or changes.torrents or changes.removed:
+                self._tell(ListArrived(changes))
+
+    async def _listen(self, client: Client) -> None:
+        from p2p.daemon.client import SettingsChanged  # noqa: PLC0415 - as above; it is loaded by now
+
+        async with client.events() as happenings:
+            async for happening in happenings:
+                if isinstance(happening, SettingsChanged):
+                    self._stale.set()
+                else:
+                    await self._refresh(client)
+
+    async def _poll(self, client: Client) -> None:
+        while True:
+            await asyncio.sleep(FOREIGN_INTERVAL)
+            await self._refresh(client)
+
+    async def watch_session(self) -> None:
+        """Tell the session's figures while there is a connection."""
+        settings: Mapping[str, Json] = {}
+        space: Space | None = None
+        rounds = 0
+        while True:
+            await self._connected.wait()
+            client = self._client
+            if client is not None:
+                try:
+                    if self._stale.is_set() or (rounds % SPACE_EVERY == 0 and not (await client.info()).ours):
+                        self._stale.clear()
+                        settings, rounds = await client.settings(), 0
+                    if rounds % SPACE_EVERY == 0:
+                        space = await _room(client, settings)
+                    rounds += 1
+                    self._tell(SessionArrived(await client.statistics(), settings, space))
+                except StarlingError:
+                    rounds = 0  # `follow` asks the same daemon, and tells why it is gone
+            await _wait(self._stale, SESSION_INTERVAL)
+
+    async def do(self, words: str, act: Callable[[Client], Awaitable[object]]) -> None:
+        """Carry a verb out, and tell what came of it. `words` say what was to be done."""
+        client = self._client
+        if client is None:
+            self._tell(VerbFailed(words, "there is no connection to a daemon"))
+            return
+        try:
+            await act(client)
+            self._tell(VerbDone(words))
+            await self._refresh(client)
+        except StarlingError as error:
+            self._tell(VerbFailed(words, str(error)))
+
+
+async def _room(client: Client, settings: Mapping[str, Json]) -> Space | None:
+    """Where downloads go; None where the daemon does not know such a question, or the folder is not there yet."""
+    from p2p.daemon.client import BadAnswerError, RefusedError, UnsupportedError  # noqa: PLC0415 - as above
+
+    try:
+        return await client.free_space(str(settings.get("download_dir", "")))
+    except (BadAnswerError, RefusedError, UnsupportedError):
+        return None
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    """Until it happens, or for that long."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), seconds)

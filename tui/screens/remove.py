@@ -1,0 +1,58 @@
+"""The question before torrents are removed: what, how many, and how much of it goes from the disk."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.binding import Binding
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from p2p.quantities import count, format_size
+from tui.safe_text import safe
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+    from p2p.daemon.client_values import TorrentRow
+
+MOST_NAMED = 6
+"""Names that are shown: with the rest, they fit on 24 lines."""
+
+
+class RemoveDialog(ModalScreen[bool]):
+    """Its result is whether to do it. Enter alone is no answer where content goes."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("y", "answer(True)", "Yes"),
+        Binding("n,escape,q", "answer(False)", "No"),
+    ]
+
+    def __init__(self, rows: Sequence[TorrentRow], *, delete: bool) -> None:
+        super().__init__()
+        self._rows = rows
+        self._delete = delete
+
+    def compose(self) -> ComposeResult:
+        rows = self._rows
+        size = format_size(sum(row.have_valid for row in rows))
+        what = count(len(rows), "torrent")
+        question = (
+            f"Remove {what} and DELETE {size} of content?"
+            if self._delete
+            else f"Remove {what}, and leave {size} of content where it is?"
+        )
+        names = [safe(row.name) for row in rows[:MOST_NAMED]]
+        if len(rows) > MOST_NAMED:
+            names.append(f"and {len(rows) - MOST_NAMED:,} more")
+        with Vertical(classes="dialog danger" if self._delete else "dialog"):
+            yield Static(question, id="question", markup=False)
+            yield Static("\n".join(names), id="names", markup=False)
+            yield Static("y: yes    n: no", classes="keys", markup=False)
+
+    def action_answer(self, yes: bool) -> None:  # noqa: FBT001 - how Textual calls actions
+        self.dismiss(yes)

@@ -1,0 +1,188 @@
+"""The first screen: the list of torrents, with the session's figures above and what is seen of the list below."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+from textual.binding import Binding
+from textual.message import Message
+from textual.screen import Screen
+from textual.widgets import Footer, Input, Static
+
+from p2p.quantities import count
+from tui.query import MOST_CHARACTERS, parse
+from tui.terms import QueryError
+from tui.widgets.line_table import LineTable
+from tui.widgets.torrent_table import TorrentTable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+    from tui.rows import Moved, Rows
+
+
+class Line(Input):
+    """A line to type into at the foot of the screen, which Escape leaves."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Back", show=False)]
+
+    class Left(Message):
+        """Without an answer."""
+
+        def __init__(self, line: Line) -> None:
+            super().__init__()
+            self.line = line
+
+    def action_leave(self) -> None:
+        self.post_message(self.Left(self))
+
+
+class TorrentsScreen(Screen[None]):
+    """It looks at `rows` and never asks a daemon."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "clear", "Clear the filter, then the marks", show=False)]
+
+    class Said(Message):
+        """A line after `:`."""
+
+        def __init__(self, text: str) -> None:
+            super().__init__()
+            self.text = text
+
+    class SortAsked(Message):
+        def __init__(self, column: str) -> None:
+            super().__init__()
+            self.column = column
+
+    def __init__(self, rows: Rows, clock: Callable[[], float]) -> None:
+        super().__init__()
+        self._rows = rows
+        self._clock = clock
+        self._figures = "connecting"
+        self._room = ""
+        self._wrong = ""
+        """With the filter that is typed."""
+
+    def compose(self) -> ComposeResult:
+        yield Static(self._figures, id="figures", markup=False)
+        yield TorrentTable(self._rows, self._clock, id="torrents")
+        yield Line(placeholder="size>1G & seeding & tracker:debian", id="filter", max_length=MOST_CHARACTERS)
+        yield Line(placeholder="a verb, such as: sort size", id="command", max_length=MOST_CHARACTERS)
+        yield Static("", id="status", markup=False)
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        self.query_one(TorrentTable).focus()
+        self.tell_status()
+
+    # -- what the application tells
+
+    def moved(self, moved: Moved) -> None:
+        self.query_one(TorrentTable).moved(moved)
+        self.tell_status()
+
+    def tell_figures(self, figures: str, room: str) -> None:
+        """The first line: rates and limits; and the room on disk, for the status."""
+        self._room = room
+        if figures != self._figures:
+            self._figures = figures
+            self.query_one("#figures", Static).update(figures)
+        self.tell_status()
+
+    def tell_connection(self, trouble: str) -> None:
+        """Why there is none, or nothing."""
+        figures = self.query_one("#figures", Static)
+        figures.set_class(bool(trouble), "lost")
+        figures.update(trouble or self._figures)
+
+    def tell_status(self) -> None:
+        rows = self._rows
+        parts = [f"{len(rows):,} of {rows.total:,}" if len(rows) != rows.total else count(rows.total, "torrent")]
+        if rows.marked:
+            parts.append(f"{rows.marked:,} marked")
+        if rows.query.text:
+            parts.append(f"filter: {rows.query.text}")
+        order = ", ".join(f"{level.column}{' down' if level.descending else ''}" for level in rows.levels[:2])
+        parts += [f"by {order}", self._room]
+        self.query_one("#status", Static).update(self._wrong or "  ·  ".join(part for part in parts if part))
+
+    def marked(self) -> None:
+        """Marks, and perhaps the cursor, are others."""
+        table = self.query_one(TorrentTable)
+        table.show_cursor()
+        table.refresh()
+        self.tell_status()
+
+    # -- the lines at the foot
+
+    def ask_filter(self, text: str) -> None:
+        line = self.query_one("#filter", Line)
+        line.value = text or self._rows.query.text
+        self._open(line)
+
+    def ask_command(self) -> None:
+        line = self.query_one("#command", Line)
+        line.value = ""
+        self._open(line)
+
+    def _open(self, line: Line) -> None:
+        line.add_class("open")
+        line.focus()
+
+    def _close(self, line: Line) -> None:
+        self._wrong = ""
+        line.remove_class("open", "wrong")
+        self.tell_status()
+        self.query_one(TorrentTable).focus()
+
+    @on(Input.Changed, "#filter")
+    def _filter_typed(self, event: Input.Changed) -> None:
+        """While it is typed; what means nothing yet leaves the list as it is, and says why."""
+        try:
+            query = parse(event.value)
+        except QueryError as error:
+            event.input.add_class("wrong")
+            self._wrong = f"at {error.position + 1}: {error}"
+            self.tell_status()
+            return
+        self._wrong = ""
+        event.input.remove_class("wrong")
+        if query.text != self._rows.query.text:
+            self.moved(self._rows.filter(query, self._clock()))
+        else:
+            self.tell_status()
+
+    @on(Input.Submitted, "#filter")
+    def _filter_said(self, event: Input.Submitted) -> None:
+        self._close(self.query_one("#filter", Line))
+        event.stop()
+
+    @on(Input.Submitted, "#command")
+    def _command_said(self, event: Input.Submitted) -> None:
+        self._close(self.query_one("#command", Line))
+        event.stop()
+        if event.value.strip():
+            self.post_message(self.Said(event.value.strip()))
+
+    @on(Line.Left)
+    def _line_left(self, event: Line.Left) -> None:
+        if event.line.id == "filter":
+            self.moved(self._rows.filter(parse(""), self._clock()))
+        self._close(event.line)
+
+    @on(LineTable.HeadingClicked)
+    def _heading_clicked(self, event: LineTable.HeadingClicked) -> None:
+        column = self.query_one(TorrentTable).column_at(event.cell)
+        if column is not None:
+            self.post_message(self.SortAsked(column))
+
+    def action_clear(self) -> None:
+        if self._rows.query.text:
+            self.moved(self._rows.filter(parse(""), self._clock()))
+        else:
+            self._rows.unmark()
+            self.marked()

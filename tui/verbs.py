@@ -1,0 +1,169 @@
+"""The one table of verbs: keys, help, palette and the `:` line all come from it.
+
+The rule: what can be done is here, once, with its name, its keys, what it acts on and how. A verb that acts on torrents
+gets those that are marked and seen, or the cursor's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+
+from p2p.daemon.client_values import Status
+from p2p.quantities import count
+from tui.safe_text import safe
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+    from p2p.daemon.client import Client
+    from p2p.daemon.client_values import TorrentRow
+
+
+class ActsOn(Enum):
+    TORRENTS = "torrents"
+    INTERFACE = "interface"
+
+
+class Deck(Protocol):
+    """What verbs can do: the application."""
+
+    def do(self, words: str, act: Callable[[Client], Awaitable[object]]) -> None:
+        """Through the feed."""
+
+    def ask_removal(self, rows: Sequence[TorrentRow], *, delete: bool) -> None: ...
+    def ask_source(self, source: str) -> None: ...
+    def ask_filter(self, text: str) -> None: ...
+    def ask_command(self) -> None: ...
+    def sort_by(self, column: str) -> None: ...
+    def mark(self, how: Mark) -> None: ...
+    def show_help(self) -> None: ...
+    def reconnect(self) -> None: ...
+    def leave(self) -> None: ...
+    def every(self) -> Sequence[TorrentRow]:
+        """All torrents that are seen."""
+
+
+class Mark(Enum):
+    TOGGLE = "toggle"
+    ALL = "all"
+    INVERT = "invert"
+    NONE = "none"
+
+
+Act: TypeAlias = "Callable[[Deck, Sequence[TorrentRow], str], None]"
+"""Gets the torrents and, from the `:` line, what stands after the name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """`keys` are Textual's, separated by commas. `hint` is what the last line calls it, empty to leave it out there."""
+
+    name: str
+    keys: str
+    about: str
+    acts_on: ActsOn
+    act: Act
+    hint: str = ""
+
+
+def which(rows: Sequence[TorrentRow]) -> str:
+    """Torrents in words: the name of one, the number of several."""
+    return safe(rows[0].name) if len(rows) == 1 else count(len(rows), "torrent")
+
+
+def _ids(rows: Sequence[TorrentRow]) -> list[int | str]:
+    return [row.id for row in rows]
+
+
+def _start(deck: Deck, rows: Sequence[TorrentRow], _: str) -> None:
+    deck.do(f"start {which(rows)}", lambda client: client.start(_ids(rows)))
+
+
+def _start_now(deck: Deck, rows: Sequence[TorrentRow], _: str) -> None:
+    deck.do(f"start {which(rows)} at once", lambda client: client.start_now(_ids(rows)))
+
+
+def _stop(deck: Deck, rows: Sequence[TorrentRow], _: str) -> None:
+    deck.do(f"stop {which(rows)}", lambda client: client.stop(_ids(rows)))
+
+
+def _toggle(deck: Deck, rows: Sequence[TorrentRow], _: str) -> None:
+    """All alike, as the first one: otherwise nobody could say what will be."""
+    (_start if rows[0].status is Status.STOPPED else _stop)(deck, rows, "")
+
+
+def _toggle_all(deck: Deck, _: Sequence[TorrentRow], __: str) -> None:
+    rows = deck.every()
+    if rows:
+        (_start if all(row.status is Status.STOPPED for row in rows) else _stop)(deck, rows, "")
+
+
+def _verify(deck: Deck, rows: Sequence[TorrentRow], _: str) -> None:
+    deck.do(f"verify {which(rows)}", lambda client: client.verify(_ids(rows)))
+
+
+def _reannounce(deck: Deck, rows: Sequence[TorrentRow], _: str) -> None:
+    deck.do(f"ask the trackers of {which(rows)} for peers", lambda client: client.reannounce(_ids(rows)))
+
+
+_TORRENTS, _INTERFACE = ActsOn.TORRENTS, ActsOn.INTERFACE
+
+VERBS: Final = (
+    Verb(
+        "add",
+        "a",
+        "Add a torrent: magnet link, URL, file or info-hash",
+        _INTERFACE,
+        lambda deck, _, words: deck.ask_source(words),
+        "add",
+    ),
+    Verb("toggle", "space", "Start what is stopped, stop what runs", _TORRENTS, _toggle, "start/stop"),
+    Verb("toggle-all", "Y", "Stop all that are seen; start them if all are stopped", _INTERFACE, _toggle_all),
+    Verb("start", "", "Start, when the queue lets it", _TORRENTS, _start),
+    Verb("start-now", "N", "Start past the queue", _TORRENTS, _start_now),
+    Verb("stop", "", "Stop", _TORRENTS, _stop),
+    Verb(
+        "remove",
+        "r",
+        "Remove, and leave the content where it is",
+        _TORRENTS,
+        lambda deck, rows, _: deck.ask_removal(rows, delete=False),
+        "remove",
+    ),
+    Verb(
+        "remove-content",
+        "R",
+        "Remove with the content",
+        _TORRENTS,
+        lambda deck, rows, _: deck.ask_removal(rows, delete=True),
+    ),
+    Verb("verify", "v", "Check the content against its hashes", _TORRENTS, _verify),
+    Verb("reannounce", "n", "Ask the trackers for peers now", _TORRENTS, _reannounce),
+    Verb(
+        "filter",
+        "slash",
+        "See only what a filter lets through",
+        _INTERFACE,
+        lambda deck, _, words: deck.ask_filter(words),
+        "filter",
+    ),
+    Verb(
+        "sort",
+        "s",
+        "Sort by the next column; `:sort size` by that one, again to reverse",
+        _INTERFACE,
+        lambda deck, _, words: deck.sort_by(words),
+    ),
+    Verb("mark", "x", "Mark for verbs, or unmark", _INTERFACE, lambda deck, _, __: deck.mark(Mark.TOGGLE)),
+    Verb("mark-all", "A", "Mark all that are seen, or none", _INTERFACE, lambda deck, _, __: deck.mark(Mark.ALL)),
+    Verb("invert-marks", "i", "Mark what is not marked", _INTERFACE, lambda deck, _, __: deck.mark(Mark.INVERT)),
+    Verb("unmark", "u", "Mark nothing", _INTERFACE, lambda deck, _, __: deck.mark(Mark.NONE)),
+    Verb("reconnect", "ctrl+r", "Try a lost connection now", _INTERFACE, lambda deck, _, __: deck.reconnect()),
+    Verb("command", "colon", "Say a verb by name", _INTERFACE, lambda deck, _, __: deck.ask_command(), "command"),
+    Verb("help", "question_mark,f1", "Show the keys", _INTERFACE, lambda deck, _, __: deck.show_help(), "help"),
+    Verb("quit", "q", "Leave; a daemon goes on", _INTERFACE, lambda deck, _, __: deck.leave(), "quit"),
+)
+
+BY_NAME: Final[Mapping[str, Verb]] = {verb.name: verb for verb in VERBS}
