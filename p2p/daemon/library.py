@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
+from weakref import WeakValueDictionary
 
 from p2p.daemon import content_verbs, goal_keeper, queue_keeper, speeds, undo
 from p2p.daemon.blocklist_fetch import BlocklistKeeper
@@ -42,6 +43,7 @@ from p2p.daemon.restoring import complete
 from p2p.daemon.rpc_errors import Code, RpcError
 from p2p.daemon.scripts import Scripts
 from p2p.daemon.session_values import SessionValues, initial
+from p2p.daemon.sources import read_source
 from p2p.daemon.speeds import Speeds
 from p2p.daemon.state_keeper import SETTINGS, StateKeeper
 from p2p.daemon.torrent_fetch import TorrentFetch
@@ -52,7 +54,6 @@ from p2p.daemon.watch import Watch
 from p2p.daemon.wish_keeper import WishKeeper
 from p2p.errors import StarlingError, StorageError
 from p2p.metainfo.metainfo import Metainfo
-from p2p.session.loading import load
 from p2p.session.scope import Scope
 from p2p.session.session import Begin
 from p2p.session.settings import TorrentOptions
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
     from p2p.daemon.removals import Removal
     from p2p.daemon.state import DaemonState
     from p2p.daemon.state_records import Keeps
+    from p2p.metainfo.magnet import Magnet
     from p2p.session.environment import Environment
     from p2p.session.session import Session
     from p2p.session.torrent import Torrent
@@ -105,6 +107,7 @@ class SessionLibrary:
         self._fetch = TorrentFetch(environment.http, environment.network)
         self._kept: dict[int, ManagedTorrent] = {}
         self._by_hash: dict[str, ManagedTorrent] = {}
+        self._turns: WeakValueDictionary[bytes, asyncio.Lock] = WeakValueDictionary()
         self._next = 1
         self._changes = ChangeLog(first)
         self._seen: dict[int, tuple[object, ...]] = {}
@@ -297,14 +300,15 @@ class SessionLibrary:
     # -- verbs
 
     async def add(self, addition: Addition) -> Added:
-        source: str | Path | bytes = addition.source
-        if addition.kind is SourceKind.URL:
-            source = await self._fetch.get(addition.source.decode(), addition.cookies)
-        elif addition.kind is SourceKind.MAGNET:
-            source = addition.source.decode()
-        elif addition.kind is SourceKind.PATH:
-            source = Path(addition.source.decode())
-        loaded = await load(source, self._environment.hasher)
+        loaded = await read_source(addition, self._fetch, self._environment.hasher)
+        turn = self._turns.setdefault(loaded.wire_info_hashes()[0], asyncio.Lock())
+        async with turn:  # who adds a torrent that is just being added gets that one
+            added = await self._add(addition, loaded)
+        if addition.kind is SourceKind.PATH and not added.duplicate:
+            await self.watch.on_added_from(Path(addition.source.decode()))
+        return added
+
+    async def _add(self, addition: Addition, loaded: Metainfo | Magnet) -> Added:
         for info_hash in loaded.wire_info_hashes():
             known = self._by_hash.get(info_hash.hex())
             if known is not None:
@@ -325,8 +329,6 @@ class SessionLibrary:
         managed = await self._take_in(torrent, wishes, addition.change)
         tell("torrent added", name=managed.name, info_hash=managed.hash_string, id=managed.id)
         self._scripts.on_added(managed)
-        if isinstance(source, Path):
-            await self.watch.on_added_from(source)
         return Added(managed, duplicate=False)
 
     async def _take_in(self, torrent: Torrent, wishes: Wishes, change: TorrentChange) -> ManagedTorrent:

@@ -11,6 +11,7 @@ import logging
 import os
 from typing import TYPE_CHECKING, Final
 
+from p2p.disk.whole_files import open_unless_pipe
 from p2p.errors import NetworkError
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class PortFile:
                 return
             content = await asyncio.to_thread(_read, path)
         except OSError as error:
-            self._tell(path, (error.strerror or "cannot be read").lower())
+            self._tell(path, (error.strerror or str(error)).lower())
             return
         port = port_of(content)
         if port is None:
@@ -96,5 +97,5 @@ class PortFile:
 
 
 def _read(path: str) -> bytes:
-    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - bounded, and unbuffered
+    with open(path, "rb", buffering=0, opener=open_unless_pipe) as file:
         return file.read(MAX_SIZE) or b""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import stat
 from typing import TYPE_CHECKING
 
 import aiofiles
@@ -17,10 +18,19 @@ if TYPE_CHECKING:
 async def read_whole(path: Path, limit: int) -> bytes:
     """The first `limit` bytes of a file. Raises StorageError naming it."""
     try:
-        async with aiofiles.open(path, "rb") as file:
+        async with aiofiles.open(path, "rb", opener=open_unless_pipe) as file:
             return await file.read(limit)
     except OSError as error:
         raise refusal(error, path) from error
+
+
+def open_unless_pipe(path: str, flags: int) -> int:
+    """An opener for `open`. A pipe is refused: its reader would wait, and keep a thread, until somebody writes."""
+    number = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
+    if stat.S_ISFIFO(os.fstat(number).st_mode):
+        os.close(number)
+        raise OSError("a pipe, not a file")
+    return number
 
 
 async def replace_whole(path: Path, content: bytes) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import os
 import random
 from contextlib import asynccontextmanager
 
@@ -75,6 +76,21 @@ async def test_a_torrent_is_added_as_asked(tmp_path, metainfo):
         assert torrent["tracker_list"] == "http://127.0.0.1:1/announce"
         assert [each["name"] for each in torrent["files"]] == ["album/a.flac", "album/b.flac", "album/c.txt"]
         assert torrent["download_limit"] == 7
+
+
+async def test_who_adds_what_is_just_being_added_gets_that_torrent(tmp_path, metainfo):
+    async with daemon(tmp_path) as client:
+        answers = await asyncio.gather(*(client.new("torrent_add", metainfo=metainfo, paused=True) for _ in range(5)))
+        kinds = sorted(kind for answer in answers for kind in answer["result"])
+        assert kinds == ["torrent_added", *["torrent_duplicate"] * 4]
+        assert len({facts["id"] for answer in answers for facts in answer["result"].values()}) == 1
+
+
+async def test_a_pipe_is_no_torrent_file_and_keeps_nobody_waiting(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    async with daemon(tmp_path) as client, asyncio.timeout(20):
+        answer = await client.new("torrent_add", filename=str(tmp_path / "pipe"))
+        assert "a pipe, not a file" in answer["error"]["data"]["error_string"]
 
 
 async def test_every_field_of_a_torrent_can_be_read_with_and_without_metadata(tmp_path, metainfo):

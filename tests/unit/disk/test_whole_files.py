@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+
 import pytest
 
 from p2p.disk.whole_files import read_whole, replace_whole
@@ -20,6 +23,13 @@ async def test_no_more_is_read_than_asked(tmp_path):
     path = tmp_path / "file"
     await replace_whole(path, b"content")
     assert await read_whole(path, 4) == b"cont"
+
+
+async def test_a_pipe_that_nobody_writes_into_is_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    async with asyncio.timeout(20):
+        with pytest.raises(StorageError, match="pipe: a pipe, not a file"):
+            await read_whole(tmp_path / "pipe", 1)
 
 
 async def test_what_cannot_be_is_told_by_name(tmp_path):
