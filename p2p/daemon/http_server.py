@@ -42,6 +42,9 @@ MAX_BODY: Final = 2 * MAX_SIZE
 BODY_TIMEOUT: Final = 60.0
 """Seconds in which a request must be whole."""
 
+IDLE_TIMEOUT: Final = 75.0
+"""Seconds for the head of a request, and between two on one connection: who says nothing keeps no descriptor."""
+
 MAX_UNDER_WAY: Final = 64
 """Requests at once: clients poll with one or two each."""
 
@@ -120,7 +123,13 @@ class HttpServer:
     async def __aenter__(self) -> HttpServer:
         app = web.Application(client_max_size=MAX_BODY)
         app.router.add_route("*", "/{path:.*}", self._handle)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=CLOSE_TIMEOUT, lingering_time=LINGER)
+        runner = web.AppRunner(
+            app,
+            access_log=None,
+            keepalive_timeout=IDLE_TIMEOUT,
+            shutdown_timeout=CLOSE_TIMEOUT,
+            lingering_time=LINGER,
+        )
         await runner.setup()
         site = web.TCPSite(runner, self._settings.host, self._settings.port)
         try:
@@ -193,7 +202,7 @@ class HttpServer:
             return _refusal(413, f"a request has at most {MAX_BODY} bytes")
         except TimeoutError:
             return _refusal(408, f"the request was not whole after {BODY_TIMEOUT:.0f} s")
-        except (web.RequestPayloadError, ValueError):
+        except (web.RequestPayloadError, ValueError, ConnectionError):  # or nobody is there any more
             return _refusal(400, "the request's body is damaged")
         response = await self._dispatch(body)
         headers = self._cross_origin(request, {"Cache-Control": "no-store"})

@@ -194,3 +194,39 @@ async def test_a_port_that_is_taken_is_told():
 
 def test_the_token_is_of_letters_and_digits():
     assert re.fullmatch(r"\w{40,}", token_of(b"x"))
+
+
+async def test_who_does_not_finish_its_question_is_let_go(monkeypatch):
+    monkeypatch.setattr(http_server, "IDLE_TIMEOUT", 0.2)
+    async with served() as (server, _):
+        for head in (b"", f"GET {RPC_PATH} HTTP/1.1\r\nHost: 127".encode()):
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            writer.write(head)
+            async with asyncio.timeout(20):
+                assert await reader.read() == b""
+            writer.close()
+
+
+async def test_who_leaves_in_the_middle_of_a_question_is_no_error_of_ours(monkeypatch, caplog):
+    async with served() as (server, ask):
+        heard = asyncio.Event()
+        call = server._call
+
+        async def noted(request):
+            heard.set()
+            try:
+                return await call(request)
+            finally:
+                done.set()
+
+        done = asyncio.Event()
+        monkeypatch.setattr(server, "_call", noted)
+        _, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        head = f"POST {RPC_PATH} HTTP/1.1\r\nHost: 127.0.0.1\r\n{TOKEN_HEADER}: {TOKEN}\r\nContent-Length: 9\r\n\r\n"
+        writer.write(head.encode() + b"{")
+        async with asyncio.timeout(20):
+            await heard.wait()
+            writer.close()
+            await done.wait()
+        assert (await ask())[0] == 200
+    assert [each.message for each in caplog.records if each.levelname == "ERROR"] == []
