@@ -13,16 +13,19 @@ NONE: Final = -1
 UNKNOWN: Final = -2
 
 
-def eta(torrent: Torrent, rate_down: float, rate_up: float) -> int:
-    """Until everything wanted is there, or until the ratio is reached that ends a seeding."""
-    if torrent.state is TorrentState.DOWNLOADING:
+def eta(torrent: Torrent, now: float) -> int:
+    """Until everything wanted is there, or until the ratio is reached that ends a seeding. `now` is the loop's time."""
+    state, exchange = torrent.state, torrent.exchange
+    if state is TorrentState.DOWNLOADING:
         wanted, done = torrent.sizes()
-        return int((wanted - done) / rate_down) if rate_down else UNKNOWN
-    exchange, ratio = torrent.exchange, torrent.goals.ratio
-    if torrent.state is not TorrentState.SEEDING or exchange is None or ratio is None:
+        rate = 0 if exchange is None else int(exchange.rate_down.rate(now))
+        return (wanted - done) // rate if rate else UNKNOWN
+    ratio = torrent.goals.ratio
+    if ratio is None or exchange is None or state is not TorrentState.SEEDING:
         return NONE
     missing = ratio * exchange.wanted_size - torrent.ledger.uploaded - exchange.uploaded
-    return int(max(0.0, missing) / rate_up) if rate_up else UNKNOWN
+    rate = int(exchange.rate_up.rate(now))
+    return int(max(0.0, missing) / rate) if rate else UNKNOWN
 
 
 def eta_idle(torrent: Torrent, now: float) -> int:

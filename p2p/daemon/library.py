@@ -284,14 +284,15 @@ class SessionLibrary:
         kept = self._kept.values()
         now = asyncio.get_running_loop().time()
         moving = [each for each in kept if (swarm := each.torrent.exchange) is not None and swarm.busy(now)]
+        current = self._totals.current(now)
         return Statistics(
             active_torrent_count=sum(bool(each.rate_download or each.rate_upload) for each in moving),
             paused_torrent_count=sum(each.status is Status.STOPPED for each in kept),
             torrent_count=len(self._kept),
             download_speed=sum(each.rate_download for each in moving),
             upload_speed=sum(each.rate_upload for each in moving),
-            current=self._totals.current(now),
-            cumulative=self._totals.cumulative(now),
+            current=current,
+            cumulative=self._totals.with_former(current),
         )
 
     def groups(self) -> Sequence[Group]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from p2p.session.torrent import Torrent
 
 _CHECKS: Final = (TorrentState.CHECK_QUEUED, TorrentState.CHECKING)
+_ILL: Final = (TorrentState.ERROR, TorrentState.DISK_FULL)
 _STATUS: Final = {
     TorrentState.QUEUED: Status.CHECK_QUEUED,
     TorrentState.CHECK_QUEUED: Status.CHECK_QUEUED,
@@ -199,15 +200,16 @@ class ManagedTorrent:
 
     @property
     def error(self) -> ErrorKind:
-        if self.trouble or self.torrent.obstacle or self.torrent.state in (TorrentState.ERROR, TorrentState.DISK_FULL):
+        torrent = self.torrent
+        if self.trouble or torrent.state in _ILL or torrent.obstacle:
             return ErrorKind.LOCAL
-        if self._tracker_complaint() is None:
+        if torrent.tracking.complaint() is None or not torrent.running:
             return ErrorKind.NONE
         return ErrorKind.TRACKER_ERROR
 
     @property
     def error_string(self) -> str:
-        if self.torrent.state in (TorrentState.ERROR, TorrentState.DISK_FULL):
+        if self.torrent.state in _ILL:
             return self.torrent.message or "stopped by an error"
         return self.trouble or self.torrent.obstacle or self._tracker_complaint() or ""
 
@@ -284,7 +286,10 @@ class ManagedTorrent:
 
     @property
     def upload_ratio(self) -> float:
-        downloaded, uploaded = self.downloaded_ever, self.uploaded_ever
+        ledger, exchange = self.torrent.ledger, self.torrent.exchange
+        downloaded, uploaded = ledger.downloaded, ledger.uploaded
+        if exchange is not None:
+            downloaded, uploaded = downloaded + exchange.downloaded, uploaded + exchange.uploaded
         base = downloaded or self.have_valid
         if base:
             return uploaded / base
@@ -302,7 +307,7 @@ class ManagedTorrent:
 
     @property
     def eta(self) -> int:
-        return expectations.eta(self.torrent, self.rate_download, self.rate_upload)
+        return expectations.eta(self.torrent, self._now())
 
     @property
     def eta_idle(self) -> int:

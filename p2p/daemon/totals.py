@@ -51,7 +51,11 @@ class DaemonTotals:
 
     def cumulative(self, now: float) -> Totals:
         """Of all runs."""
-        current, before = self.current(now), self._before
+        return self.with_former(self.current(now))
+
+    def with_former(self, current: Totals) -> Totals:
+        """What `current` says of this run, and all runs before it."""
+        before = self._before
         return Totals(
             uploaded_bytes=before.uploaded_bytes + current.uploaded_bytes,
             downloaded_bytes=before.downloaded_bytes + current.downloaded_bytes,

@@ -148,6 +148,8 @@ class Exchange:
         """Whether somebody is connected, or something moved a moment ago."""
         if self.peers or self.storing.backlog:
             return True
+        if self.rate_up.silent and self.rate_down.silent:
+            return False
         return self.rate_up.rate(now) > 0 or self.rate_down.rate(now) > 0
 
     def attach(self, peer: Peer) -> None:

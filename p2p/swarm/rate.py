@@ -50,6 +50,11 @@ class RateMeter:
         self._sum += n
         self.total += n
 
+    @property
+    def silent(self) -> bool:
+        """Whether the rate is zero, and stays so until more bytes move."""
+        return not self._sum
+
     def rate(self, now: float) -> float:
         """Bytes a second around `now`."""
         if not self._sum:
