@@ -48,8 +48,12 @@ class Rpc:
     def raw(self, body: bytes) -> bytes:
         """One request; the bytes of its answer."""
         while True:
-            self._connection.request("POST", "/transmission/rpc", body, {_TOKEN: self._token})
-            answer = self._connection.getresponse()
+            try:
+                self._connection.request("POST", "/transmission/rpc", body, {_TOKEN: self._token})
+                answer = self._connection.getresponse()
+            except (BrokenPipeError, ConnectionResetError, http.client.RemoteDisconnected):
+                self._connection.close()  # one that was idle for long is closed by the daemon
+                continue
             content = answer.read()
             if answer.status == 409:
                 self._token = answer.getheader(_TOKEN, "")
