@@ -6,8 +6,6 @@ with `takes_network_options` has all of the network, and gets what they say as i
 
 from __future__ import annotations
 
-import functools
-import inspect
 import ipaddress
 import math
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import platformdirs
 import typer
 
+from p2p.cli.option_groups import in_place_of
 from p2p.cli.quantities import parse_rate
 from p2p.disk.refusals import printable
 from p2p.errors import NetworkError
@@ -258,30 +257,6 @@ def takes_network_options(command: Callable[..., int], *, port: int = 0) -> Call
     `port` is where peers reach it where nobody says otherwise.
     """
     return in_place_of("network", command, _network_options, port=port)
-
-
-def in_place_of(
-    name: str, command: Callable[..., int], shared: Callable[..., object], **defaults: object
-) -> Callable[..., int]:
-    """Give a command the options of `shared` in the place of its parameter `name`, which gets what it makes of them.
-
-    `defaults` are those that this command has otherwise.
-    """
-    own = inspect.signature(command, eval_str=True)
-    options = dict(inspect.signature(shared, eval_str=True).parameters)
-    options |= {each: options[each].replace(default=default) for each, default in defaults.items()}
-
-    @functools.wraps(command)
-    def with_shared(*arguments: object, **given: object) -> int:
-        made = shared(**{each: given.pop(each) for each in options})
-        return command(*arguments, **{name: made}, **given)
-
-    parameters: list[inspect.Parameter] = []
-    for each, parameter in own.parameters.items():
-        parameters += options.values() if each == name else [parameter]
-    with_shared.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
-    with_shared.__annotations__ = {each.name: each.annotation for each in parameters}
-    return with_shared
 
 
 def _is_address(text: str) -> bool:

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import platformdirs
 import typer
 
-from p2p.cli.options import in_place_of
+from p2p.cli.option_groups import in_place_of
 from p2p.daemon.access import is_loopback
 from p2p.daemon.client_address import Server
 from p2p.daemon.client_errors import LoginRefusedError, UnreachableError
