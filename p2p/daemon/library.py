@@ -17,6 +17,7 @@ from weakref import WeakValueDictionary
 from p2p.daemon import content_verbs, goal_keeper, queue_keeper, speeds, undo
 from p2p.daemon.blocklist_fetch import BlocklistKeeper
 from p2p.daemon.content_verbs import ContentVerbs
+from p2p.daemon.defaults import Defaults
 from p2p.daemon.deltas import ChangeLog, Delta
 from p2p.daemon.event_log import tell
 from p2p.daemon.goal_keeper import GoalKeeper
@@ -56,7 +57,6 @@ from p2p.errors import StarlingError, StorageError
 from p2p.metainfo.metainfo import Metainfo
 from p2p.session.scope import Scope
 from p2p.session.session import Begin
-from p2p.session.settings import TorrentOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -116,6 +116,7 @@ class SessionLibrary:
         self.watch = Watch(self._values, self.add)
         self._scripts = Scripts(self._values, environ=environ, wall=environment.wall)
         self._network = NetworkSettings(self._values, session)
+        self._defaults = Defaults(self._values, session)
         self._port_test = PortTest(self._values, session, environment.http)
         self._port_file = PortFile(self._values, session.set_port)
         folder = None if state is None else state.folder
@@ -320,13 +321,8 @@ class SessionLibrary:
         paused = not self._values["start_added_torrents"] if addition.paused is None else addition.paused
         wishes.intent = Intent.STOPPED if paused else Intent.QUEUED
         self._wishes.require(addition.change)
-        torrent = await self._session.add(
-            loaded,
-            TorrentOptions(
-                download_dir=addition.download_dir or self._values.text("download_dir"), trust=addition.is_whole
-            ),
-            begin=Begin.PAUSED,
-        )
+        options = self._defaults.options(addition, loaded)
+        torrent = await self._session.add(loaded, options, begin=Begin.PAUSED)
         managed = await self._take_in(torrent, wishes, addition.change)
         tell("torrent added", name=managed.name, info_hash=managed.hash_string, id=managed.id)
         self._scripts.on_added(managed)

@@ -55,9 +55,17 @@ class PieceCache:
             self._held -= len(old)
         spans[key] = view
         self._held += len(view)
-        while self._held > self._budget and len(spans) > KEPT:
-            self._held -= len(spans.popitem(last=False)[1])
+        self._make_room()
         return view
+
+    def set_budget(self, budget: int) -> None:
+        """Keep to that many bytes from now on."""
+        self._budget = budget
+        self._make_room()
+
+    def _make_room(self) -> None:
+        while self._held > self._budget and len(self._spans) > KEPT:
+            self._held -= len(self._spans.popitem(last=False)[1])
 
     def drop(self, torrent: Hashable) -> None:
         """Forget a torrent's spans."""

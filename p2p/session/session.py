@@ -280,6 +280,10 @@ class Session:
         self._open.turns_down.limiter.set_limit(down, now)
         self._open.turns_up.limiter.set_limit(up, now)
 
+    def set_read_cache(self, size: int) -> None:
+        """Change how many bytes of content stay in memory for uploads."""
+        self._open.cache.set_budget(size)
+
     def set_max_connections(self, count: int) -> None:
         """Change how many peers there may be in all; those above it end, the least useful first."""
         self.network.set_max_connections(count)

@@ -93,6 +93,30 @@ async def test_a_pipe_is_no_torrent_file_and_keeps_nobody_waiting(tmp_path):
         assert "a pipe, not a file" in answer["error"]["data"]["error_string"]
 
 
+async def test_settings_hold_for_what_is_added_after_them(tmp_path, metainfo):
+    own, other = "http://127.0.0.1:1/announce", "udp://127.0.0.1:2/announce"
+    async with daemon(tmp_path) as client:
+        given = {"default_trackers": f"{own}\n\n{other}", "sequential_download": True, "cache_size_mib": 3}
+        assert "result" in await client.new("session_set", **given)
+        told = (await client.new("session_get"))["result"]
+        assert {name: told[name] for name in given} == given
+        await client.new("torrent_add", metainfo=metainfo, paused=True)
+        await client.new("torrent_add", filename=f"magnet:?xt=urn:btih:{'ab' * 20}", paused=True)
+        public, link = await facts(client, "tracker_list", "sequential_download")
+        assert public == {"tracker_list": f"{own}\n\n{other}", "sequential_download": True}
+        assert link == {"tracker_list": "", "sequential_download": True}
+
+
+async def test_default_trackers_are_not_for_private_torrents(tmp_path):
+    (tmp_path / "made").mkdir()
+    (tmp_path / "made" / "a.flac").write_bytes(b"a" * 40_000)
+    private = await create(tmp_path / "made", trackers=("http://127.0.0.1:1/announce",), private=True)
+    async with daemon(tmp_path) as client:
+        await client.new("session_set", default_trackers="udp://127.0.0.1:2/announce")
+        await client.new("torrent_add", metainfo=base64.b64encode(private).decode(), paused=True)
+        assert await facts(client, "tracker_list") == [{"tracker_list": "http://127.0.0.1:1/announce"}]
+
+
 async def test_every_field_of_a_torrent_can_be_read_with_and_without_metadata(tmp_path, metainfo):
     async with daemon(tmp_path) as client:
         await client.new("torrent_add", filename=f"magnet:?xt=urn:btih:{'ab' * 20}", paused=True)

@@ -28,6 +28,15 @@ def test_what_was_asked_for_longest_ago_goes_first() -> None:
     assert cache.get("other", 0, 0) is None
 
 
+def test_a_smaller_budget_holds_at_once() -> None:
+    cache = PieceCache(budget=100)
+    for piece in range(KEPT + 3):
+        cache.put("t", piece, 0, bytes(10))
+    cache.set_budget(10 * (KEPT + 1))
+    assert cache.held == 10 * (KEPT + 1)
+    assert (cache.get("t", 1, 0), cache.get("t", 2, 0)) == (None, bytes(10))
+
+
 def test_a_torrent_is_dropped_whole() -> None:
     cache = PieceCache(budget=100)
     cache.put("a", 0, 0, bytes(10))
