@@ -140,6 +140,8 @@ class MemoryStore:
                 self._change_role(swarm, place, peer, renewed, rng)
             else:
                 details[at_mark] = renewed
+                if (mark ^ renewed) & OWED and self._on_change is not None:
+                    self._on_change(info_hash, peer)
         given_peers = swarm.fetching.draw(want, rng) if role else line.draw_for(place, want, rng)
         seeders = swarm.seeders
         return _new(Answer, (seeders, len(seen) - seeders, swarm.completed, given_peers, wait))

@@ -252,6 +252,18 @@ def test_any_history_with_pauses_leaves_all_processes_alike(steps):
     assert processes.contents(0) == processes.contents(1) == processes.contents(2)
 
 
+def test_who_begins_again_after_completing_counts_again_wherever_it_completes():
+    processes = Processes(3)
+    processes.settle()
+    for at in range(3):
+        processes.announce(at, HASHES[0], v4(1))
+        processes.settle()
+        assert processes[(at + 1) % 3].complete(HASHES[0], v4(1))
+        processes.settle()
+        assert processes.contents(0) == processes.contents(1) == processes.contents(2)
+    assert processes[0].counts(HASHES[0], Family.IPV4).completed == 3
+
+
 def test_what_others_have_answered_is_known():
     processes = Processes(3)
     processes[1].on_traffic(Traffic(http_announces=4))
