@@ -15,7 +15,7 @@ from textual.binding import Binding
 
 from p2p.errors import StarlingError
 from tui.columns import COLUMNS, USUAL
-from tui.facts import Connected, ListArrived, Lost, SessionArrived, VerbDone, VerbFailed
+from tui.facts import Connected, DetailsArrived, ListArrived, Lost, SessionArrived, VerbDone, VerbFailed
 from tui.feed import Feed
 from tui.figures import figures_of, room_of
 from tui.rows import Rows
@@ -23,6 +23,7 @@ from tui.safe_text import safe
 from tui.screens.torrents import TorrentsScreen
 from tui.sources import link_of, read_torrent
 from tui.verbs import BY_NAME, VERBS, ActsOn, Mark, which
+from tui.widgets.line_table import LineTable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from p2p.daemon.client_values import TorrentRow
     from tui.feed import Access
     from tui.screens.add import Wanted
+    from tui.screens.details import DetailsScreen
 
 
 class StarlingApp(App[None]):
@@ -53,6 +55,7 @@ class StarlingApp(App[None]):
         self.rows = Rows()
         self.feed = Feed(find, self.post_message)
         self._list = TorrentsScreen(self.rows, clock)
+        self._details: DetailsScreen | None = None
         self._place = ""
         self._folder = ""
         self._room = ""
@@ -61,6 +64,7 @@ class StarlingApp(App[None]):
         self.push_screen(self._list)
         self.run_worker(self.feed.follow(), name="list")
         self.run_worker(self.feed.watch_session(), name="session")
+        self.run_worker(self.feed.watch_details(), name="details")
 
     # -- facts
 
@@ -88,6 +92,11 @@ class StarlingApp(App[None]):
         self._folder = safe(folder) if isinstance(folder, str) else ""
         self._room = room_of(fact.space)
         self._list.tell_figures(figures_of(self._place, fact.statistics, fact.settings), self._room)
+
+    @on(DetailsArrived)
+    def _details_arrived(self, fact: DetailsArrived) -> None:
+        if self._details is not None and self._details.hash_string == fact.hash_string:
+            self._details.take(fact.details)
 
     @on(VerbDone)
     def _verb_done(self, fact: VerbDone) -> None:
@@ -157,6 +166,22 @@ class StarlingApp(App[None]):
                 self.do(f"add {safe(wanted.source)[:60]}", lambda client: _add(client, wanted))
 
         self.push_screen(AddDialog(source, self._folder, self._room), answered)
+
+    @on(LineTable.Opened)
+    def _opened(self, _: LineTable.Opened) -> None:
+        from tui.screens.details import DetailsScreen  # noqa: PLC0415 - as above
+
+        row = self.rows.cursor
+        if row is not None and self.screen is self._list:
+            name = row.hash_string
+            self._details = DetailsScreen(name, lambda: self.rows.by_hash(name), self._clock)
+            self.push_screen(self._details, self._left)
+
+    def _left(self, _: None) -> None:
+        self._details = None
+
+    def on_details_screen_needed(self, event: DetailsScreen.Needed) -> None:
+        self.feed.open(event.hash_string, *event.parts)
 
     def ask_filter(self, text: str) -> None:
         self._list.ask_filter(text)

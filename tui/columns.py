@@ -59,7 +59,7 @@ def state_of(row: TorrentRow) -> str:
     if row.error is not ErrorKind.NONE:
         return "error"
     if row.status is Status.CHECKING:
-        return f"check {100 * row.recheck_progress:.0f}%"
+        return f"check {percent(row.recheck_progress)}"
     if row.status is Status.DOWNLOADING and row.metadata_percent_complete < 1:
         return "metadata"
     if row.status is Status.STOPPED and row.is_finished:
@@ -85,9 +85,9 @@ def _done(row: TorrentRow) -> float:
     return row.metadata_percent_complete if row.metadata_percent_complete < 1 else row.percent_done
 
 
-def _percent(part: float) -> str:
-    """Rounded down: 100 % is said of what is complete alone."""
-    return f"{int(100 * part + 1e-9)}%"
+def percent(part: float) -> str:
+    """From 0 to 100 %, rounded down: 100 % is said of what is complete alone."""
+    return f"{int(100 * min(1.0, max(0.0, part)) + 1e-9)}%"
 
 
 _LAST: Final = float("inf")
@@ -97,7 +97,7 @@ COLUMNS: Final[Mapping[str, Column]] = {
     for column in (
         Column("name", "Name", 0, Side.LEFT, 0, lambda row, _: safe(row.name), lambda row: row.name.casefold()),
         Column("state", "State", 10, Side.LEFT, 3, lambda row, _: state_of(row), state_of),
-        Column("done", "Done", 5, Side.RIGHT, 1, lambda row, _: _percent(_done(row)), _done),
+        Column("done", "Done", 5, Side.RIGHT, 1, lambda row, _: percent(_done(row)), _done),
         Column(
             "size",
             "Size",

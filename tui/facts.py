@@ -10,7 +10,7 @@ from textual.message import Message
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from p2p.daemon.client_values import Changes, ServerInfo, Space, Statistics
+    from p2p.daemon.client_values import Changes, ServerInfo, Space, Statistics, TorrentDetails
     from p2p.daemon.names import Json
 
 
@@ -36,6 +36,14 @@ class SessionArrived(Message):
     statistics: Statistics
     settings: Mapping[str, Json]
     space: Space | None
+
+
+@dataclass
+class DetailsArrived(Message):
+    """Of the torrent that is looked at; None where the daemon has it no more."""
+
+    hash_string: str
+    details: TorrentDetails | None
 
 
 @dataclass

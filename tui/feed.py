@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from p2p.errors import StarlingError
-from tui.facts import Connected, ListArrived, Lost, SessionArrived, VerbDone, VerbFailed
+from tui.facts import Connected, DetailsArrived, ListArrived, Lost, SessionArrived, VerbDone, VerbFailed
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from textual.message import Message
 
-    from p2p.daemon.client import Client, Mark, Server, Space
+    from p2p.daemon.client import Client, Mark, Part, Server, Space
     from p2p.daemon.names import Json
 
 FIRST_PAUSE: Final = 1.0
@@ -31,6 +31,9 @@ FOREIGN_INTERVAL: Final = 2.0
 """Seconds between questions to a daemon that tells nothing by itself."""
 
 SESSION_INTERVAL: Final = 2.0
+DETAILS_INTERVAL: Final = 1.0
+"""Seconds between looks at the torrent that is open."""
+
 SPACE_EVERY: Final = 5
 """Rounds of the session's figures for one question about room on disk, and for the settings of a foreign daemon."""
 
@@ -46,7 +49,7 @@ class Access:
 class Feed:
     """See the module's head. `find` says where the daemon is, when that is known; `tell` takes each fact.
 
-    `follow` and `watch_session` run until they are cancelled; nothing is connected before.
+    `follow`, `watch_session` and `watch_details` run until they are cancelled; nothing is connected before.
     """
 
     def __init__(self, find: Callable[[], Awaitable[Access]], tell: Callable[[Message], object]) -> None:
@@ -59,6 +62,8 @@ class Feed:
         self._again = asyncio.Event()
         self._stale = asyncio.Event()
         """Whether the settings are to be asked for anew."""
+        self._open: tuple[str, tuple[Part, ...]] | None = None
+        self._opened = asyncio.Event()
 
     def try_now(self) -> None:
         """Do not wait for the pause to end."""
@@ -142,6 +147,28 @@ class Feed:
                 except StarlingError:
                     rounds = 0  # `follow` asks the same daemon, and tells why it is gone
             await _wait(self._stale, SESSION_INTERVAL)
+
+    def open(self, hash_string: str | None, *parts: Part) -> None:
+        """Tell those parts of a torrent from now on, and at once; None for none."""
+        self._open = None if hash_string is None else (hash_string, parts)
+        self._opened.set()
+
+    async def watch_details(self) -> None:
+        """Tell what is open, while there is a connection."""
+        while True:
+            self._opened.clear()
+            client, wanted = self._client, self._open
+            if wanted is None:
+                await self._opened.wait()
+                continue
+            if client is None:
+                await self._connected.wait()
+            else:
+                with suppress(StarlingError):  # `follow` asks the same daemon, and tells why it is gone
+                    details = await client.details(wanted[0], *wanted[1])
+                    if wanted == self._open:
+                        self._tell(DetailsArrived(wanted[0], details))
+            await _wait(self._opened, DETAILS_INTERVAL)
 
     async def do(self, words: str, act: Callable[[Client], Awaitable[object]]) -> None:
         """Carry a verb out, and tell what came of it. `words` say what was to be done."""

@@ -1,0 +1,192 @@
+"""What the tabs of one torrent say: tables of text, made of what the daemon tells. Pure.
+
+The rule: everything that a peer, a tracker or a torrent's maker has written goes through `safe`. Times are seconds
+since the epoch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from p2p.daemon.client_values import Part
+from p2p.quantities import format_duration, format_rate, format_size
+from tui.columns import Side, percent, state_of
+from tui.safe_text import safe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from p2p.daemon.client_values import TorrentDetails, TorrentRow
+
+Cells = tuple[str, ...]
+
+_LAST_DATE: Final = 253_000_000_000
+"""Seconds since the epoch; in the last year that has four digits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """`width` is cells, 0 for what is left."""
+
+    text: str
+    width: int = 0
+    side: Side = Side.LEFT
+
+
+@dataclass(frozen=True, slots=True)
+class Tab:
+    """One tab: its key, what it is called, what it needs, its headings, and its lines."""
+
+    key: str
+    title: str
+    part: Part
+    headings: tuple[Heading, ...]
+    lines: Callable[[TorrentDetails, TorrentRow, float], Sequence[Cells]]
+
+
+def _right(text: str, width: int) -> Heading:
+    return Heading(text, width, Side.RIGHT)
+
+
+def _known(number: float, text: str) -> str:
+    return "" if number < 0 else text
+
+
+def _date(since: int) -> str:
+    """A maker of torrents can write any number: what is no date of this age is none."""
+    return f"{datetime.fromtimestamp(since, UTC).astimezone():%Y-%m-%d %H:%M}" if 0 < since <= _LAST_DATE else ""
+
+
+def _due(at: int, now: float) -> str:
+    return "" if at <= 0 else "now" if at <= now else format_duration(at - now)
+
+
+def _overview(details: TorrentDetails, row: TorrentRow, _: float) -> Sequence[Cells]:
+    role = "seeder" if row.left_until_done == 0 and row.metadata_percent_complete >= 1 else "leecher"
+    sources = details.peers_from
+    known = {
+        "trackers": sources.from_tracker,
+        "DHT": sources.from_dht,
+        "exchange": sources.from_pex,
+        "local": sources.from_lpd,
+        "incoming": sources.from_incoming,
+    }
+    said = (
+        ("State", f"{state_of(row)}, as a {role}"),
+        ("Trouble", safe(row.error_string)),
+        ("Size", f"{format_size(row.size_when_done)} wanted of {format_size(row.total_size)}"),
+        ("Done", f"{100 * row.percent_done:.1f}%, {format_size(row.left_until_done)} left"),
+        ("Rates", f"down {format_rate(row.rate_download)}, up {format_rate(row.rate_upload)}"),
+        ("ETA", format_duration(row.eta) if row.eta >= 0 else ""),
+        ("Downloaded", f"{format_size(row.downloaded_ever)}, {format_size(details.corrupt_ever)} of it corrupt"),
+        ("Uploaded", f"{format_size(row.uploaded_ever)}{_known(row.upload_ratio, f', ratio {row.upload_ratio:.2f}')}"),
+        (
+            "Peers",
+            f"{row.peers_connected:,} connected: {row.peers_sending_to_us:,} give, {row.peers_getting_from_us:,} take",
+        ),
+        ("Found by", ", ".join(f"{name} {number:,}" for name, number in known.items() if number)),
+        ("Swarm", _known(row.seeders, f"{row.seeders:,} seeders, {max(0, row.leechers):,} leechers")),
+        ("Pieces", f"{details.piece_count:,} of {format_size(details.piece_size)}"),
+        ("Files", f"{details.file_count:,}"),
+        ("Folder", safe(row.download_dir)),
+        ("Labels", safe(", ".join(row.labels))),
+        ("Added", _date(row.added_date)),
+        ("Completed", _date(row.done_date)),
+        (
+            "Active",
+            f"{format_duration(details.seconds_downloading)} leeching, "
+            f"{format_duration(details.seconds_seeding)} seeding",
+        ),
+        ("Made", f"{_date(details.date_created)} {safe(details.creator)}".strip()),
+        ("Comment", safe(details.comment)),
+        ("Private", "yes" if row.is_private else ""),
+        ("Info-hash", safe(details.hash_string)),
+    )
+    return [(name, text) for name, text in said if text]
+
+
+_PRIORITIES: Final[Mapping[int, str]] = {-1: "low", 0: "normal", 1: "high"}
+
+
+def _files(details: TorrentDetails, _: TorrentRow, __: float) -> Sequence[Cells]:
+    return [
+        (
+            safe(file.name),
+            _PRIORITIES.get(file.priority, "") if file.wanted else "skipped",
+            percent(file.bytes_completed / file.length if file.length else 1.0),
+            format_size(file.length),
+        )
+        for file in details.files
+    ]
+
+
+def _peers(details: TorrentDetails, _: TorrentRow, __: float) -> Sequence[Cells]:
+    """Those who give or take most first."""
+    order = sorted(details.peers, key=lambda peer: (-peer.rate_to_client - peer.rate_to_peer, peer.address, peer.port))
+    return [
+        (
+            safe(f"{peer.address}:{peer.port}"),
+            safe(peer.client_name),
+            safe(peer.flag_str),
+            percent(peer.progress),
+            format_rate(peer.rate_to_client) if peer.rate_to_client else "",
+            format_rate(peer.rate_to_peer) if peer.rate_to_peer else "",
+        )
+        for peer in order
+    ]
+
+
+def _trackers(details: TorrentDetails, _: TorrentRow, now: float) -> Sequence[Cells]:
+    return [
+        (
+            str(tracker.tier + 1),
+            safe(tracker.announce),
+            safe(tracker.last_announce_result) if tracker.has_announced else "not asked yet",
+            _due(tracker.next_announce_time, now),
+            _known(tracker.seeder_count, f"{tracker.seeder_count:,}"),
+            _known(tracker.leecher_count, f"{tracker.leecher_count:,}"),
+        )
+        for tracker in details.tracker_stats
+    ]
+
+
+TABS: Final = (
+    Tab("overview", "Overview", Part.PEERS, (Heading("", 12), Heading("")), _overview),
+    Tab(
+        "files",
+        "Files",
+        Part.FILES,
+        (Heading("File"), Heading("Wanted", 8), _right("Done", 5), _right("Size", 9)),
+        _files,
+    ),
+    Tab(
+        "peers",
+        "Peers",
+        Part.PEERS,
+        (
+            Heading("Peer", 21),
+            Heading("Client"),
+            Heading("Flags", 8),
+            _right("Has", 5),
+            _right("Down", 11),
+            _right("Up", 11),
+        ),
+        _peers,
+    ),
+    Tab(
+        "trackers",
+        "Trackers",
+        Part.TRACKERS,
+        (
+            _right("Tier", 4),
+            Heading("Tracker"),
+            Heading("Last answer", 18),
+            _right("Next", 7),
+            _right("Seed", 5),
+            _right("Leech", 5),
+        ),
+        _trackers,
+    ),
+)
