@@ -63,7 +63,8 @@ def read_request(body: bytes) -> Request:
     try:
         request = orjson.loads(body)
     except (orjson.JSONDecodeError, RecursionError):
-        return Request((_refused(Dialect.LEGACY, Code.PARSE, "the request is not JSON"),))
+        dialect = Dialect.JSON_RPC if b'"jsonrpc"' in body else Dialect.LEGACY  # as far as can be seen
+        return Request((_refused(dialect, Code.PARSE, "the request is not JSON"),))
     if isinstance(request, list):
         if not request:
             return Request((_refused(Dialect.JSON_RPC, Code.INVALID_REQUEST, "the batch is empty"),))

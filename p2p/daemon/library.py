@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import shutil
+from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
@@ -286,9 +287,11 @@ class SessionLibrary:
         now = asyncio.get_running_loop().time()
         moving = [each for each in kept if (swarm := each.torrent.exchange) is not None and swarm.busy(now)]
         current = self._totals.current(now)
+        count = Counter(each.status for each in kept)
+        idle = count[Status.STOPPED] + count[Status.DOWNLOAD_QUEUED] + count[Status.SEED_QUEUED]
         return Statistics(
-            active_torrent_count=sum(bool(each.rate_download or each.rate_upload) for each in moving),
-            paused_torrent_count=sum(each.status is Status.STOPPED for each in kept),
+            active_torrent_count=len(self._kept) - idle,  # running, whether or not anything moves, as in Transmission
+            paused_torrent_count=count[Status.STOPPED],
             torrent_count=len(self._kept),
             download_speed=sum(each.rate_download for each in moving),
             upload_speed=sum(each.rate_upload for each in moving),

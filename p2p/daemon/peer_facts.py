@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -70,6 +71,16 @@ def tracker_host(url: str) -> str:
         return ""
 
 
+@lru_cache(maxsize=4096)
+def site_name(host: str) -> str:
+    """What people call a tracker's host: the word before its last part; an address is whole."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return host.rpartition(".")[0].rpartition(".")[2] or host
+    return host
+
+
 def tracker_facts(at: int, tracker: TrackerSnapshot, offset: float) -> TrackerFacts:
     host = tracker_host(tracker.url)
     last = 0 if tracker.last_announce is None else int(tracker.last_announce + offset)
@@ -79,7 +90,7 @@ def tracker_facts(at: int, tracker: TrackerSnapshot, offset: float) -> TrackerFa
         id=at,
         announce=tracker.url,
         scrape="",
-        sitename=host.removeprefix("www.").rpartition(".")[0] or host,
+        sitename=site_name(host),
         host=host,
         tier=tracker.tier,
         announce_state=3 if tracker.state is TrackerState.ANNOUNCING else 1 if following else 0,

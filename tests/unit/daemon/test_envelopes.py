@@ -40,7 +40,8 @@ async def test_arguments_that_are_no_object_are_none_in_the_legacy_dialect(clien
 @pytest.mark.parametrize(
     ("request_", "code"),
     [
-        (b'[{"jsonrpc"', None),
+        (b"[{", None),
+        (b'[{"jsonrpc"', -32700),
         ([], -32600),
         ({"jsonrpc": "1.0", "method": "session_get", "id": 1}, -32600),
         ({"jsonrpc": "2.0", "method": 5, "id": 1}, -32600),

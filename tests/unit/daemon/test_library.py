@@ -117,6 +117,14 @@ async def test_default_trackers_are_not_for_private_torrents(tmp_path):
         assert await facts(client, "tracker_list") == [{"tracker_list": "http://127.0.0.1:1/announce"}]
 
 
+async def test_a_torrent_that_runs_is_active_while_nothing_moves(tmp_path, metainfo):
+    async with daemon(tmp_path) as client:
+        await client.new("torrent_add", metainfo=metainfo)
+        await client.new("torrent_add", filename=f"magnet:?xt=urn:btih:{'ab' * 20}", paused=True)
+        told = (await client.new("session_stats"))["result"]
+        assert (told["active_torrent_count"], told["paused_torrent_count"], told["torrent_count"]) == (1, 1, 2)
+
+
 async def test_every_field_of_a_torrent_can_be_read_with_and_without_metadata(tmp_path, metainfo):
     async with daemon(tmp_path) as client:
         await client.new("torrent_add", filename=f"magnet:?xt=urn:btih:{'ab' * 20}", paused=True)
