@@ -110,15 +110,33 @@ class StarlingApp(App[None]):
 
     def action_verb(self, name: str, words: str = "") -> None:
         verb = BY_NAME[name]
-        rows = self.rows.chosen() if verb.acts_on is ActsOn.TORRENTS else ()
+        if verb.acts_on is ActsOn.LIST and self._details is not None:
+            return
+        rows = self._meant() if verb.acts_on is ActsOn.TORRENTS else ()
         if verb.acts_on is ActsOn.TORRENTS and not rows:
             self.notify("there is no torrent here", severity="warning", markup=False)
             return
         verb.act(self, rows, words)
 
+    def _meant(self) -> Sequence[TorrentRow]:
+        """The torrent that is open, and marks only where they are seen."""
+        if self._details is None:
+            return self.rows.chosen()
+        row = self.rows.by_hash(self._details.hash_string)
+        return () if row is None else (row,)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keys of the list are bound where the list is seen."""
+        if action == "verb" and self._details is not None and parameters:
+            verb = BY_NAME.get(str(parameters[0]))
+            return verb is None or verb.acts_on is not ActsOn.LIST
+        return super().check_action(action, parameters)
+
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """The palette: every verb, and the themes."""
         for verb in VERBS:
+            if verb.acts_on is ActsOn.LIST and self._details is not None:
+                continue
             yield SystemCommand(verb.name, verb.about, lambda name=verb.name: self.action_verb(name))
         for command in super().get_system_commands(screen):
             if command.title == "Theme":

@@ -96,8 +96,8 @@ def _overview(details: TorrentDetails, row: TorrentRow, _: float) -> Sequence[Ce
         ("Completed", _date(row.done_date)),
         (
             "Active",
-            f"{format_duration(details.seconds_downloading)} leeching, "
-            f"{format_duration(details.seconds_seeding)} seeding",
+            " leeching, ".join(map(format_duration, (details.seconds_downloading, details.seconds_seeding)))
+            + " seeding",
         ),
         ("Made", f"{_date(details.date_created)} {safe(details.creator)}".strip()),
         ("Comment", safe(details.comment)),

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 class ActsOn(Enum):
     TORRENTS = "torrents"
     INTERFACE = "interface"
+    LIST = "list"
+    """Where the list of torrents is seen, and nowhere else."""
 
 
 class Deck(Protocol):
@@ -108,7 +110,7 @@ def _reannounce(deck: Deck, rows: Sequence[TorrentRow], _: str) -> None:
     deck.do(f"ask the trackers of {which(rows)} for peers", lambda client: client.reannounce(_ids(rows)))
 
 
-_TORRENTS, _INTERFACE = ActsOn.TORRENTS, ActsOn.INTERFACE
+_TORRENTS, _INTERFACE, _LIST = ActsOn.TORRENTS, ActsOn.INTERFACE, ActsOn.LIST
 
 VERBS: Final = (
     Verb(
@@ -120,7 +122,7 @@ VERBS: Final = (
         "add",
     ),
     Verb("toggle", "space", "Start what is stopped, stop what runs", _TORRENTS, _toggle, "start/stop"),
-    Verb("toggle-all", "Y", "Stop all that are seen; start them if all are stopped", _INTERFACE, _toggle_all),
+    Verb("toggle-all", "Y", "Stop all that are seen; start them if all are stopped", _LIST, _toggle_all),
     Verb("start", "", "Start, when the queue lets it", _TORRENTS, _start),
     Verb("start-now", "N", "Start past the queue", _TORRENTS, _start_now),
     Verb("stop", "", "Stop", _TORRENTS, _stop),
@@ -145,7 +147,7 @@ VERBS: Final = (
         "filter",
         "slash",
         "See only what a filter lets through",
-        _INTERFACE,
+        _LIST,
         lambda deck, _, words: deck.ask_filter(words),
         "filter",
     ),
@@ -153,15 +155,15 @@ VERBS: Final = (
         "sort",
         "s",
         "Sort by the next column; `:sort size` by that one, again to reverse",
-        _INTERFACE,
+        _LIST,
         lambda deck, _, words: deck.sort_by(words),
     ),
-    Verb("mark", "x", "Mark for verbs, or unmark", _INTERFACE, lambda deck, _, __: deck.mark(Mark.TOGGLE)),
-    Verb("mark-all", "A", "Mark all that are seen, or none", _INTERFACE, lambda deck, _, __: deck.mark(Mark.ALL)),
-    Verb("invert-marks", "i", "Mark what is not marked", _INTERFACE, lambda deck, _, __: deck.mark(Mark.INVERT)),
-    Verb("unmark", "u", "Mark nothing", _INTERFACE, lambda deck, _, __: deck.mark(Mark.NONE)),
+    Verb("mark", "x", "Mark for verbs, or unmark", _LIST, lambda deck, _, __: deck.mark(Mark.TOGGLE)),
+    Verb("mark-all", "A", "Mark all that are seen, or none", _LIST, lambda deck, _, __: deck.mark(Mark.ALL)),
+    Verb("invert-marks", "i", "Mark what is not marked", _LIST, lambda deck, _, __: deck.mark(Mark.INVERT)),
+    Verb("unmark", "u", "Mark nothing", _LIST, lambda deck, _, __: deck.mark(Mark.NONE)),
     Verb("reconnect", "ctrl+r", "Try a lost connection now", _INTERFACE, lambda deck, _, __: deck.reconnect()),
-    Verb("command", "colon", "Say a verb by name", _INTERFACE, lambda deck, _, __: deck.ask_command(), "command"),
+    Verb("command", "colon", "Say a verb by name", _LIST, lambda deck, _, __: deck.ask_command(), "command"),
     Verb("help", "question_mark,f1", "Show the keys", _INTERFACE, lambda deck, _, __: deck.show_help(), "help"),
     Verb("quit", "q", "Leave; a daemon goes on", _INTERFACE, lambda deck, _, __: deck.leave(), "quit"),
 )

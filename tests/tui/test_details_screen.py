@@ -46,6 +46,20 @@ async def test_the_tabs_of_a_torrent(app):
         assert app.feed._open is None
 
 
+async def test_verbs_are_for_the_torrent_that_is_open_and_not_for_marks_that_nobody_sees(app):
+    async with played(app) as pilot:
+        await until(pilot, lambda: len(app.rows) == 1)
+        await until(pilot, lambda: app.feed._client is not None)
+        other = f"magnet:?xt=urn:btih:{5:040x}&dn=other"
+        app.do("add", lambda client: client.add(other, paused=True))
+        await until(pilot, lambda: len(app.rows) == 2)
+        await pilot.press("end", "x", "home", "enter", "R")
+        await shows(pilot, app, "Remove 1 torrent", "   album ")
+        await pilot.press("n", "slash", "A")
+        assert app.rows.marked == 1
+        assert app.screen is app._details
+
+
 async def test_verbs_work_on_the_torrent_that_is_open_and_its_end_is_seen(app):
     async with played(app) as pilot:
         await until(pilot, lambda: len(app.rows) == 1)

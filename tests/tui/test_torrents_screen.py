@@ -147,6 +147,19 @@ async def test_help_has_the_keys_that_are_bound(daemon):
     assert app.return_code == 0
 
 
+async def test_the_scrollbar_hides_no_column(daemon):
+    for number in range(1, 31):
+        await daemon.client.add(magnet(number, f"torrent {number:02}"), paused=True)
+    app = app_before(daemon.url)
+    async with played(app) as pilot:
+        await until(pilot, lambda: len(app.rows) == 30)
+        await until(pilot, lambda: "torrent 01" in screen_of(app))
+        assert "ETA" in screen_of(app).splitlines()[1]
+        await pilot.press("end")
+        await until(pilot, lambda: "torrent 30" in screen_of(app))
+        assert "torrent 01" not in screen_of(app)
+
+
 @pytest.mark.parametrize("size", [(20, 5), (80, 24), (300, 80)])
 async def test_any_size_of_terminal_is_drawn(daemon, size):
     await daemon.client.add(magnet(1, "apple"), paused=True)

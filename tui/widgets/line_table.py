@@ -25,7 +25,7 @@ Part = tuple[str, str]
 """Text that is as wide as it is to be, and the class of its style, empty for the line's own."""
 
 
-class LineTable(ScrollView, can_focus=True):
+class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
     """Subclasses say what is in it: `count`, `cursor_line`, `go`, `heading`, `parts` and `line_class`."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
@@ -85,12 +85,17 @@ class LineTable(ScrollView, can_focus=True):
     # -- drawing
 
     @property
+    def width(self) -> int:
+        """Cells of a line, beside the scrollbar."""
+        return self.scrollable_content_region.width
+
+    @property
     def _visible(self) -> range:
         top = round(self.scroll_y)
         return range(top, min(self.count(), top + max(0, self.size.height - 1)))
 
     def render_line(self, y: int) -> Strip:
-        width = self.size.width
+        width = self.width
         if y == 0:
             style = self.get_component_rich_style("table--heading")
             return Strip([Segment(self.heading(width), style)], width)
@@ -111,7 +116,7 @@ class LineTable(ScrollView, can_focus=True):
 
     def fit_lines(self) -> None:
         """Follow a number of lines that has changed."""
-        size = Size(self.size.width, self.count() + 1)
+        size = Size(self.width, self.count() + 1)
         if size != self.virtual_size:
             self.virtual_size = size
 

@@ -50,7 +50,7 @@ class TorrentTable(LineTable):
     def column_at(self, cell: int) -> str | None:
         """The key of the column that a cell of the heading belongs to."""
         at = MARK_WIDTH
-        for column, width in laid_out(self._columns, max(1, self.size.width - MARK_WIDTH)):
+        for column, width in laid_out(self._columns, max(1, self.width - MARK_WIDTH)):
             if at <= cell < at + width:
                 return column.key
             at += width + GAP
