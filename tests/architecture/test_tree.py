@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SOURCES = ("p2p", "tracker", "samples", "benchmarks")
+SOURCES = ("p2p", "tracker", "tui", "samples", "benchmarks")
 MAX_SOURCE_LINES = 500
 MAX_TEST_LINES = 600
 BANNED_WORDS = {"chunk", "chunks", "manager", "helper", "helpers", "util", "utils", "common", "data"}
@@ -39,7 +39,7 @@ def test_modules_are_named_by_what_they_are():
     assert named == set()
 
 
-@pytest.mark.parametrize("folder", ["p2p", "tracker"])
+@pytest.mark.parametrize("folder", ["p2p", "tracker", "tui"])
 def test_every_module_says_what_it_decides(folder):
     silent = [
         str(path.relative_to(ROOT))
