@@ -189,3 +189,21 @@ async def test_nobody_there_is_shown_and_recovered_from_without_losing_the_place
         await rows_are(pilot, app, ["apple", "banana"])
         await pilot.press("j")
         assert app.rows.cursor.name == "banana"
+
+
+async def test_verbs_are_in_the_palette(daemon):
+    await daemon.client.add(magnet(1, "apple"), paused=True)
+    app = app_before(daemon.url)
+    async with played(app) as pilot:
+        await rows_are(pilot, app, ["apple"])
+        await pilot.press("ctrl+p", *"invert-marks")
+        await until(pilot, lambda: "Mark what is not marked" in screen_of(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: app.rows.marked == 1)
+
+
+async def test_a_verb_that_is_none_is_told_with_those_there_are(daemon):
+    app = app_before(daemon.url)
+    async with played(app) as pilot:
+        await pilot.press("colon", *"st", "enter")
+        await until(pilot, lambda: "no verb 'st'; there are start" in screen_of(app))
