@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from p2p.daemon.client_values import Changes, ServerInfo, Space, Statistics, TorrentDetails
     from p2p.daemon.names import Json
+    from tui.sights import Seeing, Sight
 
 
 @dataclass
@@ -44,6 +45,15 @@ class DetailsArrived(Message):
 
     hash_string: str
     details: TorrentDetails | None
+
+
+@dataclass
+class Seen(Message):
+    """What the open screen looks at, of a torrent or of the session; None where the daemon does not tell it."""
+
+    hash_string: str | None
+    sight: Sight
+    what: Seeing
 
 
 @dataclass

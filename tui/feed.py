@@ -10,10 +10,10 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from p2p.errors import StarlingError
-from tui.facts import Connected, DetailsArrived, ListArrived, Lost, SessionArrived, VerbDone, VerbFailed
+from tui.facts import Connected, DetailsArrived, ListArrived, Lost, Seen, SessionArrived, VerbDone, VerbFailed
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
     from p2p.daemon.client import Client, Mark, Part, Server, Space
     from p2p.daemon.names import Json
+    from tui.sights import Sight
+
+T = TypeVar("T")
 
 FIRST_PAUSE: Final = 1.0
 LAST_PAUSE: Final = 30.0
@@ -32,7 +35,7 @@ FOREIGN_INTERVAL: Final = 2.0
 
 SESSION_INTERVAL: Final = 2.0
 DETAILS_INTERVAL: Final = 1.0
-"""Seconds between looks at the torrent that is open."""
+"""Seconds between looks at the torrent that is open, and at whatever else the open screen shows."""
 
 SPACE_EVERY: Final = 5
 """Rounds of the session's figures for one question about room on disk, and for the settings of a foreign daemon."""
@@ -49,7 +52,7 @@ class Access:
 class Feed:
     """See the module's head. `find` says where the daemon is, when that is known; `tell` takes each fact.
 
-    `follow`, `watch_session` and `watch_details` run until they are cancelled; nothing is connected before.
+    `follow` and whatever begins with `watch_` run until they are cancelled; nothing is connected before.
     """
 
     def __init__(self, find: Callable[[], Awaitable[Access]], tell: Callable[[Message], object]) -> None:
@@ -64,6 +67,8 @@ class Feed:
         """Whether the settings are to be asked for anew."""
         self._open: tuple[str, tuple[Part, ...]] | None = None
         self._opened = asyncio.Event()
+        self._looked: tuple[str | None, tuple[Sight, ...]] = (None, ())
+        self._looks = asyncio.Event()
 
     def try_now(self) -> None:
         """Do not wait for the pause to end."""
@@ -170,6 +175,39 @@ class Feed:
                         self._tell(DetailsArrived(wanted[0], details))
             await _wait(self._opened, DETAILS_INTERVAL)
 
+    def look(self, hash_string: str | None, *sights: Sight) -> None:
+        """Tell these, of a torrent or of the session, from now on and at once, and nothing else of their kind."""
+        if (hash_string, sights) != self._looked:
+            self._looked = (hash_string, sights)
+            self._looks.set()
+
+    async def watch_sights(self) -> None:
+        """Tell what is looked at, while there is a connection."""
+        asked: object = None
+        serial = 0
+        while True:
+            self._looks.clear()
+            client, wanted = self._client, self._looked
+            if not wanted[1]:
+                await self._looks.wait()
+                continue
+            if client is None:
+                await self._connected.wait()
+                continue
+            from p2p.daemon.client import LogFacts  # noqa: PLC0415 - as above
+            from tui.sights import see  # noqa: PLC0415 - as above
+
+            if asked != (client, wanted):  # another connection may be to another log
+                asked, serial = (client, wanted), 0
+            with suppress(StarlingError):  # `follow` asks the same daemon, and tells why it is gone
+                for sight in wanted[1]:
+                    what = await see(client, sight, wanted[0], serial)
+                    if wanted == self._looked:
+                        self._tell(Seen(wanted[0], sight, what))
+                    if isinstance(what, LogFacts):
+                        serial = what.serial
+            await _wait(self._looks, DETAILS_INTERVAL)
+
     async def do(self, words: str, act: Callable[[Client], Awaitable[object]]) -> None:
         """Carry a verb out, and tell what came of it. `words` say what was to be done."""
         client = self._client
@@ -182,6 +220,18 @@ class Feed:
             await self._refresh(client)
         except StarlingError as error:
             self._tell(VerbFailed(words, str(error)))
+
+    async def ask(self, words: str, question: Callable[[Client], Awaitable[T]]) -> tuple[T, ...]:
+        """What the daemon answers; nothing where it does not, and why is told."""
+        client = self._client
+        if client is None:
+            self._tell(VerbFailed(words, "there is no connection to a daemon"))
+            return ()
+        try:
+            return (await question(client),)
+        except StarlingError as error:
+            self._tell(VerbFailed(words, str(error)))
+            return ()
 
 
 async def _room(client: Client, settings: Mapping[str, Json]) -> Space | None:
