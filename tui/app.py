@@ -6,23 +6,21 @@ made from `tui.verbs`.
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.binding import Binding
 
-from p2p.errors import StarlingError
+from tui.asking import Asking
 from tui.columns import COLUMNS, USUAL
 from tui.facts import Connected, DetailsArrived, ListArrived, Lost, SessionArrived, VerbDone, VerbFailed
-from tui.feed import Feed
 from tui.figures import figures_of, room_of
 from tui.rows import Rows
 from tui.safe_text import safe
 from tui.screens.torrents import TorrentsScreen
-from tui.sources import link_of, read_torrent
-from tui.verbs import BY_NAME, VERBS, ActsOn, Mark, which
+from tui.verb import ActsOn, Mark
+from tui.verbs import BY_NAME, VERBS
 from tui.widgets.line_table import LineTable
 
 if TYPE_CHECKING:
@@ -31,14 +29,12 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
     from textual.screen import Screen
 
-    from p2p.daemon.client import Client
     from p2p.daemon.client_values import TorrentRow
     from tui.feed import Access
-    from tui.screens.add import Wanted
     from tui.screens.details import DetailsScreen
 
 
-class StarlingApp(App[None]):
+class StarlingApp(Asking):
     """`find` says where the daemon is, when that is known; `clock` tells seconds since the epoch."""
 
     TITLE = "Starling"
@@ -50,15 +46,12 @@ class StarlingApp(App[None]):
     ]
 
     def __init__(self, find: Callable[[], Awaitable[Access]], clock: Callable[[], float]) -> None:
-        super().__init__()
+        super().__init__(find)
         self._clock = clock
         self.rows = Rows()
-        self.feed = Feed(find, self.post_message)
         self._list = TorrentsScreen(self.rows, clock)
         self._details: DetailsScreen | None = None
         self._place = ""
-        self._folder = ""
-        self._room = ""
 
     def on_mount(self) -> None:
         self.push_screen(self._list)
@@ -89,9 +82,9 @@ class StarlingApp(App[None]):
     @on(SessionArrived)
     def _session_arrived(self, fact: SessionArrived) -> None:
         folder = fact.settings.get("download_dir")
-        self._folder = safe(folder) if isinstance(folder, str) else ""
-        self._room = room_of(fact.space)
-        self._list.tell_figures(figures_of(self._place, fact.statistics, fact.settings), self._room)
+        self.folder = safe(folder) if isinstance(folder, str) else ""
+        self.room = room_of(fact.space)
+        self._list.tell_figures(figures_of(self._place, fact.statistics, fact.settings), self.room)
 
     @on(DetailsArrived)
     def _details_arrived(self, fact: DetailsArrived) -> None:
@@ -110,10 +103,13 @@ class StarlingApp(App[None]):
 
     def action_verb(self, name: str, words: str = "") -> None:
         verb = BY_NAME[name]
-        if verb.acts_on is ActsOn.LIST and self._details is not None:
+        if not self._is_for_here(verb.acts_on):
+            if verb.acts_on is ActsOn.FILES:
+                self.say("there is no file here", warn=True)
             return
-        rows = self._meant() if verb.acts_on is ActsOn.TORRENTS else ()
-        if verb.acts_on is ActsOn.TORRENTS and not rows:
+        of_torrents = verb.acts_on in (ActsOn.TORRENTS, ActsOn.FILES)
+        rows = self._meant() if of_torrents else ()
+        if of_torrents and not rows:
             self.notify("there is no torrent here", severity="warning", markup=False)
             return
         verb.act(self, rows, words)
@@ -125,17 +121,28 @@ class StarlingApp(App[None]):
         row = self.rows.by_hash(self._details.hash_string)
         return () if row is None else (row,)
 
+    def _is_for_here(self, acts_on: ActsOn) -> bool:
+        match acts_on:
+            case ActsOn.LIST:
+                return self._details is None
+            case ActsOn.FILES:
+                return self.file_chosen() is not None
+        return True
+
+    def file_chosen(self) -> tuple[int, str] | None:
+        return None if self._details is None else self._details.file_chosen()
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keys of the list are bound where the list is seen."""
-        if action == "verb" and self._details is not None and parameters:
+        if action == "verb" and parameters:
             verb = BY_NAME.get(str(parameters[0]))
-            return verb is None or verb.acts_on is not ActsOn.LIST
+            return verb is None or self._is_for_here(verb.acts_on)
         return super().check_action(action, parameters)
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """The palette: every verb, and the themes."""
         for verb in VERBS:
-            if verb.acts_on is ActsOn.LIST and self._details is not None:
+            if not self._is_for_here(verb.acts_on):
                 continue
             yield SystemCommand(verb.name, verb.about, lambda name=verb.name: self.action_verb(name))
         for command in super().get_system_commands(screen):
@@ -157,33 +164,8 @@ class StarlingApp(App[None]):
 
     # -- the deck
 
-    def do(self, words: str, act: Callable[[Client], Awaitable[object]]) -> None:
-        self.run_worker(self.feed.do(words, act), group="verbs")
-
     def every(self) -> Sequence[TorrentRow]:
         return [self.rows.at(line) for line in range(len(self.rows))]
-
-    def ask_removal(self, rows: Sequence[TorrentRow], *, delete: bool) -> None:
-        from tui.screens.remove import RemoveDialog  # noqa: PLC0415 - drawn on demand, and not before the first screen
-
-        ids = [row.id for row in rows]
-        words = f"remove {which(rows)}" + (" with its content" if delete else "")
-
-        def answered(yes: bool | None) -> None:  # noqa: FBT001 - how Textual tells a result
-            if yes:
-                self.rows.unmark()
-                self.do(words, lambda client: client.remove(ids, delete=delete))
-
-        self.push_screen(RemoveDialog(rows, delete=delete), answered)
-
-    def ask_source(self, source: str) -> None:
-        from tui.screens.add import AddDialog  # noqa: PLC0415 - as above
-
-        def answered(wanted: Wanted | None) -> None:
-            if wanted is not None:
-                self.do(f"add {safe(wanted.source)[:60]}", lambda client: _add(client, wanted))
-
-        self.push_screen(AddDialog(source, self._folder, self._room), answered)
 
     @on(LineTable.Opened)
     def _opened(self, _: LineTable.Opened) -> None:
@@ -221,6 +203,9 @@ class StarlingApp(App[None]):
     def _sort_asked(self, event: TorrentsScreen.SortAsked) -> None:
         self.sort_by(event.column)
 
+    def unmark(self) -> None:
+        self.rows.unmark()
+
     def mark(self, how: Mark) -> None:
         match how:
             case Mark.TOGGLE:
@@ -249,12 +234,3 @@ class StarlingApp(App[None]):
 
     def leave(self) -> None:
         self.exit()
-
-
-async def _add(client: Client, wanted: Wanted) -> None:
-    """Raises StarlingError."""
-    link = link_of(wanted.source)
-    source: str | bytes = link if link is not None else await asyncio.to_thread(read_torrent, wanted.source)
-    added = await client.add(source, download_dir=wanted.folder or None, paused=True if wanted.paused else None)
-    if added.duplicate:
-        raise StarlingError(f"{safe(added.name)} is there already")

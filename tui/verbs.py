@@ -6,89 +6,29 @@ gets those that are marked and seen, or the cursor's.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import Enum
-from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 from p2p.daemon.client_values import Status
-from p2p.quantities import count
-from tui.safe_text import safe
+from tui.change_verbs import CHANGE_VERBS
+from tui.verb import ActsOn, Mark, Verb, ids_of, which
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from p2p.daemon.client import Client
     from p2p.daemon.client_values import TorrentRow
-
-
-class ActsOn(Enum):
-    TORRENTS = "torrents"
-    INTERFACE = "interface"
-    LIST = "list"
-    """Where the list of torrents is seen, and nowhere else."""
-
-
-class Deck(Protocol):
-    """What verbs can do: the application."""
-
-    def do(self, words: str, act: Callable[[Client], Awaitable[object]]) -> None:
-        """Through the feed."""
-
-    def ask_removal(self, rows: Sequence[TorrentRow], *, delete: bool) -> None: ...
-    def ask_source(self, source: str) -> None: ...
-    def ask_filter(self, text: str) -> None: ...
-    def ask_command(self) -> None: ...
-    def sort_by(self, column: str) -> None: ...
-    def mark(self, how: Mark) -> None: ...
-    def show_help(self) -> None: ...
-    def reconnect(self) -> None: ...
-    def leave(self) -> None: ...
-    def every(self) -> Sequence[TorrentRow]:
-        """All torrents that are seen."""
-
-
-class Mark(Enum):
-    TOGGLE = "toggle"
-    ALL = "all"
-    INVERT = "invert"
-    NONE = "none"
-
-
-Act: TypeAlias = "Callable[[Deck, Sequence[TorrentRow], str], None]"
-"""Gets the torrents and, from the `:` line, what stands after the name."""
-
-
-@dataclass(frozen=True, slots=True)
-class Verb:
-    """`keys` are Textual's, separated by commas. `hint` is what the last line calls it, empty to leave it out there."""
-
-    name: str
-    keys: str
-    about: str
-    acts_on: ActsOn
-    act: Act
-    hint: str = ""
-
-
-def which(rows: Sequence[TorrentRow]) -> str:
-    """Torrents in words: the name of one, the number of several."""
-    return safe(rows[0].name) if len(rows) == 1 else count(len(rows), "torrent")
-
-
-def _ids(rows: Sequence[TorrentRow]) -> list[int | str]:
-    return [row.id for row in rows]
+    from tui.verb import Deck
 
 
 def _start(deck: Deck, rows: Sequence[TorrentRow], _: str) -> None:
-    deck.do(f"start {which(rows)}", lambda client: client.start(_ids(rows)))
+    deck.do(f"start {which(rows)}", lambda client: client.start(ids_of(rows)))
 
 
 def _start_now(deck: Deck, rows: Sequence[TorrentRow], _: str) -> None:
-    deck.do(f"start {which(rows)} at once", lambda client: client.start_now(_ids(rows)))
+    deck.do(f"start {which(rows)} at once", lambda client: client.start_now(ids_of(rows)))
 
 
 def _stop(deck: Deck, rows: Sequence[TorrentRow], _: str) -> None:
-    deck.do(f"stop {which(rows)}", lambda client: client.stop(_ids(rows)))
+    deck.do(f"stop {which(rows)}", lambda client: client.stop(ids_of(rows)))
 
 
 def _toggle(deck: Deck, rows: Sequence[TorrentRow], _: str) -> None:
@@ -103,11 +43,11 @@ def _toggle_all(deck: Deck, _: Sequence[TorrentRow], __: str) -> None:
 
 
 def _verify(deck: Deck, rows: Sequence[TorrentRow], _: str) -> None:
-    deck.do(f"verify {which(rows)}", lambda client: client.verify(_ids(rows)))
+    deck.do(f"verify {which(rows)}", lambda client: client.verify(ids_of(rows)))
 
 
 def _reannounce(deck: Deck, rows: Sequence[TorrentRow], _: str) -> None:
-    deck.do(f"ask the trackers of {which(rows)} for peers", lambda client: client.reannounce(_ids(rows)))
+    deck.do(f"ask the trackers of {which(rows)} for peers", lambda client: client.reannounce(ids_of(rows)))
 
 
 _TORRENTS, _INTERFACE, _LIST = ActsOn.TORRENTS, ActsOn.INTERFACE, ActsOn.LIST
@@ -143,6 +83,7 @@ VERBS: Final = (
     ),
     Verb("verify", "v", "Check the content against its hashes", _TORRENTS, _verify),
     Verb("reannounce", "n", "Ask the trackers for peers now", _TORRENTS, _reannounce),
+    *CHANGE_VERBS,
     Verb(
         "filter",
         "slash",

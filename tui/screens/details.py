@@ -75,6 +75,13 @@ class DetailsScreen(Screen[None]):
             lines = tab.lines(self._details, row, self._clock())
             self.query_one(TextTable).show_lines(tab.headings, lines)
 
+    def file_chosen(self) -> tuple[int, str] | None:
+        """Number and path of the file under the cursor; None where no file is seen."""
+        line = self.query_one(TextTable).cursor_line() if self.is_mounted else 0
+        if TABS[self._tab].key != "files" or self._details is None or line >= len(self._details.files):
+            return None
+        return line, self._details.files[line].name
+
     def action_tab(self, number: int) -> None:
         self._tab = number
         self.post_message(self.Needed(self.hash_string, TABS[number].part))

@@ -1,0 +1,93 @@
+"""What a verb is, and what verbs can do: the border between their table and the application."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
+
+from p2p.quantities import count
+from tui.safe_text import safe
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+    from p2p.daemon.client import Client
+    from p2p.daemon.client_values import TorrentRow
+    from tui.form import Form
+
+T = TypeVar("T")
+
+
+class ActsOn(Enum):
+    TORRENTS = "torrents"
+    INTERFACE = "interface"
+    LIST = "list"
+    """Where the list of torrents is seen, and nowhere else."""
+    FILES = "files"
+    """The file under the cursor, where files are seen; it gets the torrent that is open."""
+
+
+class Deck(Protocol):
+    """What verbs can do: the application."""
+
+    def do(self, words: str, act: Callable[[Client], Awaitable[object]]) -> None:
+        """Through the feed."""
+
+    def ask_removal(self, rows: Sequence[TorrentRow], *, delete: bool) -> None: ...
+    def ask_source(self, source: str) -> None: ...
+    def ask_filter(self, text: str) -> None: ...
+    def ask_command(self) -> None: ...
+    def sort_by(self, column: str) -> None: ...
+    def mark(self, how: Mark) -> None: ...
+    def show_help(self) -> None: ...
+    def reconnect(self) -> None: ...
+    def leave(self) -> None: ...
+    def ask_form(self, form: Form, then: Callable[[Mapping[str, str]], None]) -> None:
+        """Put questions to the person, and hand on what is answered, if anything."""
+
+    def learn(self, words: str, question: Callable[[Client], Awaitable[T]], then: Callable[[T], None]) -> None:
+        """Ask the daemon, and hand on what it answers; why it does not is told. `words` say what for."""
+
+    def say(self, text: str, *, warn: bool = False) -> None: ...
+    def copy(self, text: str) -> None:
+        """To the clipboard of the terminal."""
+
+    def file_chosen(self) -> tuple[int, str] | None:
+        """Number and path, from the torrent's name on, of the file under the cursor; None where no file is seen."""
+
+    def unmark(self) -> None: ...
+    def every(self) -> Sequence[TorrentRow]:
+        """All torrents that are seen."""
+
+
+class Mark(Enum):
+    TOGGLE = "toggle"
+    ALL = "all"
+    INVERT = "invert"
+    NONE = "none"
+
+
+Act: TypeAlias = "Callable[[Deck, Sequence[TorrentRow], str], None]"
+"""Gets the torrents and, from the `:` line, what stands after the name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """`keys` are Textual's, separated by commas. `hint` is what the last line calls it, empty to leave it out there."""
+
+    name: str
+    keys: str
+    about: str
+    acts_on: ActsOn
+    act: Act
+    hint: str = ""
+
+
+def which(rows: Sequence[TorrentRow]) -> str:
+    """Torrents in words: the name of one, the number of several."""
+    return safe(rows[0].name) if len(rows) == 1 else count(len(rows), "torrent")
+
+
+def ids_of(rows: Sequence[TorrentRow]) -> list[int | str]:
+    return [row.id for row in rows]
