@@ -243,7 +243,8 @@ class ManagedTorrent:
 
     @property
     def left_until_done(self) -> int:
-        wanted, done = self.torrent.sizes()
+        exchange = self.torrent.exchange
+        wanted, done = self.torrent.sizes() if exchange is None else (exchange.wanted_size, exchange.done_size)
         return wanted - done
 
     @property
@@ -260,7 +261,8 @@ class ManagedTorrent:
 
     @property
     def percent_done(self) -> float:
-        wanted, done = self.torrent.sizes()
+        exchange = self.torrent.exchange
+        wanted, done = self.torrent.sizes() if exchange is None else (exchange.wanted_size, exchange.done_size)
         if self.torrent.metainfo is None:
             return 0.0
         return done / wanted if wanted else 1.0
@@ -290,6 +292,8 @@ class ManagedTorrent:
         downloaded, uploaded = ledger.downloaded, ledger.uploaded
         if exchange is not None:
             downloaded, uploaded = downloaded + exchange.downloaded, uploaded + exchange.uploaded
+            if not uploaded and exchange.done_size:
+                return 0.0
         base = downloaded or self.have_valid
         if base:
             return uploaded / base
@@ -298,12 +302,12 @@ class ManagedTorrent:
     @property
     def rate_download(self) -> int:
         exchange = self.torrent.exchange
-        return 0 if exchange is None else int(exchange.rate_down.rate(self._now()))
+        return 0 if exchange is None or exchange.rate_down.silent else int(exchange.rate_down.rate(self._now()))
 
     @property
     def rate_upload(self) -> int:
         exchange = self.torrent.exchange
-        return 0 if exchange is None else int(exchange.rate_up.rate(self._now()))
+        return 0 if exchange is None or exchange.rate_up.silent else int(exchange.rate_up.rate(self._now()))
 
     @property
     def eta(self) -> int:
