@@ -12,11 +12,10 @@ from textual import on
 from textual.app import SystemCommand
 from textual.binding import Binding
 
-from tui.asking import Asking
 from tui.columns import COLUMNS, USUAL
 from tui.facts import Connected, DetailsArrived, ListArrived, Lost, SessionArrived, VerbDone, VerbFailed
 from tui.figures import figures_of, room_of
-from tui.rows import Rows
+from tui.looking import Looking
 from tui.safe_text import safe
 from tui.screens.torrents import TorrentsScreen
 from tui.verb import ActsOn, Mark
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from tui.screens.details import DetailsScreen
 
 
-class StarlingApp(Asking):
+class StarlingApp(Looking):
     """`find` says where the daemon is, when that is known; `clock` tells seconds since the epoch."""
 
     TITLE = "Starling"
@@ -46,9 +45,7 @@ class StarlingApp(Asking):
     ]
 
     def __init__(self, find: Callable[[], Awaitable[Access]], clock: Callable[[], float]) -> None:
-        super().__init__(find)
-        self._clock = clock
-        self.rows = Rows()
+        super().__init__(find, clock)
         self._list = TorrentsScreen(self.rows, clock)
         self._details: DetailsScreen | None = None
         self._place = ""
@@ -58,6 +55,7 @@ class StarlingApp(Asking):
         self.run_worker(self.feed.follow(), name="list")
         self.run_worker(self.feed.watch_session(), name="session")
         self.run_worker(self.feed.watch_details(), name="details")
+        self.run_worker(self.feed.watch_sights(), name="sights")
 
     # -- facts
 
@@ -84,7 +82,9 @@ class StarlingApp(Asking):
         folder = fact.settings.get("download_dir")
         self.folder = safe(folder) if isinstance(folder, str) else ""
         self.room = room_of(fact.space)
-        self._list.tell_figures(figures_of(self._place, fact.statistics, fact.settings), self.room)
+        figures = figures_of(self._place, fact.statistics, fact.settings)
+        self._list.tell_figures(figures, self.room)
+        self.note_session(fact, figures)
 
     @on(DetailsArrived)
     def _details_arrived(self, fact: DetailsArrived) -> None:
@@ -116,21 +116,22 @@ class StarlingApp(Asking):
 
     def _meant(self) -> Sequence[TorrentRow]:
         """The torrent that is open, and marks only where they are seen."""
-        if self._details is None:
+        over = self.over
+        if over is None:
             return self.rows.chosen()
-        row = self.rows.by_hash(self._details.hash_string)
+        row = None if over.hash_string is None else self.rows.by_hash(over.hash_string)
         return () if row is None else (row,)
 
     def _is_for_here(self, acts_on: ActsOn) -> bool:
         match acts_on:
             case ActsOn.LIST:
-                return self._details is None
+                return self.over is None
             case ActsOn.FILES:
                 return self.file_chosen() is not None
         return True
 
     def file_chosen(self) -> tuple[int, str] | None:
-        return None if self._details is None else self._details.file_chosen()
+        return self._details.file_chosen() if self._details is not None and self._details is self.over else None
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keys of the list are bound where the list is seen."""

@@ -1,16 +1,26 @@
-"""One torrent: what it is and does, its files, its peers, its trackers, each on a tab."""
+"""One torrent: what it is and does, files, peers, trackers, pieces, rates over time, and log, each on a tab."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual.binding import Binding
+from textual.containers import Vertical
 from textual.message import Message
-from textual.screen import Screen
 from textual.widgets import Footer, Static
 
-from tui.details import TABS
+from p2p.daemon.client_values import Part
+from p2p.daemon.own_facts import LogFacts, PieceMap, RateHistory
+from tui.details import TABS, Heading
+from tui.pieces import AMONG_LEGEND, HERE_LEGEND, cells_among, cells_here, read_pieces, summary
+from tui.rate_trail import RateTrail
 from tui.safe_text import safe
+from tui.screens.over import OverScreen
+from tui.sights import Sight
+from tui.widgets.log_table import LogTable
+from tui.widgets.piece_map import PieceMapView
+from tui.widgets.rates_view import RatesView
 from tui.widgets.text_table import TextTable
 
 if TYPE_CHECKING:
@@ -19,17 +29,36 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
-    from p2p.daemon.client_values import Part, TorrentDetails, TorrentRow
+    from p2p.daemon.client_values import TorrentDetails, TorrentRow
+    from tui.facts import Seen
 
 
-class DetailsScreen(Screen[None]):
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """A tab as it is drawn: its name, the widget that is seen, what it needs of the torrent's details, and beyond."""
+
+    title: str
+    widget: str
+    part: Part
+    sights: tuple[Sight, ...] = ()
+
+
+_PAGES: Final = (
+    *(_Page(tab.title, "lines", tab.part) for tab in TABS),
+    _Page("Pieces", "pieces", Part.FACTS, (Sight.PIECES,)),
+    _Page("Rates", "rates", Part.FACTS, (Sight.RATES,)),
+    _Page("Log", "log", Part.FACTS, (Sight.LOG,)),
+)
+
+
+class DetailsScreen(OverScreen):
     """`row` looks the torrent up in the list, where it may be no more. It tells what it needs, and asks no daemon."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        *(Binding(str(number), f"tab({number - 1})", tab.title) for number, tab in enumerate(TABS, 1)),
-        Binding("tab", "step(1)", "Next tab", show=False),
+        *(Binding(str(number), f"tab({number - 1})", page.title, show=False) for number, page in enumerate(_PAGES, 1)),
+        Binding("tab", "step(1)", "Next tab"),
         Binding("shift+tab", "step(-1)", "Tab before", show=False),
-        Binding("escape,left,h", "leave", "Back"),
+        Binding("z", "zoom", "Rates of another span", show=False),
     ]
 
     class Needed(Message):
@@ -41,55 +70,97 @@ class DetailsScreen(Screen[None]):
             self.parts = parts
 
     def __init__(self, hash_string: str, row: Callable[[], TorrentRow | None], clock: Callable[[], float]) -> None:
-        super().__init__()
-        self.hash_string = hash_string
+        super().__init__(hash_string)
         self._row = row
         self._clock = clock
         self._tab = 0
         self._details: TorrentDetails | None = None
+        self._trail = RateTrail()
 
     def compose(self) -> ComposeResult:
         yield Static("", id="figures", markup=False)
         yield Static("", id="tabs", markup=False)
         yield TextTable(id="lines")
+        with Vertical(id="pieces"):
+            yield Static("asking", id="piece-sums", markup=False)
+            yield PieceMapView(f"Here:  {HERE_LEGEND}", cells_here, id="here")
+            yield PieceMapView(f"Among peers:  {AMONG_LEGEND}", cells_among, id="among")
+        yield RatesView(id="rates")
+        yield LogTable(id="log")
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
-        self.query_one(TextTable).focus()
         self.action_tab(0)
 
     def take(self, details: TorrentDetails | None) -> None:
         """What the daemon tells of it; None where it has no such torrent."""
         self._details = details
-        self._draw()
+        row = self._row()
+        if row is not None:
+            self._trail.add(row.rate_download, row.rate_upload, self._clock())
+        if self.children:  # not while it goes
+            self._draw()
+
+    def see(self, seen: Seen) -> None:
+        match seen.sight:
+            case Sight.PIECES:
+                pieces = read_pieces(seen.what) if isinstance(seen.what, PieceMap) else None
+                self.query_one("#piece-sums", Static).update("no pieces yet" if pieces is None else summary(pieces))
+                for view in self.query(PieceMapView):
+                    view.show_pieces(pieces)
+            case Sight.RATES:
+                told = isinstance(seen.what, RateHistory)
+                history = seen.what if isinstance(seen.what, RateHistory) else self._trail.history(self._clock())
+                self.query_one(RatesView).take(history, "" if told else "as seen since this was opened")
+            case Sight.LOG:
+                self._see_log(seen)
+
+    def _see_log(self, seen: Seen) -> None:
+        row, log = self._row(), self.query_one(LogTable)
+        if isinstance(seen.what, LogFacts):
+            log.take(seen.what, (seen.hash_string or "", "" if row is None else row.name))
+        else:
+            log.show_lines((Heading(""),), [("this daemon does not tell its log",)])
 
     def _draw(self) -> None:
-        row, tab = self._row(), TABS[self._tab]
-        names = [f"[{each.title}]" if each is tab else f" {each.title} " for each in TABS]
-        self.query_one("#tabs", Static).update(" ".join(names))
+        row, page = self._row(), _PAGES[self._tab]
+        names = [f"[{each.title}]" if each is page else f" {each.title} " for each in _PAGES]
+        self.query_one("#tabs", Static).update("".join(names))
         if row is None:
             self.query_one("#figures", Static).update("this torrent is gone")
             return
         self.query_one("#figures", Static).update(safe(row.name))
-        if self._details is not None:
+        if self._details is not None and self._tab < len(TABS):
+            tab = TABS[self._tab]
             lines = tab.lines(self._details, row, self._clock())
-            self.query_one(TextTable).show_lines(tab.headings, lines)
+            self.query_one("#lines", TextTable).show_lines(tab.headings, lines)
 
     def file_chosen(self) -> tuple[int, str] | None:
         """Number and path of the file under the cursor; None where no file is seen."""
-        line = self.query_one(TextTable).cursor_line() if self.is_mounted else 0
-        if TABS[self._tab].key != "files" or self._details is None or line >= len(self._details.files):
+        if not self.is_mounted or self._tab >= len(TABS) or TABS[self._tab].key != "files" or self._details is None:
             return None
-        return line, self._details.files[line].name
+        line = self.query_one("#lines", TextTable).cursor_line()
+        return (line, self._details.files[line].name) if line < len(self._details.files) else None
 
     def action_tab(self, number: int) -> None:
+        page = _PAGES[number]
         self._tab = number
-        self.post_message(self.Needed(self.hash_string, TABS[number].part))
+        for name in dict.fromkeys(each.widget for each in _PAGES):
+            self.query_one(f"#{name}").set_class(name == page.widget, "shown")
+        if page.widget in ("lines", "log"):
+            self.query_one(f"#{page.widget}").focus()
+        else:
+            self.set_focus(None)
+        self.post_message(self.Needed(self.hash_string, page.part))
+        self.look(*page.sights)
         self._draw()
 
     def action_step(self, tabs: int) -> None:
-        self.action_tab((self._tab + tabs) % len(TABS))
+        self.action_tab((self._tab + tabs) % len(_PAGES))
+
+    def action_zoom(self) -> None:
+        self.query_one(RatesView).zoom()
 
     def action_leave(self) -> None:
         self.post_message(self.Needed(None))
-        self.dismiss(None)
+        super().action_leave()

@@ -22,12 +22,14 @@ class TextTable(LineTable):
         super().__init__(id=id)
         self._headings: Sequence[Heading] = ()
         self._lines: Sequence[Cells] = ()
+        self._line_classes: Sequence[str] = ()
         self._cursor = 0
 
-    def show_lines(self, headings: Sequence[Heading], lines: Sequence[Cells]) -> None:
+    def show_lines(self, headings: Sequence[Heading], lines: Sequence[Cells], classes: Sequence[str] = ()) -> None:
+        """`classes` are the lines' styles, where they are not all alike."""
         if headings != self._headings:
             self._cursor = 0
-        self._headings, self._lines = headings, lines
+        self._headings, self._lines, self._line_classes = headings, lines, classes
         self._cursor = max(0, min(self._cursor, len(lines) - 1))
         self.fit_lines()
         self.show_cursor()
@@ -48,8 +50,8 @@ class TextTable(LineTable):
     def parts(self, line: int, width: int) -> Sequence[Part]:
         return [(self._joined(self._lines[line], width), "")]
 
-    def line_class(self, line: int) -> str:  # noqa: ARG002 - all alike
-        return "table--line"
+    def line_class(self, line: int) -> str:
+        return self._line_classes[line] if line < len(self._line_classes) else "table--line"
 
     def _joined(self, cells: Sequence[str], width: int) -> str:
         taken = sum(heading.width for heading in self._headings) + GAP * max(0, len(self._headings) - 1) + 1
