@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import shutil
 from collections import Counter
-from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
@@ -46,6 +44,7 @@ from p2p.daemon.rpc_errors import Code, RpcError
 from p2p.daemon.scripts import Scripts
 from p2p.daemon.session_values import SessionValues, initial
 from p2p.daemon.sources import read_source
+from p2p.daemon.space import SpaceWatch, space_at
 from p2p.daemon.speeds import Speeds
 from p2p.daemon.state_keeper import SETTINGS, StateKeeper
 from p2p.daemon.torrent_fetch import TorrentFetch
@@ -73,9 +72,6 @@ if TYPE_CHECKING:
     from p2p.session.torrent import Torrent
 
 log = logging.getLogger(__name__)
-
-FREE_SPACE_INTERVAL: Final = 30.0
-"""Seconds between looks at the room on disk, which `session_get` tells without waiting for it."""
 
 CHANGE_INTERVAL: Final = 1.0
 """Seconds between looks at which torrents have changed."""
@@ -119,6 +115,9 @@ class SessionLibrary:
         self._network = NetworkSettings(self._values, session)
         self._defaults = Defaults(self._values, session)
         self._port_test = PortTest(self._values, session, environment.http)
+        self._space = SpaceWatch(
+            lambda: self._values.text("download_dir"), lambda room: self._values.note("download_dir_free_space", room)
+        )
         self._port_file = PortFile(self._values, session.set_port)
         folder = None if state is None else state.folder
         self._blocklist = BlocklistKeeper(self._values, environment, session.network.set_blocklist, folder)
@@ -167,6 +166,7 @@ class SessionLibrary:
             scope.start(self.undo.run(), name="trash")
             scope.start(self._port_file.run(), name="port file")
             scope.start(self._blocklist.run(), name="blocklist")
+            scope.start(self._space.run(), name="room for downloads")
             if self._keeper is not None:
                 scope.start(self._keeper.run(self._session.events, self._by_hash.get), name="state")
             await self._note()
@@ -209,16 +209,9 @@ class SessionLibrary:
             await self._keeper.settle()
 
     async def _note(self) -> None:
-        """Keep the log of changes and the room on disk up to date."""
-        loop = asyncio.get_running_loop()
-        look_at = loop.time()
+        """Keep the log of changes up to date."""
         while True:
             self._note_changes()
-            if loop.time() >= look_at:
-                look_at = loop.time() + FREE_SPACE_INTERVAL
-                with suppress(RpcError):  # a folder that is not there yet has no figure
-                    space = await self.free_space(self._values.text("download_dir"))
-                    self._values.note("download_dir_free_space", space.free)
             await asyncio.sleep(CHANGE_INTERVAL)
 
     def _note_changes(self) -> None:
@@ -238,6 +231,9 @@ class SessionLibrary:
                 each.uploaded_ever,
                 each.rate_download,
                 each.rate_upload,
+                each.error_string,
+                each.starling_seeders,
+                each.starling_leechers,
             )
             if self._seen.get(each.id) != facts:
                 self._seen[each.id] = facts
@@ -417,8 +413,7 @@ class SessionLibrary:
         for managed in own:
             self._goals.on_start(managed)
             managed.trouble = ""
-            if len(own) == 1 or len(own) < len(self._kept):  # an order for all torrents is none about what one has lost
-                managed.torrent.accept_losses()
+        self._accept_losses(own)
         self._queue.start(own, when)
         self._on_change(torrents)
 
@@ -426,8 +421,15 @@ class SessionLibrary:
         self._queue.stop(self._own(torrents))
         self._on_change(torrents)
 
+    def _accept_losses(self, own: Sequence[ManagedTorrent]) -> None:
+        if len(own) == 1 or len(own) < len(self._kept):  # an order for all torrents is none about what one has lost
+            for managed in own:
+                managed.torrent.accept_losses()
+
     async def verify(self, torrents: Sequence[Managed]) -> None:
-        for managed in self._own(torrents):
+        own = self._own(torrents)
+        self._accept_losses(own)
+        for managed in own:
             await managed.torrent.verify()
         self._on_change(torrents)
 
@@ -474,11 +476,7 @@ class SessionLibrary:
         self._groups.set(name, changes)
 
     async def free_space(self, path: str) -> Space:
-        try:
-            usage = await asyncio.to_thread(shutil.disk_usage, path)
-        except OSError as error:
-            raise RpcError(Code.SYSTEM, f"{path}: {error.strerror}") from error
-        return Space(free=usage.free, total=usage.total)
+        return await space_at(path)
 
     async def test_port(self, ip_protocol: str | None) -> bool:
         return await self._port_test.is_open(ip_protocol)

@@ -124,13 +124,15 @@ class PieceStore:
             findings.require_sizes()
             trusted, recheck = Bitfield(self._layout.piece_count), []
             trusted.set_all()
-        elif state is None or self._options.recheck:
+        elif state is None:
             trusted, recheck = Bitfield(self._layout.piece_count), findings.present_pieces()
         else:
             journal = self._journal.load() if self._journal else ()
             verdict = uncertain_pieces(state, journal, findings.stats, self._layout)
-            findings.require_present(verdict.missing)
+            findings.require_present(verdict.missing)  # also where all is to be hashed: an empty place proves nothing
             trusted, recheck = Bitfield.from_bytes(verdict.trusted, self._layout.piece_count), list(verdict.recheck)
+            if self._options.recheck:
+                trusted, recheck = Bitfield(self._layout.piece_count), findings.present_pieces()
         self._take(trusted)
         states = await self._check(recheck, opening)
         findings.require_unchanged(self.have)

@@ -61,7 +61,7 @@ class Runs:
     def begin(self, purpose: Purpose) -> None:
         """Run, again if need be; nothing for a torrent that runs. One that is being stopped starts when it has."""
         run = self.current
-        if self.running and run is not None and not run.stopping.is_set():
+        if self.running and run is not None and not self._ends(run):
             if run.purpose is Purpose.CHECK:
                 run.purpose = Purpose.RECHECK
             return
@@ -83,7 +83,11 @@ class Runs:
         run = self.current
         if self._next is not None:
             return self._next is Purpose.CHECK
-        return run is None or run.stopping.is_set() or run.purpose is Purpose.CHECK
+        return run is None or self._ends(run) or run.purpose is Purpose.CHECK
+
+    def _ends(self, run: Run) -> bool:
+        """Whether the present run was told to stop, or fails: it closes its files yet, and takes in no wish."""
+        return run.stopping.is_set() or self._torrent.failure is not None
 
     def request_stop(self, message: str | None) -> None:
         """Begin to stop; `stopped()` tells when it is done. `message` says why."""

@@ -284,6 +284,7 @@ class Torrent(TorrentFacts, TorrentWishes, TorrentNetwork, TorrentContent):
         options = self.options
         if self._store_is_used:  # what the user said of the content was of the first run
             options = replace(options, trust=False, recheck=False)
+        accepts_losses = options.accept_losses or options.recheck or self._accepts_losses
         if purpose is not Purpose.EXCHANGE:
             options = replace(options, trust=False, recheck=True)
         former = self._store
@@ -292,7 +293,7 @@ class Torrent(TorrentFacts, TorrentWishes, TorrentNetwork, TorrentContent):
             self.target,
             services=self._services,
             wanted=lambda index: self.file_priorities[index] > 0,
-            options=replace(options, accept_losses=options.accept_losses or self._accepts_losses),
+            options=replace(options, accept_losses=accepts_losses),
             ledger=self.ledger,
             may_settle=lambda: self._busy_with is None,
         )

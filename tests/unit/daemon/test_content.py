@@ -225,6 +225,26 @@ async def test_what_is_not_done_goes_where_the_settings_say(tmp_path, clock, tor
 # -- what is gone
 
 
+async def test_a_check_of_content_that_is_gone_finds_it_missing_and_makes_nothing_anew(tmp_path, clock, torrent):
+    """The folder may be on a disk that is not mounted. A check once that is told is an order to begin anew."""
+    async with daemon(tmp_path, clock) as client:
+        number = await seeding(client, torrent)
+        shutil.move(tmp_path / "in" / "album", tmp_path / "away")
+        await ask(client, "torrent_verify", ids=[number])
+        await until(client, {"status": 0, "error": 3}, "status", "error")
+        assert (await facts(client, "error_string")).startswith("missing files: ")
+        assert not (tmp_path / "in" / "album").exists()
+        shutil.move(tmp_path / "away", tmp_path / "in" / "album")
+        await ask(client, "torrent_start", ids=[number])
+        await until(client, {"status": 6, "left_until_done": 0}, "status", "left_until_done")
+        shutil.move(tmp_path / "in" / "album", tmp_path / "away")
+        await ask(client, "torrent_verify", ids=[number])
+        await until(client, {"status": 0, "error": 3}, "status", "error")
+        await ask(client, "torrent_verify", ids=[number])
+        await ask(client, "torrent_start", ids=[number])
+        await until(client, {"status": 4, "error": 0}, "status", "error")
+
+
 async def test_missing_files_are_not_downloaded_over_by_an_order_for_all(tmp_path, clock, torrent):
     async with daemon(tmp_path, clock) as client:
         number = await seeding(client, torrent)
