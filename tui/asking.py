@@ -5,25 +5,26 @@ The rule: the feed alone awaits it; here its answers are handed on, and where a 
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, TypeVar
 
 from textual.app import App
 
-from p2p.errors import StarlingError
+from tui.adding import add, add_to_choose, choose
+from tui.creating import creation_form, make
 from tui.feed import Feed
+from tui.figures import room_of
 from tui.safe_text import safe
-from tui.sources import link_of, read_torrent
 from tui.verb import ids_of, which
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from p2p.daemon.client import Client
-    from p2p.daemon.client_values import TorrentRow
+    from p2p.daemon.client_values import TorrentDetails, TorrentRow
+    from tui.adding import Wanted
     from tui.feed import Access
     from tui.form import Form
-    from tui.screens.add import Wanted
+    from tui.screens.add import AddDialog
 
 T = TypeVar("T")
 
@@ -82,16 +83,50 @@ class Asking(App[None]):
         from tui.screens.add import AddDialog  # noqa: PLC0415 - as above
 
         def answered(wanted: Wanted | None) -> None:
-            if wanted is not None:
-                self.do(f"add {safe(wanted.source)[:60]}", lambda client: _add(client, wanted))
+            if wanted is None:
+                return
+            words = f"add {safe(wanted.source)[:60]}"
+            if wanted.choose:
+                self.learn(
+                    words, lambda client: add_to_choose(client, wanted), lambda found: self._choose(wanted, found)
+                )
+            else:
+                self.do(words, lambda client: add(client, wanted))
 
         self.push_screen(AddDialog(source, self.folder, self.room), answered)
 
+    def on_add_dialog_folder_typed(self, event: AddDialog.FolderTyped) -> None:
+        async def look() -> None:
+            space = await self.feed.room(event.folder or self.folder)
+            event.dialog.tell_room(room_of(space) or "not known how much is free")
 
-async def _add(client: Client, wanted: Wanted) -> None:
-    """Raises StarlingError."""
-    link = link_of(wanted.source)
-    source: str | bytes = link if link is not None else await asyncio.to_thread(read_torrent, wanted.source)
-    added = await client.add(source, download_dir=wanted.folder or None, paused=True if wanted.paused else None)
-    if added.duplicate:
-        raise StarlingError(f"{safe(added.name)} is there already")
+        self.run_worker(look(), group="room", exclusive=True)
+
+    def _choose(self, wanted: Wanted, found: TorrentDetails) -> None:
+        """Of what was added and stands still."""
+        from tui.screens.choose import ChooseDialog  # noqa: PLC0415 - as above
+
+        name = safe(found.name)
+        if not found.files:
+            self.say(f"the files of {name} are not known before its metadata is here; it stands still", warn=True)
+            return
+
+        def answered(skipped: tuple[int, ...] | None) -> None:
+            if skipped is None:
+                self.say(f"{name} was added, and stands still", warn=True)
+                return
+            begin = not wanted.paused
+            self.do(f"add {name}", lambda client: choose(client, found.id, skipped, begin=begin))
+
+        self.push_screen(ChooseDialog(found.name, found.files), answered)
+
+    def ask_creation(self, path: str) -> None:
+        from tui.screens.creation import CreationDialog  # noqa: PLC0415 - as above
+
+        def answered(answers: Mapping[str, str]) -> None:
+            dialog = CreationDialog(answers["path"])
+            self.push_screen(dialog)
+            shown = safe(answers["path"])
+            self.do(f"make a torrent of {shown}", lambda client: make(client, answers, dialog))
+
+        self.ask_form(creation_form(path), answered)

@@ -233,6 +233,15 @@ class Feed:
             self._tell(VerbFailed(words, str(error)))
             return ()
 
+    async def room(self, folder: str) -> Space | None:
+        """In a folder of the daemon's machine; None where nobody can tell."""
+        client = self._client
+        if client is None:
+            return None
+        with suppress(StarlingError):  # a folder that is half typed is none, and that is no failure to tell of
+            return await client.free_space(folder)
+        return None
+
 
 async def _room(client: Client, settings: Mapping[str, Json]) -> Space | None:
     """Where downloads go; None where the daemon does not know such a question, or the folder is not there yet."""

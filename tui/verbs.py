@@ -61,6 +61,13 @@ VERBS: Final = (
         lambda deck, _, words: deck.ask_source(words),
         "add",
     ),
+    Verb(
+        "create",
+        "C",
+        "Make a torrent of a file or folder, and seed it",
+        _INTERFACE,
+        lambda deck, _, words: deck.ask_creation(words),
+    ),
     Verb("toggle", "space", "Start what is stopped, stop what runs", _TORRENTS, _toggle, "start/stop"),
     Verb("toggle-all", "Y", "Stop all that are seen; start them if all are stopped", _LIST, _toggle_all),
     Verb("start", "", "Start, when the queue lets it", _TORRENTS, _start),

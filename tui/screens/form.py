@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.binding import Binding
 from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
-from textual.widgets import Checkbox, Input, Static
+from textual.widgets import Input, Static
 
 from tui.form import MOST_LETTERS, YES
+from tui.widgets.tick import Tick
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -45,7 +46,7 @@ class FormDialog(ModalScreen[Mapping[str, str] | None]):
 
     def _asked(self, field: Field) -> ComposeResult:
         if field.switch:
-            yield Checkbox(field.label, value=field.value == YES, id=field.name, compact=True)
+            yield Tick(field.label, field.value == YES, field.name)
             return
         yield Static(field.label, markup=False)
         yield Input(
@@ -72,7 +73,7 @@ class FormDialog(ModalScreen[Mapping[str, str] | None]):
 
     def _answer(self, field: Field) -> str:
         if field.switch:
-            return YES if self.query_one(f"#{field.name}", Checkbox).value else ""
+            return YES if self.query_one(f"#{field.name}", Tick).value else ""
         return self.query_one(f"#{field.name}", Input).value
 
     def action_leave(self) -> None:
