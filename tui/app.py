@@ -128,6 +128,8 @@ class StarlingApp(Looking):
                 return self.over is None
             case ActsOn.FILES:
                 return self.file_chosen() is not None
+            case ActsOn.TORRENTS:
+                return self.over is None or self.over.hash_string is not None
         return True
 
     def file_chosen(self) -> tuple[int, str] | None:

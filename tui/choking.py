@@ -38,6 +38,9 @@ _GIVES: Final[Mapping[Reciprocation, str]] = {
 }
 
 
+_SIGNS: Final = {Reciprocation.MUTUAL: "⇄", Reciprocation.TAKING: "←", Reciprocation.GIVING: "→"}
+
+
 def address_of(peer: PeerChoking) -> str:
     host = f"[{peer.address}]" if ":" in peer.address else peer.address
     return safe(f"{host}:{peer.port}")
@@ -150,11 +153,11 @@ def summary(facts: ChokingFacts) -> tuple[str, str, str]:
     by = {way: sum(peer.reciprocation is way for peer in facts.peers) for way in Reciprocation}
     snubbed = sum(peer.is_snubbed for peer in facts.peers)
     role = "not running" if not facts.is_running else "seeding" if facts.is_seeding else "leeching"
-    sums = (
-        f"{by[Reciprocation.MUTUAL]:,} both ways, {by[Reciprocation.TAKING]:,} give us, "
-        f"{by[Reciprocation.GIVING]:,} take, {snubbed:,} snubbed"
+    pairs = "  ".join(f"{sign} {by[way]:,}" for way, sign in _SIGNS.items())
+    first = (
+        f"{role}  ▼ {format_rate(facts.rate_from)}  ▲ {format_rate(facts.rate_to)}"
+        f"  {count(len(facts.peers), 'peer')}  {pairs}  {snubbed:,} snubbed"
     )
-    first = f"{role}  ▼ {format_rate(facts.rate_from)}  ▲ {format_rate(facts.rate_to)}  {_peers(facts)}: {sums}"
     tried = f"  {OPTIMISTIC} {safe(facts.optimistic)}" if facts.optimistic else f"  {OPTIMISTIC} nobody"
     if facts.slots < 0:
         return first, f"{facts.unchoked:,} unchoked, {facts.interested:,} interested{tried}", "rounds are not told"
@@ -170,10 +173,6 @@ def summary(facts: ChokingFacts) -> tuple[str, str, str]:
         f"slots {drawn}{regular:,} of {facts.slots:,}{tried}  {facts.interested:,} interested",
         clocks,
     )
-
-
-def _peers(facts: ChokingFacts) -> str:
-    return count(len(facts.peers), "peer")
 
 
 def news(before: ChokingFacts | None, after: ChokingFacts, now: float) -> list[str]:

@@ -31,6 +31,7 @@ class Looking(Asking):
         self._trail = RateTrail()
         self._session: SessionArrived | None = None
         self._session_screen: SessionScreen | None = None
+        self._figures = ""
 
     @property
     def over(self) -> OverScreen | None:
@@ -40,8 +41,9 @@ class Looking(Asking):
     @on(Seen)
     def _seen(self, fact: Seen) -> None:
         over = self.over
-        if over is not None and over.children and over.hash_string == fact.hash_string:  # it may be coming, or going
-            over.see(fact)
+        if over is not None and over.hash_string == fact.hash_string:
+            with over.drawing():
+                over.see(fact)
 
     @on(OverScreen.Looked)
     def _looked(self, event: OverScreen.Looked) -> None:
@@ -49,7 +51,7 @@ class Looking(Asking):
 
     def note_session(self, fact: SessionArrived, figures: str) -> None:
         """For rates over time, and for whoever looks at the session."""
-        self._session = fact
+        self._session, self._figures = fact, figures
         self._trail.add(fact.statistics.download_speed, fact.statistics.upload_speed, self._clock())
         if self._session_screen is not None:
             self._session_screen.tell_figures(figures)
@@ -67,6 +69,7 @@ class Looking(Asking):
 
         if self._session_screen is None:
             self._session_screen = SessionScreen(self._trail, self._session, self._clock)
+            self._session_screen.tell_figures(self._figures)
             self.push_screen(self._session_screen, self._session_left)
 
     def _session_left(self, _: None) -> None:

@@ -56,10 +56,23 @@ HOST_HEADINGS: Final = (
 
 def hosts_of(facts: TrackerHealthFacts, now: float) -> tuple[list[Cells], list[str]]:
     """Those that do not answer first, then those with most torrents; and the classes of their styles."""
-    order = sorted(facts.hosts, key=lambda host: (not host.failures_in_row, -host.torrents, host.host))
+    order = _ordered(facts)
     return [_host(host, now) for host in order], [
         "table--bad" if host.failures_in_row else "table--good" if host.announces else "table--faint" for host in order
     ]
+
+
+def _ordered(facts: TrackerHealthFacts) -> list[TrackerHost]:
+    return sorted(facts.hosts, key=lambda host: (not host.failures_in_row, -host.torrents, host.host))
+
+
+def trouble_of(facts: TrackerHealthFacts, line: int) -> str:
+    """The whole of what the host on that line has answered last, where that was an error."""
+    order = _ordered(facts)
+    if not order:
+        return "no tracker has been asked yet"
+    host = order[min(max(0, line), len(order) - 1)]
+    return f"{safe(host.host)}: {safe(host.last_error)}" if host.last_error else ""
 
 
 def _host(host: TrackerHost, now: float) -> Cells:

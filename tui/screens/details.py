@@ -56,7 +56,7 @@ class DetailsScreen(OverScreen):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         *(Binding(str(number), f"tab({number - 1})", page.title, show=False) for number, page in enumerate(_PAGES, 1)),
-        Binding("tab", "step(1)", "Next tab"),
+        Binding("tab", "step(1)", "Next tab", show=False),
         Binding("shift+tab", "step(-1)", "Tab before", show=False),
         Binding("z", "zoom", "Rates of another span", show=False),
     ]
@@ -98,7 +98,7 @@ class DetailsScreen(OverScreen):
         row = self._row()
         if row is not None:
             self._trail.add(row.rate_download, row.rate_upload, self._clock())
-        if self.children:  # not while it goes
+        with self.drawing():
             self._draw()
 
     def see(self, seen: Seen) -> None:
@@ -125,7 +125,7 @@ class DetailsScreen(OverScreen):
     def _draw(self) -> None:
         row, page = self._row(), _PAGES[self._tab]
         names = [f"[{each.title}]" if each is page else f" {each.title} " for each in _PAGES]
-        self.query_one("#tabs", Static).update("".join(names))
+        self.query_one("#tabs", Static).update("".join(names) + "   tab")
         if row is None:
             self.query_one("#figures", Static).update("this torrent is gone")
             return

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding
+from textual.css.query import NoMatches
 from textual.message import Message
 from textual.screen import Screen
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from textual.binding import BindingType
 
     from tui.facts import Seen, SessionArrived
@@ -44,6 +48,10 @@ class OverScreen(Screen[None]):
     def action_leave(self) -> None:
         self.post_message(self.Looked(None))
         self.dismiss(None)
+
+    def drawing(self) -> AbstractContextManager[None]:
+        """Around what draws for a fact: the parts of a screen come after it and go before it."""
+        return suppress(NoMatches)
 
     def see(self, seen: Seen) -> None:
         """What was looked at has arrived."""

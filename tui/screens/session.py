@@ -20,6 +20,7 @@ from tui.session_tables import (
     disk_sums,
     hosts_of,
     limit_lines,
+    trouble_of,
 )
 from tui.sights import Sight
 from tui.widgets.log_table import LogTable
@@ -61,9 +62,9 @@ class SessionScreen(OverScreen):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         *(Binding(str(number), f"tab({number - 1})", page.title, show=False) for number, page in enumerate(_PAGES, 1)),
-        Binding("tab", "step(1)", "Next tab"),
+        Binding("tab", "step(1)", "Next tab", show=False),
         Binding("shift+tab", "step(-1)", "Tab before", show=False),
-        Binding("z", "zoom", "Rates of another span"),
+        Binding("z", "zoom", "Rates of another span", show=False),
     ]
 
     def __init__(self, trail: RateTrail, latest: SessionArrived | None, clock: Callable[[], float]) -> None:
@@ -91,13 +92,14 @@ class SessionScreen(OverScreen):
     def tell_figures(self, figures: str) -> None:
         """The first line: rates, limits, where."""
         self._figures = figures
-        if self.children:  # not while it comes or goes
+        with self.drawing():
             self.query_one("#figures", Static).update(figures)
 
     def session(self, fact: SessionArrived) -> None:
         self._latest = fact
-        if self.children and _PAGES[self._tab].sight is None:
-            self._draw_limits()
+        if _PAGES[self._tab].sight is None:
+            with self.drawing():
+                self._draw_limits()
 
     def _draw_limits(self) -> None:
         if self._latest is not None:
@@ -114,7 +116,7 @@ class SessionScreen(OverScreen):
                 self.query_one(RatesView).take(seen.what)
             case TrackerHealthFacts():
                 lines.show_lines(HOST_HEADINGS, *hosts_of(seen.what, self._clock()))
-                sums = "" if seen.what.hosts else "no tracker has been asked yet"
+                sums = trouble_of(seen.what, lines.cursor_line())
             case DhtFacts():
                 lines.show_lines(PAIRS, dht_lines(seen.what))
             case DiskFacts():
@@ -128,7 +130,12 @@ class SessionScreen(OverScreen):
                 self.query_one(RatesView).take(self._trail.history(self._clock()), "as seen since this was started")
             case _:
                 self._nothing()
-        self.query_one("#sums", Static).update(sums)
+        self._tell_sums(sums)
+
+    def _tell_sums(self, text: str) -> None:
+        line = self.query_one("#sums", Static)
+        line.display = bool(text)
+        line.update(text)
 
     def _nothing(self) -> None:
         table = self.query_one("#log" if _PAGES[self._tab].widget == "log" else "#lines", TextTable)
@@ -140,13 +147,13 @@ class SessionScreen(OverScreen):
         for name in ("rates", "lines", "log"):
             self.query_one(f"#{name}").set_class(name == page.widget, "shown")
         self.query_one("#lines", TextTable).show_lines((Heading(""),), [])
-        self.query_one("#sums", Static).update("")
+        self._tell_sums("")
         if page.widget == "rates":
             self.set_focus(None)
         else:
             self.query_one(f"#{page.widget}").focus()
         names = [f"[{each.title}]" if each is page else f" {each.title} " for each in _PAGES]
-        self.query_one("#tabs", Static).update("".join(names))
+        self.query_one("#tabs", Static).update("".join(names) + "   tab")
         self.look(*(() if page.sight is None else (page.sight,)))
         if page.sight is None:
             self._draw_limits()

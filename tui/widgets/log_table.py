@@ -6,12 +6,16 @@ from collections import deque
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from rich.cells import chop_cells
+
 from tui.details import Heading
 from tui.safe_text import safe
 from tui.widgets.text_table import TextTable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+
+    from textual import events
 
     from p2p.daemon.own_facts import LogFacts, LogLine
 
@@ -38,17 +42,28 @@ class LogTable(TextTable):
         fresh = [line for line in fresh if not words or any(word and word in line.text for word in words)]
         if not fresh and self._headings:
             return
-        follows = self.cursor_line() >= self.count() - 1
         self._kept.extend(fresh)
-        self.show_lines(_HEADINGS, [_cells(line) for line in self._kept], [_class(line) for line in self._kept])
+        self._show()
+
+    def _show(self) -> None:
+        """Every line in whole, in as many lines as it takes."""
+        follows = self.cursor_line() >= self.count() - 1
+        room = max(10, self.width - sum(heading.width for heading in _HEADINGS) - len(_HEADINGS))
+        cells = [each for line in self._kept for each in _wrapped(line, room)]
+        self.show_lines(_HEADINGS, [each for each, _ in cells], [name for _, name in cells])
         if follows:
-            self.action_last()
+            self.go(self.count() - 1)
+            self.call_after_refresh(self.show_cursor)
+
+    def on_resize(self, event: events.Resize) -> None:
+        super().on_resize(event)
+        if self._kept:
+            self._show()
 
 
-def _cells(line: LogLine) -> tuple[str, str, str]:
+def _wrapped(line: LogLine, room: int) -> Iterator[tuple[tuple[str, str, str], str]]:
     time = f"{datetime.fromtimestamp(line.time, UTC).astimezone():%H:%M:%S}" if 0 < line.time < 2**37 else ""
-    return time, safe(line.level), safe(line.text)
-
-
-def _class(line: LogLine) -> str:
-    return _CLASSES.get(line.level, "table--line")
+    head = (time, safe(line.level))
+    for part in chop_cells(safe(line.text), room) or [""]:
+        yield (*head, part), _CLASSES.get(line.level, "table--line")
+        head = ("", "")
