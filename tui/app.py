@@ -13,7 +13,7 @@ from textual.app import SystemCommand
 from textual.binding import Binding
 
 from tui.columns import COLUMNS, USUAL
-from tui.facts import Connected, DetailsArrived, ListArrived, Lost, SessionArrived, VerbDone, VerbFailed
+from tui.facts import Connected, DetailsArrived, ListArrived, LoginRefused, Lost, SessionArrived, VerbDone, VerbFailed
 from tui.figures import figures_of, room_of
 from tui.looking import Looking
 from tui.safe_text import safe
@@ -52,6 +52,7 @@ class StarlingApp(Looking):
 
     def on_mount(self) -> None:
         self.push_screen(self._list)
+        self.screen_change_signal.subscribe(self, lambda _: self.show_trouble())
         self.run_worker(self.feed.follow(), name="list")
         self.run_worker(self.feed.watch_session(), name="session")
         self.run_worker(self.feed.watch_details(), name="details")
@@ -63,10 +64,20 @@ class StarlingApp(Looking):
     def _connected(self, fact: Connected) -> None:
         self._place = fact.place
         self._list.tell_connection("")
+        self.tell_trouble("")
 
     @on(Lost)
     def _lost(self, fact: Lost) -> None:
-        self._list.tell_connection(f"{safe(fact.reason)} (again in {fact.pause:.0f} s; ctrl+r: now)")
+        trouble = f"no connection; again in {fact.pause:.0f} s, ctrl+r: now. {safe(fact.reason)}"
+        self._list.tell_connection(trouble)
+        self.tell_trouble(trouble)
+
+    @on(LoginRefused)
+    def _login_refused(self, fact: LoginRefused) -> None:
+        trouble = f"no connection; ctrl+r: try again. {safe(fact.reason)}"
+        self._list.tell_connection(trouble)
+        self.tell_trouble(trouble)
+        self.ask_password(fact.place)
 
     @on(ListArrived)
     def _list_arrived(self, fact: ListArrived) -> None:

@@ -8,11 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from textual.app import App
+from textual.widgets import Static
 
 from tui.adding import add, add_to_choose, choose
 from tui.creating import creation_form, make
-from tui.feed import Feed
+from tui.feed import Access, Feed
 from tui.figures import room_of
+from tui.form import Field, Form
 from tui.safe_text import safe
 from tui.verb import ids_of, which
 
@@ -22,8 +24,6 @@ if TYPE_CHECKING:
     from p2p.daemon.client import Client
     from p2p.daemon.client_values import TorrentDetails, TorrentRow
     from tui.adding import Wanted
-    from tui.feed import Access
-    from tui.form import Form
     from tui.screens.add import AddDialog
 
 T = TypeVar("T")
@@ -34,9 +34,45 @@ class Asking(App[None]):
 
     def __init__(self, find: Callable[[], Awaitable[Access]]) -> None:
         super().__init__()
-        self.feed = Feed(find, self.post_message)
+        self._find = find
+        self._passwords: dict[str, str] = {}
+        """By the root of the server's URL, as typed here."""
+        self._trouble = ""
+        self.feed = Feed(self._access, self.post_message)
         self.folder = ""
         self.room = ""
+
+    async def _access(self) -> Access:
+        """Where the daemon is, with the password that was typed last for it. Raises StarlingError."""
+        access = await self._find()
+        typed = self._passwords.get(access.server.root)
+        return access if typed is None else Access(access.server, typed)
+
+    def ask_password(self, place: str) -> None:
+        """For the daemon there, and try it then."""
+
+        def then(answers: Mapping[str, str]) -> None:
+            for scheme in ("http", "https"):
+                self._passwords[f"{scheme}://{place}"] = answers["password"]
+            self.feed.try_now()
+
+        field = Field("password", "Password", secret=True)
+        self.ask_form(Form(f"{safe(place)} asks for a password", (field,)), then)
+
+    def tell_trouble(self, trouble: str) -> None:
+        """Why there is no connection, or nothing: seen on whatever screen is open."""
+        self._trouble = trouble
+        self.show_trouble()
+
+    def show_trouble(self) -> None:
+        for screen in self.screen_stack[2:]:  # below them the list, which has a line of its own for it
+            shown = screen.query("#lost").results(Static)
+            line = next(shown, None)
+            if line is not None:
+                line.update(self._trouble)
+                line.display = bool(self._trouble)
+            elif self._trouble and screen.is_attached:
+                screen.mount(Static(self._trouble, id="lost", markup=False))
 
     def unmark(self) -> None:
         """Marks are done with."""

@@ -65,6 +65,14 @@ class Lost(Message):
 
 
 @dataclass
+class LoginRefused(Message):
+    """A password is needed, or the one that was given is wrong; nothing is tried before it is told to."""
+
+    place: str
+    reason: str
+
+
+@dataclass
 class VerbDone(Message):
     words: str
 

@@ -12,8 +12,19 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from p2p.daemon.client_errors import LoginRefusedError
 from p2p.errors import StarlingError
-from tui.facts import Connected, DetailsArrived, ListArrived, Lost, Seen, SessionArrived, VerbDone, VerbFailed
+from tui.facts import (
+    Connected,
+    DetailsArrived,
+    ListArrived,
+    LoginRefused,
+    Lost,
+    Seen,
+    SessionArrived,
+    VerbDone,
+    VerbFailed,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -59,6 +70,8 @@ class Feed:
         self._find = find
         self._tell = tell
         self._client: Client | None = None
+        self._place = ""
+        self._was_connected = False
         self._mark: Mark | None = None
         self._asking = asyncio.Lock()
         self._connected = asyncio.Event()
@@ -81,11 +94,17 @@ class Feed:
             try:
                 await self._session()
                 reason = "the daemon has ended the connection"
+            except LoginRefusedError as error:
+                # Each further try would count as a wrong password, and daemons shut out who has too many.
+                self._again.clear()
+                self._tell(LoginRefused(self._place, str(error)))
+                await self._again.wait()
+                continue
             except StarlingError as error:
                 reason = str(error)
-            if self._connected.is_set():
+            if self._was_connected:
                 pause = FIRST_PAUSE
-            self._connected.clear()
+            self._was_connected = False
             self._again.clear()
             self._tell(Lost(reason, pause))
             await _wait(self._again, pause)
@@ -97,6 +116,7 @@ class Feed:
         from p2p.daemon.client import Client  # noqa: PLC0415
 
         access = await self._find()
+        self._place = access.server.root.partition("://")[2]
         async with Client(access.server, password=access.password) as client:
             info = await client.info()
             self._mark = None
@@ -104,11 +124,13 @@ class Feed:
             self._client = client
             self._stale.set()
             self._connected.set()
-            self._tell(Connected(info, access.server.root.partition("://")[2]))
+            self._was_connected = True
+            self._tell(Connected(info, self._place))
             try:
                 await (self._listen(client) if info.ours else self._poll(client))
             finally:
                 self._client = None
+                self._connected.clear()
 
     async def _refresh(self, client: Client) -> None:
         async with self._asking:  # so that an older answer never comes after a newer one
