@@ -166,8 +166,8 @@ def summary(facts: ChokingFacts) -> tuple[str, str, str]:
         f"   next optimistic {clock(facts.next_optimistic_in, facts.optimistic_interval)}"
     )
     regular = sum(not peer.am_choking and not peer.is_optimistic for peer in facts.peers)
-    drawn = TAKEN * regular + FREE * max(0, facts.slots - regular)
-    drawn = f"{drawn} " if len(drawn) <= MOST_SLOTS else ""
+    few = max(regular, facts.slots) <= MOST_SLOTS
+    drawn = TAKEN * regular + FREE * max(0, facts.slots - regular) + " " if few else ""
     return (
         first,
         f"slots {drawn}{regular:,} of {facts.slots:,}{tried}  {facts.interested:,} interested",
