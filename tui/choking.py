@@ -102,7 +102,8 @@ _COLUMNS: Final = (
     _Column(Heading("From", 9), 7, lambda peer: "incoming" if peer.is_incoming else safe(peer.source)),
     _Column(Heading("Link", 9), 8, lambda peer: "encrypted" if peer.is_encrypted else "plain"),
 )
-_NARROWEST_CLIENT: Final = 5
+_NARROWEST_CLIENT: Final = 14
+"""Cells that it has at least before a column is left out for it, but for those that are always there."""
 
 
 def table_of(facts: ChokingFacts, width: int) -> tuple[tuple[Heading, ...], list[Cells], list[str]]:

@@ -28,10 +28,19 @@ def scale_of(most: float) -> int:
         unit *= 1024
 
 
+def columns_for(span: int, columns: int) -> int:
+    """How many of at most `columns` columns `span` steps take."""
+    return -(-span // _group(span, columns))
+
+
+def _group(span: int, columns: int) -> int:
+    return max(1, -(-span // max(1, columns)))
+
+
 def columns_of(values: Sequence[float], first: int, columns: int, span: int) -> list[float]:
     """Means of `values` in at most `columns` columns for `span` steps, the newest last. `first` is the number of the
     first value's step, counted from any beginning that stays."""
-    group = max(1, -(-span // max(1, columns)))
+    group = _group(span, columns)
     means: list[float] = []
     at = 0
     while at < len(values):

@@ -9,7 +9,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from p2p.quantities import format_duration, format_rate, format_size
-from tui.plot import bars, scale_of, series_columns
+from tui.plot import bars, columns_for, scale_of, series_columns
 from tui.safe_text import fit, fit_right
 
 if TYPE_CHECKING:
@@ -57,7 +57,8 @@ class RateGraph(Widget):
             label = format_size(labels[number]) if number in labels else ""
             lines.append((f"{fit_right(label, _LABEL)}│{row}", "graph--bar"))
         past = format_duration(self._span * self._series.interval)
-        lines.append((" " * _LABEL + "└" + f"{past} ago".ljust(max(0, room - 3), "─") + "now", "graph--axis"))
+        before = "─" * max(0, room - columns_for(self._span, room))  # a column is a whole number of steps
+        lines.append((" " * _LABEL + "└" + f"{before}{past} ago".ljust(max(0, room - 3), "─") + "now", "graph--axis"))
         return lines
 
     def render_line(self, y: int) -> Strip:

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from p2p.daemon.client import RateSeries
-from tui.plot import bars, columns_of, scale_of, series_columns
+from tui.plot import bars, columns_for, columns_of, scale_of, series_columns
 from tui.rate_trail import RateTrail
 
 
@@ -31,6 +31,10 @@ def test_columns_are_means_and_stand_still_as_time_goes_on():
     moved = columns_of([*values[1:], 12.0], 1, 5, 12)
     assert moved[1:4] == [4.0, 7.0, 10.0]
     assert columns_of([], 0, 4, 12) == columns_of(values, 0, 0, 12) == []
+
+
+def test_an_axis_is_as_long_as_its_span():
+    assert [columns_for(600, room) for room in (600, 188, 68, 0)] == [600, 150, 67, 1]
 
 
 def test_a_series_is_grouped_by_its_date():
