@@ -21,6 +21,9 @@ INTERRUPTED: Final = 130
 TERMINATED: Final = 143
 """The same after SIGTERM, for work that was not done."""
 
+ECHO: Final = 1.0
+"""Seconds in which another signal is the first one again: whoever stops a group of processes often tells each twice."""
+
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -36,6 +39,7 @@ class StopSignals:
         self._on_stop: Callable[[], object] | None = None
         self._on_again: Callable[[signal.Signals], object] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._received_at = 0.0
 
     def __enter__(self) -> StopSignals:
         self._loop = asyncio.get_running_loop()
@@ -51,15 +55,16 @@ class StopSignals:
                 self._loop.remove_signal_handler(number)
 
     def _receive(self, number: signal.Signals) -> None:
+        now = asyncio.get_running_loop().time()
         if self.received is None:
-            self.received = number
+            self.received, self._received_at = number, now
             if self._on_stop is not None:
                 self._on_stop()
-        elif self._on_again is not None:
+        elif self._on_again is not None and now >= self._received_at + ECHO:
             self._on_again(number)
 
     def on_again(self, callback: Callable[[signal.Signals], object]) -> None:
-        """Call back at every signal after the first."""
+        """Call back at every signal after the first, but for its echo."""
         self._on_again = callback
 
     def on_stop(self, callback: Callable[[], object] | None) -> None:

@@ -8,6 +8,7 @@ import signal
 
 import pytest
 
+from p2p.cli import stop_signals
 from p2p.cli.stop_signals import StoppedError, StopSignals
 from p2p.cli.transfers import Outcome
 
@@ -21,6 +22,18 @@ async def test_the_first_signal_counts_and_calls_back_once():
             await asyncio.sleep(0.01)
         assert signals.received is signal.SIGTERM
     assert calls == [signal.SIGTERM]
+
+
+@pytest.mark.parametrize(("echo", "heard"), [(60.0, []), (0.0, [signal.SIGINT, signal.SIGTERM])])
+async def test_a_further_signal_counts_once_it_can_be_no_echo_of_the_first(monkeypatch, echo, heard):
+    monkeypatch.setattr(stop_signals, "ECHO", echo)
+    again = []
+    with StopSignals() as signals:
+        signals.on_again(again.append)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM):
+            os.kill(os.getpid(), number)
+            await asyncio.sleep(0.01)
+    assert again == heard
 
 
 async def test_a_callback_that_comes_late_is_called_at_once():
