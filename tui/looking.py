@@ -8,7 +8,6 @@ from textual import on
 
 from tui.asking import Asking
 from tui.facts import Seen
-from tui.rate_trail import RateTrail
 from tui.rows import Rows
 from tui.screens.over import OverScreen
 
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from p2p.daemon.client_values import TorrentRow
     from tui.facts import SessionArrived
     from tui.feed import Access
+    from tui.rate_trail import RateTrail
     from tui.screens.session import SessionScreen
 
 
@@ -28,7 +28,7 @@ class Looking(Asking):
         super().__init__(find)
         self._clock = clock
         self.rows = Rows()
-        self._trail = RateTrail()
+        self._trail: RateTrail | None = None
         self._session: SessionArrived | None = None
         self._session_screen: SessionScreen | None = None
         self._figures = ""
@@ -52,10 +52,17 @@ class Looking(Asking):
     def note_session(self, fact: SessionArrived, figures: str) -> None:
         """For rates over time, and for whoever looks at the session."""
         self._session, self._figures = fact, figures
-        self._trail.add(fact.statistics.download_speed, fact.statistics.upload_speed, self._clock())
+        self._rates_seen().add(fact.statistics.download_speed, fact.statistics.upload_speed, self._clock())
         if self._session_screen is not None:
             self._session_screen.tell_figures(figures)
             self._session_screen.session(fact)
+
+    def _rates_seen(self) -> RateTrail:
+        from tui.rate_trail import RateTrail  # noqa: PLC0415 - nothing has been seen before the first screen
+
+        if self._trail is None:
+            self._trail = RateTrail()
+        return self._trail
 
     def show_swarm(self, rows: Sequence[TorrentRow]) -> None:
         from tui.screens.swarm import SwarmScreen  # noqa: PLC0415 - drawn on demand, and not before the first screen
@@ -68,7 +75,7 @@ class Looking(Asking):
         from tui.screens.session import SessionScreen  # noqa: PLC0415 - as above
 
         if self._session_screen is None:
-            self._session_screen = SessionScreen(self._trail, self._session, self._clock)
+            self._session_screen = SessionScreen(self._rates_seen(), self._session, self._clock)
             self._session_screen.tell_figures(self._figures)
             self.push_screen(self._session_screen, self._session_left)
 
