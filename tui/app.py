@@ -15,7 +15,7 @@ from textual.binding import Binding
 from tui.columns import COLUMNS, USUAL
 from tui.facts import Connected, DetailsArrived, ListArrived, LoginRefused, Lost, SessionArrived, VerbDone, VerbFailed
 from tui.figures import figures_of, room_of
-from tui.looking import Looking
+from tui.preferring import Preferring
 from tui.safe_text import safe
 from tui.screens.torrents import TorrentsScreen
 from tui.verb import ActsOn, Mark
@@ -33,27 +33,37 @@ if TYPE_CHECKING:
     from tui.screens.details import DetailsScreen
 
 
-class StarlingApp(Looking):
-    """`find` says where the daemon is, when that is known; `clock` tells seconds since the epoch."""
+class StarlingApp(Preferring):
+    """`find` says where the daemon is, when that is known; `clock` tells seconds since the epoch.
+
+    `config` is the text of `tui.toml`.
+    """
 
     TITLE = "Starling"
     CSS_PATH = "starling.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(verb.keys, f"verb('{verb.name}')", verb.hint or verb.about, show=bool(verb.hint), tooltip=verb.about)
+        Binding(
+            verb.keys,
+            f"verb('{verb.name}')",
+            verb.hint or verb.about,
+            show=bool(verb.hint),
+            tooltip=verb.about,
+            id=verb.name,
+        )
         for verb in VERBS
         if verb.keys
     ]
 
-    def __init__(self, find: Callable[[], Awaitable[Access]], clock: Callable[[], float]) -> None:
-        super().__init__(find, clock)
-        self._list = TorrentsScreen(self.rows, clock)
+    def __init__(self, find: Callable[[], Awaitable[Access]], clock: Callable[[], float], config: str = "") -> None:
+        super().__init__(find, clock, config)
         self._details: DetailsScreen | None = None
         self._place = ""
 
     def on_mount(self) -> None:
         self.push_screen(self._list)
         self.screen_change_signal.subscribe(self, lambda _: self.show_trouble())
-        self.run_worker(self.feed.follow(), name="list")
+        self.take_config()
+        self.begin()
         self.run_worker(self.feed.watch_session(), name="session")
         self.run_worker(self.feed.watch_details(), name="details")
         self.run_worker(self.feed.watch_sights(), name="sights")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from p2p.daemon.client_values import Status
 from tui.change_verbs import CHANGE_VERBS
 from tui.verb import ActsOn, Mark, Verb, ids_of, which
+from tui.view_verbs import VIEW_VERBS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -91,6 +92,7 @@ VERBS: Final = (
     Verb("verify", "v", "Check the content against its hashes", _TORRENTS, _verify),
     Verb("reannounce", "n", "Ask the trackers for peers now", _TORRENTS, _reannounce),
     *CHANGE_VERBS,
+    *VIEW_VERBS,
     Verb(
         "filter",
         "slash",

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import io
+import os
 import signal
 import sys
 from contextlib import suppress
-from pathlib import Path  # noqa: TC003 - typer reads the annotation
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 from urllib.parse import urlsplit
 
+import platformdirs
 import typer
 
 from p2p.cli import event_loop
@@ -33,6 +35,9 @@ Examples:
 
 Where no daemon runs, it is one itself for as long as it is open.
 """
+
+MOST_CONFIG: Final = 1024 * 1024
+"""Bytes that are read of `tui.toml`, which says itself how many it may have."""
 
 QUICK: Final = 1.0
 """Seconds for a daemon of this machine to take a connection."""
@@ -84,7 +89,7 @@ async def _show(server: Server, password: str | None, *, elsewhere: bool) -> int
             async def find() -> Access:
                 return Access(*await chosen.access())
 
-            app = StarlingApp(find, wall)
+            app = StarlingApp(find, wall, _config())
             loop = asyncio.get_running_loop()
             for number in (signal.SIGTERM, signal.SIGHUP):
                 loop.add_signal_handler(number, app.exit)
@@ -93,6 +98,14 @@ async def _show(server: Server, password: str | None, *, elsewhere: bool) -> int
                 note("telling trackers and peers that we go")
             await engine.stop()
     return app.return_code or 0
+
+
+def _config() -> str:
+    """What is set down for the interface, empty where nothing is, or nobody can read it."""
+    folder = os.environ.get("STARLING_CONFIG_DIR") or platformdirs.user_config_dir("starling", appauthor=False)
+    with suppress(OSError), (Path(folder) / "tui.toml").open("rb") as file:
+        return file.read(MOST_CONFIG).decode(errors="replace")
+    return ""
 
 
 class _Nowhere(io.StringIO):

@@ -139,7 +139,7 @@ async def test_removing_asks_with_count_and_size(daemon, torrent_file):
 
 async def test_help_has_the_keys_that_are_bound(daemon):
     app = app_before(daemon.url)
-    async with played(app, size=(100, 60)) as pilot:
+    async with played(app, size=(100, 120)) as pilot:
         await pilot.press("question_mark")
         await until(pilot, lambda: "Check the content against its hashes" in screen_of(app))
         assert "tracker:debian" in screen_of(app)

@@ -11,13 +11,14 @@ from textual.screen import Screen
 from textual.widgets import Footer, Input, Static
 
 from p2p.quantities import count
+from tui.columns import USUAL
 from tui.query import MOST_CHARACTERS, parse
 from tui.terms import QueryError
 from tui.widgets.line_table import LineTable
 from tui.widgets.torrent_table import TorrentTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from textual.app import ComposeResult
     from textual.binding import BindingType
@@ -64,12 +65,13 @@ class TorrentsScreen(Screen[None]):
         self._clock = clock
         self._figures = "connecting"
         self._room = ""
+        self._columns: Sequence[str] = USUAL
         self._wrong = ""
         """With the filter that is typed."""
 
     def compose(self) -> ComposeResult:
         yield Static(self._figures, id="figures", markup=False)
-        yield TorrentTable(self._rows, self._clock, id="torrents")
+        yield TorrentTable(self._rows, self._clock, self._columns, id="torrents")
         yield Line(placeholder="size>1G & seeding & tracker:debian", id="filter", max_length=MOST_CHARACTERS)
         yield Line(placeholder="a verb, such as: sort size", id="command", max_length=MOST_CHARACTERS)
         yield Static("", id="status", markup=False)
@@ -80,6 +82,16 @@ class TorrentsScreen(Screen[None]):
         self.tell_status()
 
     # -- what the application tells
+
+    @property
+    def columns(self) -> Sequence[str]:
+        return self._columns
+
+    @columns.setter
+    def columns(self, keys: Sequence[str]) -> None:
+        self._columns = keys
+        for table in self.query(TorrentTable):
+            table.show_columns(keys)
 
     def moved(self, moved: Moved) -> None:
         self.query_one(TorrentTable).moved(moved)

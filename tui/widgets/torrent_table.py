@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from p2p.daemon.client_values import ErrorKind, Status
-from tui.columns import GAP, USUAL, Side, laid_out
+from tui.columns import GAP, Side, laid_out
 from tui.safe_text import fit, fit_right
 from tui.widgets.line_table import LineTable
 
@@ -22,11 +22,23 @@ MARK_WIDTH = 2
 class TorrentTable(LineTable):
     """`clock` tells seconds since the epoch, for ages."""
 
-    def __init__(self, rows: Rows, clock: Callable[[], float], *, id: str | None = None) -> None:  # noqa: A002 - Textual's
+    def __init__(
+        self,
+        rows: Rows,
+        clock: Callable[[], float],
+        columns: Sequence[str],
+        *,
+        id: str | None = None,  # noqa: A002 - Textual's
+    ) -> None:
         super().__init__(id=id)
         self._rows = rows
         self._clock = clock
-        self._columns = USUAL
+        self._columns = columns
+
+    def show_columns(self, keys: Sequence[str]) -> None:
+        """Others, in that order."""
+        self._columns = keys
+        self.refresh()
 
     def count(self) -> int:
         return len(self._rows)
