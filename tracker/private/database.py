@@ -101,7 +101,7 @@ def _open(path: Path, patience: float) -> sqlite3.Connection:
 
 
 def _migrate(connection: sqlite3.Connection, path: Path) -> None:
-    taken = _steps_taken(connection, path)
+    taken = _steps_seen(connection, path)
     while taken < len(STEPS):
         with writing(connection):
             taken = _steps_taken(connection, path)  # again: another process may have been first
@@ -114,8 +114,17 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def _refuse_empty(connection: sqlite3.Connection, path: Path) -> None:
-    if _steps_taken(connection, path) == 0:
+    if _steps_seen(connection, path) == 0:
         raise DatabaseError(f"{path} is empty")
+
+
+def _steps_seen(connection: sqlite3.Connection, path: Path) -> int:
+    """The steps taken, as they stand at one moment: another process may be making the database."""
+    connection.execute("BEGIN")
+    try:
+        return _steps_taken(connection, path)
+    finally:
+        connection.execute("ROLLBACK")
 
 
 def _steps_taken(connection: sqlite3.Connection, path: Path) -> int:
