@@ -73,6 +73,12 @@ class AddDialog(ModalScreen[Wanted | None]):
         self.post_message(self.FolderTyped(self, event.value.strip()))
 
     def action_add(self, paused: bool) -> None:  # noqa: FBT001 - how Textual calls actions
+        """Where the focus is, so that what was typed before is there first: a paste and Enter come in one go."""
+        (self.focused or self).call_later(self._add, paused)
+
+    def _add(self, paused: bool) -> None:  # noqa: FBT001 - as the action
+        if not self.is_current:
+            return
         source = self._text("source")
         if not source:
             self.query_one("#source", Input).focus()

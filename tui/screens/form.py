@@ -62,6 +62,12 @@ class FormDialog(ModalScreen[Mapping[str, str] | None]):
         self.query_one(f"#{self._form.fields[0].name}").focus()
 
     def action_answer(self) -> None:
+        """Where the focus is, so that what was typed before is there first."""
+        (self.focused or self).call_later(self._give)
+
+    def _give(self) -> None:
+        if not self.is_current:
+            return
         answers = {field.name: self._answer(field) for field in self._form.fields}
         trouble = self._form.trouble(answers)
         if trouble is None:
