@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -142,7 +143,7 @@ def request(method: str, **arguments: Any) -> bytes:
     return json.dumps({"method": method, "arguments": arguments}).encode()
 
 
-class Daemon:
+class Daemon(ABC):
     """A running daemon with a home of its own below `home`."""
 
     name = ""
@@ -154,8 +155,9 @@ class Daemon:
         self.peer_port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
+    @abstractmethod
     def argv(self) -> list[str]:
-        raise NotImplementedError
+        """What is run."""
 
     def start(self) -> float:
         """Start, and return the seconds until the RPC answered first."""

@@ -15,6 +15,7 @@ import statistics
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -83,7 +84,7 @@ class Program:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-class Bench:
+class Bench(ABC):
     """Programs, cores, and the load; a form of it measures something."""
 
     def __init__(self, options: argparse.Namespace, folder: Path) -> None:
@@ -96,9 +97,9 @@ class Bench:
         self.all_cores = cores
         self.programs: list[Program] = []
 
+    @abstractmethod
     def measure(self, program: Program) -> dict[str, float]:
         """One round of one tracker."""
-        raise NotImplementedError
 
     def run_rounds(self) -> list[Program]:
         """Fill Starling and the rivals and measure them in turn; all run until the bench ends."""
