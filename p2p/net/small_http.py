@@ -6,7 +6,6 @@ allowed, so that whoever answers can make us ask nobody else and keep nothing.
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlsplit
 
@@ -14,9 +13,10 @@ import httptools
 
 from p2p.errors import NetworkError
 from p2p.ids import Address
+from p2p.net.stream_waits import readiness, send_all
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from p2p.net.network import Network, Stream
 
@@ -58,7 +58,7 @@ async def exchange(
     head = "\r\n".join([f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items()), "", ""])
     stream = await network.connect(place)
     try:
-        await _send(stream, head.encode("ascii", "replace") + body)
+        await send_all(stream, head.encode("ascii", "replace") + body)
         return await _receive(stream, max_body)
     finally:
         stream.close()
@@ -101,7 +101,7 @@ async def _receive(stream: Stream, max_body: int) -> Answer:
     while not reading.is_complete():
         count = stream.receive_into([view])
         if count is None:
-            await _readiness(stream.on_readable)
+            await readiness(stream.on_readable)
             continue
         if not count:
             break
@@ -122,26 +122,3 @@ async def _receive(stream: Stream, max_body: int) -> Answer:
     if reading.cut_short:
         raise NetworkError("the answer is cut short")
     return Answer(status, bytes(reading.body), stream.local)
-
-
-async def _send(stream: Stream, content: bytes) -> None:
-    rest = memoryview(content)
-    while rest:
-        count = stream.send([rest])
-        rest = rest[count:]
-        if not count:
-            await _readiness(stream.on_writable)
-
-
-async def _readiness(subscribe: Callable[[Callable[[], None] | None], None]) -> None:
-    ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    def on_ready() -> None:
-        if not ready.done():
-            ready.set_result(None)
-
-    subscribe(on_ready)
-    try:
-        await ready
-    finally:
-        subscribe(None)

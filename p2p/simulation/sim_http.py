@@ -13,10 +13,9 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 from p2p.errors import NetworkError, TrackerError
 from p2p.ids import Address
 from p2p.net.http import MAX_REDIRECTS, RedirectedError
+from p2p.net.stream_waits import readiness, send_all
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from p2p.net.network import Network, Stream
 
 REDIRECTS: Final = (301, 302, 303, 307, 308)
@@ -66,7 +65,7 @@ class SimHttp:
         near = Address.parse(local, 0) if local is not None else None
         stream = await self._connect(parts.hostname or "", port, near)
         try:
-            await _send(stream, _request(parts, headers))
+            await send_all(stream, _request(parts, headers))
             return await _Answer(stream, url, max_body).read()
         finally:
             stream.close()
@@ -150,32 +149,9 @@ class _Answer:
     async def _more(self) -> int:
         """Wait for bytes and add them; 0 at the end of the stream."""
         while (count := self._stream.receive_into([self._view])) is None:
-            await _readiness(self._stream.on_readable)
+            await readiness(self._stream.on_readable)
         self._content += self._view[:count]
         return count
-
-
-async def _send(stream: Stream, content: bytes) -> None:
-    rest = memoryview(content)
-    while rest:
-        count = stream.send([rest])
-        rest = rest[count:]
-        if not count:
-            await _readiness(stream.on_writable)
-
-
-async def _readiness(subscribe: Callable[[Callable[[], None] | None], None]) -> None:
-    ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    def on_ready() -> None:
-        if not ready.done():
-            ready.set_result(None)
-
-    subscribe(on_ready)
-    try:
-        await ready
-    finally:
-        subscribe(None)
 
 
 def _parse(url: str) -> tuple[SplitResult, int]:
