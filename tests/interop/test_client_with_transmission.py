@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-import os
-import shutil
-import socket
 import sys
-from asyncio.subprocess import DEVNULL
 from pathlib import Path
 
 import pytest
@@ -16,25 +10,12 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "contract" / "daemon"))
 
 from client_contract import PASSWORD, TRACKER, ClientContract, Served
+from transmission_daemon import NEEDS_TRANSMISSION, transmission_daemon
 
 from p2p.daemon.client_address import Server
-from p2p.daemon.client_errors import UnreachableError
 from p2p.session.create import create
 
-DAEMON = shutil.which("transmission-daemon")
-
-pytestmark = [
-    pytest.mark.rival,
-    pytest.mark.skipif(
-        DAEMON is None and os.environ.get("STARLING_REQUIRE_RIVALS") != "1", reason="transmission-daemon is missing"
-    ),
-]
-
-
-def free_port():
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
+pytestmark = NEEDS_TRANSMISSION
 
 
 @pytest.fixture
@@ -54,40 +35,5 @@ async def torrent(tmp_path, content):
 class TestTransmission(ClientContract):
     @pytest.fixture
     async def served(self, tmp_path):
-        folder, config, port = tmp_path / "in", tmp_path / "config", free_port()
-        folder.mkdir()
-        config.mkdir()
-        settings = {
-            "dht-enabled": False,
-            "pex-enabled": False,
-            "lpd-enabled": False,
-            "utp-enabled": False,
-            "port-forwarding-enabled": False,
-            "bind-address-ipv4": "127.0.0.1",
-            "bind-address-ipv6": "::1",
-            "peer-port": free_port(),
-            "rpc-bind-address": "127.0.0.1",
-            "rpc-port": port,
-            "rpc-authentication-required": True,
-            "rpc-username": "me",
-            "rpc-password": PASSWORD,
-            "download-dir": str(folder),
-        }
-        (config / "settings.json").write_text(json.dumps(settings))
-        child = await asyncio.create_subprocess_exec(
-            DAEMON, "--foreground", "--config-dir", str(config), stdout=DEVNULL, stderr=DEVNULL
-        )
-        try:
-            served = Served(Server.parse(f"http://me@127.0.0.1:{port}"), folder, ours=False)
-            async with served.client() as daemon:
-                while True:
-                    try:
-                        await daemon.info()
-                        break
-                    except UnreachableError:
-                        assert child.returncode is None
-                        await asyncio.sleep(0.05)
-            yield served
-        finally:
-            child.terminate()
-            await child.wait()
+        async with transmission_daemon(tmp_path, PASSWORD) as daemon:
+            yield Served(Server.parse(daemon.url), daemon.downloads, ours=False)

@@ -4,58 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import shutil
-import socket
-from asyncio.subprocess import DEVNULL
 
 import pytest
+from transmission_daemon import NEEDS_TRANSMISSION, transmission_daemon
 
 from p2p.cli.main import run
 from p2p.session.create import create
 
-DAEMON = shutil.which("transmission-daemon")
 DEADLINE = 60.0
 
-pytestmark = [
-    pytest.mark.rival,
-    pytest.mark.skipif(
-        DAEMON is None and os.environ.get("STARLING_REQUIRE_RIVALS") != "1", reason="transmission-daemon is missing"
-    ),
-]
-
-
-def free_port():
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
+pytestmark = NEEDS_TRANSMISSION
 
 
 @pytest.fixture
 async def verb(tmp_path, monkeypatch, capsys):
     """Runs a verb against a Transmission, which asks for a password; what it said."""
-    config, port = tmp_path / "config", free_port()
-    config.mkdir()
     (tmp_path / "pass").write_text("hush\n")
-    settings = {
-        **dict.fromkeys(("dht-enabled", "pex-enabled", "lpd-enabled", "utp-enabled", "port-forwarding-enabled"), False),
-        "bind-address-ipv4": "127.0.0.1",
-        "bind-address-ipv6": "::1",
-        "peer-port": free_port(),
-        "rpc-bind-address": "127.0.0.1",
-        "rpc-port": port,
-        "rpc-authentication-required": True,
-        "rpc-username": "me",
-        "rpc-password": "hush",
-        "download-dir": str(tmp_path / "in"),
-    }
-    (config / "settings.json").write_text(json.dumps(settings))
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("STARLING_CONNECT", f"http://me@127.0.0.1:{port}")
     monkeypatch.setenv("STARLING_RPC_PASSWORD_FILE", str(tmp_path / "pass"))
-    child = await asyncio.create_subprocess_exec(
-        DAEMON, "--foreground", "--config-dir", str(config), stdout=DEVNULL, stderr=DEVNULL
-    )
 
     async def verb(*arguments, status=0):
         found = await asyncio.to_thread(run, list(map(str, arguments)))
@@ -63,16 +29,10 @@ async def verb(tmp_path, monkeypatch, capsys):
         assert found == status, told
         return json.loads(told.out) if "--json" in arguments else told.out + told.err
 
-    try:
+    async with transmission_daemon(tmp_path, "hush") as daemon:
+        monkeypatch.setenv("STARLING_CONNECT", daemon.url)
         async with asyncio.timeout(DEADLINE):
-            while await asyncio.to_thread(run, ["stats"]):
-                assert child.returncode is None
-                await asyncio.sleep(0.05)
-            capsys.readouterr()
             yield verb
-    finally:
-        child.terminate()
-        await child.wait()
 
 
 async def test_every_verb_does_what_it_says(verb, tmp_path):
