@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Agenda:
     """Actions by time on the running loop's clock. An action runs inside a callback of the loop."""
 
-    __slots__ = ("_armed_for", "_firing", "_planned", "_sequence", "_timer")
+    __slots__ = ("_armed_for", "_firing", "_planned", "_sequence", "_timer", "done")
 
     def __init__(self) -> None:
         self._planned: list[tuple[float, int, Callable[..., None], tuple[Any, ...]]] = []
@@ -25,6 +25,8 @@ class Agenda:
         self._timer: asyncio.TimerHandle | None = None
         self._armed_for = 0.0
         self._firing = False
+        self.done = 0
+        """Actions so far."""
 
     @property
     def now(self) -> float:
@@ -50,6 +52,7 @@ class Agenda:
         try:
             while planned and planned[0][0] <= now:
                 _, _, action, arguments = heappop(planned)
+                self.done += 1
                 action(*arguments)
         finally:
             self._firing = False
