@@ -5,11 +5,13 @@ place), no sockets, no signals and no wall clock; timers fire in order of time a
 ready and no timer is set the program can never go on, and the loop says so, naming every task and where it waits.
 """
 
+# ruff: noqa: SLF001 -- a loop runs handles, and those of asyncio show their state to their loop alone
+
 from __future__ import annotations
 
 import asyncio
 import math
-from heapq import heappush
+from heapq import heapify, heappop, heappush
 from itertools import count
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar, TypeVarTuple, Unpack
@@ -17,12 +19,14 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar, TypeVarTuple, U
 from p2p.simulation.errors import DeadlockError, LivelockError, SimulationError, TimeLimitError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections import deque
+    from collections.abc import Callable, Coroutine
     from concurrent.futures import Executor
     from contextvars import Context
 
 T = TypeVar("T")
 Arguments = TypeVarTuple("Arguments")
+_Entry = tuple[float, int, "Callable[..., None] | None", Any]
 
 FREE_TURNS: Final = 1_000
 """Loop turns in one instant that cost no time. What a swarm does at once stays at once; a program that polls must see
@@ -37,6 +41,9 @@ BUSY_TURNS: Final = 1_000_000
 TEARDOWN: Final = 3_600.0
 """Seconds past the bound for cancelled tasks to say their goodbyes in, once the bound has been reported."""
 
+MANY_CANCELLED: Final = 100
+"""Cancelled timers that may lie in the heap in any case; beyond, no more than there are others."""
+
 NAMED_TASKS: Final = 20
 """Tasks that an error names before it only counts the rest, so that its text can still be read."""
 
@@ -48,29 +55,42 @@ class VirtualLoop(asyncio.BaseEventLoop):
     program that never waits LivelockError. What escapes a callback ends the run.
     """
 
-    _scheduled: list[asyncio.TimerHandle]
+    _ready: deque[asyncio.Handle]
+    _stopping: bool
 
     def __init__(self, *, epoch: float = 0.0, until: float | None = None) -> None:
         super().__init__()
-        self._now = epoch
+        self.now = epoch
+        """What the clock says. To be read; only the loop moves it."""
+        self.actions = 0
+        """Planned actions that were done so far."""
         self._until = math.inf if until is None else until
         self._busy_turns = 0
         self._sequence = count()
+        self._agenda: list[_Entry] = []
+        """A heap of actions (with their arguments) and timers (None and the handle), in order of time and of setting:
+        asyncio's own keeps no order between equal times."""
+        self._cancelled_timers = 0
         # Dicts keep the order of creation, which the loop's own weak set of tasks does not.
         self._tasks: dict[asyncio.Task[Any], None] = {}
-        self._selector = _VirtualSelector(self)
-        # Timers fire within one resolution of their time; it must not vanish beside the clock's magnitude.
-        self._clock_resolution = max(1e-7, 4 * math.ulp(epoch))
         self._failure: BaseException | None = None
         self.set_task_factory(self._make_task)
         self.set_exception_handler(self._on_failure)
 
     def time(self) -> float:
-        return self._now
+        return self.now
 
     def pending_tasks(self) -> list[asyncio.Task[Any]]:
         """Tasks that have not ended, in order of creation."""
         return list(self._tasks)
+
+    def pending_timers(self) -> list[asyncio.TimerHandle]:
+        """Timers that are set, in order of their firing."""
+        return [rest for _, _, action, rest in sorted(self._agenda) if action is None and not rest.cancelled()]
+
+    def last_action_time(self) -> float | None:
+        """When the last of the planned actions is due; None if none is planned."""
+        return max((when for when, _, action, _ in self._agenda if action is not None), default=None)
 
     def call_at(
         self,
@@ -79,9 +99,15 @@ class VirtualLoop(asyncio.BaseEventLoop):
         *args: *Arguments,
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
-        timer = _OrderedTimer((when, next(self._sequence)), callback, args, self, context)
-        heappush(self._scheduled, timer)
+        timer = _Timer(when, callback, args, self, context)
+        timer.pending = True
+        heappush(self._agenda, (when, next(self._sequence), None, timer))
         return timer
+
+    def plan(self, when: float, action: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+        """Do `action(*arguments)` at `when`, in one order with the timers: a timer that cannot be cancelled and is
+        cheap, of which a simulated network needs millions."""
+        heappush(self._agenda, (when, next(self._sequence), action, arguments))
 
     def run_in_executor(
         self,
@@ -96,32 +122,89 @@ class VirtualLoop(asyncio.BaseEventLoop):
             future.set_exception(error)
         return future
 
-    def advance(self, timeout: float | None) -> None:
-        """Pass the time until the next timer; the loop calls this where another would sleep for `timeout` seconds."""
-        if self._failure is not None:
-            failure, self._failure = self._failure, None
-            raise failure
-        if timeout is None:
-            raise DeadlockError(f"nothing can wake up at {self._now:.6f} s: {self._describe_tasks()}")
-        if timeout > 0:
+    def _run_once(self) -> None:
+        """All turns until the loop is stopped: what is ready, then what is due, and where nothing is, time passes."""
+        ready = self._ready
+        while True:
+            if self._failure is not None:
+                failure, self._failure = self._failure, None
+                raise failure
+            if ready:
+                self._busy_turns += 1
+                if self._busy_turns > FREE_TURNS:
+                    self._crawl()
+                for _ in range(len(ready)):
+                    handle = ready.popleft()
+                    if not handle._cancelled:
+                        handle._run()
+                if self._stopping:
+                    return
+            if not ready and not self._failure:
+                self._pass_time()
+            self._do_what_is_due()
+            if self._stopping:
+                return
+
+    def _do_what_is_due(self) -> None:
+        agenda = self._agenda
+        now = self.now
+        while agenda and agenda[0][0] <= now:
+            _, _, action, rest = heappop(agenda)
+            if action is None:
+                rest.pending = False
+                if rest._cancelled:
+                    self._cancelled_timers -= 1
+                else:
+                    rest._run()
+                continue
+            self.actions += 1
+            try:
+                action(*rest)
+            except (SystemExit, KeyboardInterrupt):
+                raise
+            except BaseException as error:  # noqa: BLE001 -- it ends the run, as what escapes a callback does
+                self.call_exception_handler({"message": f"a planned action failed: {action}", "exception": error})
+
+    def _pass_time(self) -> None:
+        """Nothing is ready: pass the time until something is due."""
+        agenda = self._agenda
+        while agenda and agenda[0][2] is None and agenda[0][3]._cancelled:
+            heappop(agenda)[3].pending = False
+            self._cancelled_timers -= 1
+        if not agenda:
+            raise DeadlockError(f"nothing can wake up at {self.now:.6f} s: {self._describe_tasks()}")
+        when = agenda[0][0]
+        if when > self.now:
             self._busy_turns = 0
-            self._pass_until(self._scheduled[0].when())
-            return
-        self._busy_turns += 1
+            self._pass_until(when)
+
+    def _crawl(self) -> None:
+        """A program that polls is let see time pass, and not for ever."""
         if self._busy_turns > BUSY_TURNS:
             self._busy_turns = 0
-            raise LivelockError(f"never waits, at {self._now:.6f} s: {self._describe_tasks()}")
-        if self._busy_turns > FREE_TURNS:
-            when = self._now + TURN_COST
-            if self._scheduled:
-                when = max(min(when, self._scheduled[0].when()), self._now)
-            self._pass_until(when)
+            raise LivelockError(f"never waits, at {self.now:.6f} s: {self._describe_tasks()}")
+        when = self.now + TURN_COST
+        if self._agenda:
+            when = max(min(when, self._agenda[0][0]), self.now)
+        self._pass_until(when)
 
     def _pass_until(self, when: float) -> None:
         if when > self._until:
             bound, self._until = self._until, self._until + TEARDOWN
             raise TimeLimitError(f"still running at {bound:.6f} s: {self._describe_tasks()}")
-        self._now = when
+        self.now = when
+
+    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
+        """Called by a timer that is cancelled. Where most in the heap are, they go at once."""
+        if not isinstance(handle, _Timer) or not handle.pending:
+            return
+        self._cancelled_timers += 1
+        agenda = self._agenda
+        if self._cancelled_timers > MANY_CANCELLED and self._cancelled_timers > len(agenda) // 2:
+            handle._cancelled = True
+            agenda[:] = [entry for entry in agenda if entry[2] is not None or not entry[3]._cancelled]
+            heapify(agenda)
+            self._cancelled_timers = 0
 
     async def getaddrinfo(self, *_: Any, **__: Any) -> NoReturn:
         raise SimulationError("no name is looked up in virtual time")
@@ -137,9 +220,6 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     async def create_datagram_endpoint(self, *_: Any, **__: Any) -> NoReturn:
         raise SimulationError("no socket opens in virtual time")
-
-    def _process_events(self, event_list: list[Any]) -> None:
-        """The loop hands over what the selector found: nothing, ever."""
 
     def _write_to_self(self) -> None:
         """Wakes a loop that sleeps in its selector; this one never does."""
@@ -167,38 +247,12 @@ class VirtualLoop(asyncio.BaseEventLoop):
         return "; ".join(lines) or "no task is pending"
 
 
-class _OrderedTimer(asyncio.TimerHandle):
-    """A timer that comes after those set before it for the same time; asyncio's own come in any order."""
+class _Timer(asyncio.TimerHandle):
+    """A timer; `pending` while it lies in the heap."""
 
-    __slots__ = ("_order",)
+    __slots__ = ("pending",)
 
-    def __init__(
-        self,
-        order: tuple[float, int],
-        callback: Callable[..., object],
-        args: Sequence[Any],
-        loop: VirtualLoop,
-        context: Context | None,
-    ) -> None:
-        super().__init__(order[0], callback, args, loop, context)
-        self._order = order
-        self._scheduled = True  # by which the loop counts cancelled timers and clears them out
-
-    def __lt__(self, other: asyncio.TimerHandle) -> bool:
-        return isinstance(other, _OrderedTimer) and self._order < other._order
-
-
-class _VirtualSelector:
-    """What the loop asks to sleep."""
-
-    __slots__ = ("_loop",)
-
-    def __init__(self, loop: VirtualLoop) -> None:
-        self._loop = loop
-
-    def select(self, timeout: float | None) -> list[Any]:
-        self._loop.advance(timeout)
-        return []
+    pending: bool
 
 
 def run(main: Coroutine[Any, Any, T], *, until: float | None = None, epoch: float = 0.0) -> T:

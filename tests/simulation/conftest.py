@@ -49,11 +49,11 @@ def play(seed, monkeypatch):
                 assert peer.session._open.slots.connecting == 0, peer.name
             assert [stream for stream in streams if not stream._closed] == []
             # Nothing waits any more but what is on its way through the network, which soon arrives.
+            assert loop.pending_timers() == []
             quiet = loop.time() + UNDER_WAY
-            while timers := [timer for timer in loop._scheduled if not timer.cancelled()]:
-                assert [timer._callback for timer in timers] == [world.internet.agenda._fire]
+            while (last := loop.last_action_time()) is not None:
                 assert loop.time() < quiet
-                await asyncio.sleep(max(0.0, timers[0].when() - loop.time()))
+                await asyncio.sleep(max(0.0, last - loop.time()))
             return result
 
         try:

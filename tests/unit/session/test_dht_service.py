@@ -62,7 +62,7 @@ def play(scenario, *, until=10_000.0):
         await asyncio.sleep(0)
         assert loop.pending_tasks() == [asyncio.current_task()]
         await asyncio.sleep(1)  # for what was on its way
-        assert [timer for timer in loop._scheduled if not timer.cancelled()] == []
+        assert loop.pending_timers() == []
         return result
 
     return run(main(), until=until)

@@ -99,7 +99,7 @@ def test_when_nobody_waits_no_timer_is_left():
             throttle.wait(key, lambda: pytest.fail("woken after it was forgotten"))
         for key in range(3):
             throttle.forget(key)
-        assert [timer for timer in loop._scheduled if not timer.cancelled()] == []
+        assert loop.pending_timers() == []
         await asyncio.sleep(5)
 
     run(scenario())
