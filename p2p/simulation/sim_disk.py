@@ -1,7 +1,8 @@
 """A disk with knobs, over memory: full for a time, failing on a call by its number, slow.
 
 The rule: what is refused leaves no trace, and the knobs may be turned at any moment; a call looks at them when its time
-on the disk is over.
+on the disk is over. A piece that equals the scenario's reference is kept as that very object, so that a thousand disks
+with the same content hold it once; only what deviates has bytes of its own.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from p2p.disk.memory_storage import MemoryStorage
+from p2p.disk.storage import PieceState
 from p2p.errors import DiskFullError, StorageError
+from p2p.simulation.reference import Reference
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,9 +43,16 @@ class DiskKnobs:
 class SimDisk(MemoryStorage):
     """Storage in memory that behaves as `knobs` say."""
 
-    def __init__(self, layout: Layout, content: Mapping[int, bytes] | None, knobs: DiskKnobs) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        content: Mapping[int, bytes] | None,
+        knobs: DiskKnobs,
+        reference: Reference | None = None,
+    ) -> None:
         super().__init__(layout, content)
         self._knobs = knobs
+        self._reference = reference or Reference({})
 
     @property
     def content(self) -> Mapping[int, bytes]:
@@ -67,9 +77,21 @@ class SimDisk(MemoryStorage):
             await asyncio.sleep(knobs.store_time)
         if failing:
             raise StorageError(f"cannot write piece {piece}: input/output error")
-        if knobs.full and check(views):
+        equal = self._reference.equals(piece, views)
+        good = self._reference.verdict(piece, check) if equal else check(views)
+        if not good:
+            return False
+        if knobs.full:
             raise DiskFullError("no room left on the disk")
-        return await super().store(piece, views, check)
+        self._pieces[piece] = self._reference.pieces[piece] if equal else b"".join(views)
+        self._stores += 1
+        return True
+
+    async def verify(self, piece: PieceIndex, check: PieceCheck) -> PieceState:
+        content = self._pieces.get(piece)
+        if content is None or content is not self._reference.pieces.get(piece):
+            return await super().verify(piece, check)
+        return PieceState.GOOD if self._reference.verdict(piece, check) else PieceState.BAD
 
     async def sync(self) -> None:
         if self._knobs.sync_time:

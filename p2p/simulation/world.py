@@ -21,6 +21,7 @@ from p2p.session.encryption import Encryption
 from p2p.session.environment import Environment
 from p2p.session.session import Session
 from p2p.session.settings import Settings, TorrentOptions
+from p2p.simulation.reference import Reference
 from p2p.simulation.sim_disk import DiskKnobs, SimDisk
 from p2p.simulation.sim_http import SimHttp
 from p2p.simulation.sim_network import SimHost, SimInternet
@@ -115,6 +116,7 @@ class SimWorld:
     tracker: Tracker | None = None
     peers: list[SimPeer] = field(default_factory=list)
     _hosts: int = 0
+    _reference: Reference | None = None
 
     @classmethod
     def make(
@@ -134,6 +136,13 @@ class SimWorld:
         url = None if announce is None else f"{announce}://{TRACKER}/announce"
         metainfo, content = make_content(random.Random(rng.getrandbits(64)), files, piece_length, announce=url)
         return cls(internet, metainfo, content, stack, rng, host)
+
+    @property
+    def reference(self) -> Reference:
+        """`content` as the disks share it."""
+        if self._reference is None or self._reference.pieces is not self.content:
+            self._reference = Reference(self.content)
+        return self._reference
 
     def new_rng(self) -> random.Random:
         """A generator of its own for the next thing that needs chance."""
@@ -188,7 +197,7 @@ class SimWorld:
             for known, disk in disks:
                 if known == layout:
                     return disk
-            disks.append((layout, SimDisk(layout, self.content if seeding else None, knobs)))
+            disks.append((layout, SimDisk(layout, self.content if seeding else None, knobs, self.reference)))
             return disks[-1][1]
 
         settings = replace(
