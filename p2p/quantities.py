@@ -57,7 +57,7 @@ def format_rate(rate: float) -> str:
 
 def format_duration(seconds: float | None) -> str:
     """Two units at most: `5s`, `1m 05s`, `2h 03m`, `3d 04h`; `-` where it is not known."""
-    if seconds is None or seconds < 0 or seconds >= 100 * 86_400:
+    if seconds is None or not 0 <= seconds < 100 * 86_400:
         return "-"
     whole = round(seconds)
     if whole < 60:

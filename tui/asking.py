@@ -53,11 +53,18 @@ class Asking(App[None]):
 
         def then(answers: Mapping[str, str]) -> None:
             for scheme in ("http", "https"):
-                self._passwords[f"{scheme}://{place}"] = answers["password"]
+                self.remember_password(f"{scheme}://{place}", answers["password"])
             self.feed.try_now()
 
         field = Field("password", "Password", secret=True)
         self.ask_form(Form(f"{safe(place)} asks for a password", (field,)), then)
+
+    def remember_password(self, root: str, password: str) -> None:
+        """Until this ends, for the server at that root of an URL."""
+        self._passwords[root] = password
+
+    def forget_password(self, root: str) -> None:
+        self._passwords.pop(root, None)
 
     def tell_trouble(self, trouble: str) -> None:
         """Why there is no connection, or nothing: seen on whatever screen is open."""

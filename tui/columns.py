@@ -6,8 +6,9 @@ no room for all, those with the greatest `rank` are left out first; the name tak
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from p2p.daemon.client_values import ErrorKind, Status, TorrentRow
@@ -177,9 +178,26 @@ USUAL: Final = (
 """The columns of whoever has chosen none."""
 
 
+NARROWEST: Final = 3
+WIDEST: Final = 80
+"""Cells of a column whose width is chosen."""
+
+
+@lru_cache(maxsize=1_000)
+def column_of(text: str) -> Column:
+    """Of its key, with `:` and a width where one is chosen. Raises KeyError for what is none."""
+    key, colon, width = text.partition(":")
+    column = COLUMNS[key]
+    if not colon:
+        return column
+    if not (width.isascii() and width.isdecimal() and len(width) <= 3 and NARROWEST <= int(width) <= WIDEST):
+        raise KeyError(text)
+    return replace(column, width=int(width))
+
+
 def laid_out(keys: Sequence[str], room: int) -> tuple[tuple[Column, int], ...]:
     """The columns for which `room` cells suffice, in the order of `keys`, each with its width."""
-    columns = [COLUMNS[key] for key in keys]
+    columns = [column_of(key) for key in keys]
     while len(columns) > 1:
         taken = sum(column.width or NARROWEST_NAME for column in columns) + GAP * (len(columns) - 1)
         if taken <= room:

@@ -1,24 +1,29 @@
 """What a person has set down for the interface, in `tui.toml`: servers, keys, columns, order, views, theme. Pure.
 
 The rule: bad content is named and skipped, and the rest holds; a file that is no TOML at all is as if it were empty.
+What the interface remembers (`tui.remembered`) is laid over it and checked like it.
 """
 
 from __future__ import annotations
 
 import tomllib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from p2p.daemon.client_address import Server
 from p2p.errors import ConfigError
-from tui.columns import COLUMNS, USUAL
+from tui.columns import COLUMNS, USUAL, column_of
+from tui.keys import settled
 from tui.query import parse as parse_query
+from tui.remembered import laid_over
 from tui.rows import MOST_LEVELS, Level
 from tui.safe_text import safe
 from tui.terms import QueryError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
+
+    from tui.remembered import Entry
 
 MOST_BYTES: Final = 256 * 1024
 """Of the file: hundreds of servers and views."""
@@ -43,49 +48,74 @@ USUAL_VIEWS: Final[Mapping[str, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class View:
+    """A filter, and the order it is seen in; the order that there is stays where it names none."""
+
+    filter: str
+    sort: tuple[Level, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class NamedServer:
-    """`password_file` is a path on this machine, empty for none."""
+    """`password_file` is a path on this machine, empty for none. `url` is as it was written."""
 
     name: str
     server: Server
     password_file: str = ""
+    url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """`keys` are Textual's, with commas between, by verb. `troubles` say what was skipped, and why."""
+    """`keys` are Textual's, with commas between, by verb. `columns` are keys, with `:` and a width where one is chosen.
+
+    `told` is what `tui.toml` says, as it was read. `troubles` say what was skipped, and why.
+    """
 
     servers: tuple[NamedServer, ...] = ()
     keys: Mapping[str, str] = field(default_factory=dict)
     columns: tuple[str, ...] = USUAL
     sort: tuple[Level, ...] = (Level("name"),)
-    views: Mapping[str, str] = field(default_factory=lambda: dict(USUAL_VIEWS))
+    views: dict[str, View] = field(default_factory=lambda: {key: View(text) for key, text in USUAL_VIEWS.items()})
     theme: str = ""
+    told: Mapping[str, Any] = field(default_factory=dict)
     troubles: tuple[str, ...] = ()
 
 
-def read(text: str, *, verbs: Collection[str], themes: Collection[str]) -> Config:
-    """What the file says; `verbs` and `themes` are those there are."""
+def read(
+    text: str,
+    *,
+    verbs: Mapping[str, str],
+    themes: Collection[str],
+    inner: Collection[str] = (),
+    remembered: Mapping[str, Entry] | None = None,
+) -> Config:
+    """What the file says and what is laid over it. `verbs` are those there are, with their keys; `inner` see `settled`.
+    """
     troubles: list[str] = []
+    base: dict[str, Any] = {}
     if len(text) > MOST_BYTES:
-        return Config(troubles=(f"tui.toml: more than {MOST_BYTES:,} letters",))
-    try:
-        told = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        return Config(troubles=(f"tui.toml: {safe(str(error))}",))
+        troubles.append(f"tui.toml: more than {MOST_BYTES:,} letters")
+    else:
+        try:
+            base = tomllib.loads(text)
+        except (tomllib.TOMLDecodeError, RecursionError) as error:
+            troubles.append(f"tui.toml: {safe(str(error))}")
     known = ("servers", "keys", "columns", "sort", "views", "theme")
-    troubles += [f"tui.toml: there is no setting {safe(name)!r}" for name in told if name not in known]
+    troubles += [f"tui.toml: there is no setting {safe(name)!r}" for name in base if name not in known]
+    told = laid_over(base, remembered or {})
     theme = told.get("theme", "")
-    if theme and theme not in themes:
+    if theme and (not isinstance(theme, str) or theme not in themes):
         troubles.append(f"theme: there is no {safe(str(theme))!r}")
         theme = ""
     return Config(
         servers=_servers(told.get("servers", []), troubles),
-        keys=_keys(told.get("keys", {}), verbs, troubles),
+        keys=settled(_keys(told.get("keys", {}), verbs, troubles), verbs, troubles, inner),
         columns=_columns(told.get("columns", list(USUAL)), troubles),
-        sort=_sort(told.get("sort", ["name"]), troubles),
-        views={**USUAL_VIEWS, **_views(told.get("views", {}), troubles)},
+        sort=_sort(told.get("sort", ["name"]), troubles) or (Level("name"),),
+        views={**{key: View(each) for key, each in USUAL_VIEWS.items()}, **_views(told.get("views", {}), troubles)},
         theme=str(theme),
+        told=base,
         troubles=tuple(troubles),
     )
 
@@ -102,7 +132,7 @@ def _servers(told: object, troubles: list[str]) -> tuple[NamedServer, ...]:
             troubles.append("servers: each has a name and a url, and perhaps a password_file, which are texts")
             continue
         try:
-            found[name] = NamedServer(name, Server.parse(url), file)
+            found[name] = NamedServer(name, Server.parse(url), file, url)
         except ConfigError as error:
             troubles.append(f"servers: {safe(name)}: {safe(str(error))}")
     return tuple(found.values())
@@ -130,35 +160,51 @@ def _columns(told: object, troubles: list[str]) -> tuple[str, ...]:
     return found or USUAL
 
 
-def columns_of(told: Collection[object], troubles: list[str]) -> tuple[str, ...]:
+def columns_of(told: Iterable[object], troubles: list[str]) -> tuple[str, ...]:
     """Those of `told` that there are, each once; with the name, which takes what room is left."""
-    found = dict.fromkeys(key for key in map(str, told) if key in COLUMNS)
-    troubles += [f"columns: there is no {safe(key)!r}" for key in map(str, told) if key not in COLUMNS]
-    return tuple(found) if "name" in found or not found else ("name", *found)
+    found: dict[str, str] = {}
+    for text in map(str, told):
+        try:
+            found.setdefault(column_of(text).key, text)
+        except KeyError:
+            troubles.append(f"columns: there is no {safe(text)!r}")
+    return tuple(found.values()) if "name" in found or not found else ("name", *found.values())
 
 
 def _sort(told: object, troubles: list[str]) -> tuple[Level, ...]:
+    return levels_of(told[:MOST_LEVELS] if isinstance(told, list) else [told], troubles)
+
+
+def levels_of(told: Iterable[object], troubles: list[str]) -> tuple[Level, ...]:
     """Names of columns, with a minus before it for descending order."""
-    levels = []
-    for text in map(str, told[:MOST_LEVELS] if isinstance(told, list) else [told]):
-        if text.removeprefix("-") in COLUMNS:
-            levels.append(Level(text.removeprefix("-"), text.startswith("-")))
+    levels: dict[str, Level] = {}
+    for text in map(str, told):
+        name = text.removeprefix("-")
+        if name in COLUMNS:
+            levels.setdefault(name, Level(name, text.startswith("-")))
         else:
             troubles.append(f"sort: there is no column {safe(text)!r}")
-    return tuple(levels) or (Level("name"),)
+    return tuple(levels.values())[:MOST_LEVELS]
 
 
-def _views(told: object, troubles: list[str]) -> dict[str, str]:
-    found: dict[str, str] = {}
+def written_levels(levels: Iterable[Level]) -> list[str]:
+    """As `levels_of` reads them."""
+    return [f"{'-' if level.descending else ''}{level.column}" for level in levels]
+
+
+def _views(told: object, troubles: list[str]) -> dict[str, View]:
+    """Each a filter, or a table of `filter` and `sort`."""
+    found: dict[str, View] = {}
     if not isinstance(told, dict):
         troubles.append("views: they are written below [views]")
         return {}
-    for key, text in told.items():
+    for key, each in told.items():
+        text, order = (each.get("filter", ""), each.get("sort", [])) if isinstance(each, dict) else (each, [])
         if key not in USUAL_VIEWS or not isinstance(text, str):
             troubles.append(f"views: {safe(key)!r} is none of 1 to 9 and 0, or has no filter in quotes")
             continue
         try:
-            found[key] = parse_query(text).text
+            found[key] = View(parse_query(text).text, _sort(order, troubles))
         except QueryError as error:
             troubles.append(f"views: {key}: {error}")
     return found

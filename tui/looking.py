@@ -57,6 +57,10 @@ class Looking(Asking):
             self._session_screen.tell_figures(figures)
             self._session_screen.session(fact)
 
+    def forget_session(self) -> None:
+        """Another daemon is looked at."""
+        self._trail = self._session = None
+
     def _rates_seen(self) -> RateTrail:
         from tui.rate_trail import RateTrail  # noqa: PLC0415 - nothing has been seen before the first screen
 

@@ -39,6 +39,14 @@ class Level:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where somebody was in a list: the torrent under the cursor, None for none, and those marked, by info-hash."""
+
+    cursor: str | None
+    marks: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Moved:
     """Lines that look otherwise: single ones, and all from `first` to before `last`."""
 
@@ -69,6 +77,8 @@ class Rows:
         self._cursor: str | None = None
         self._line = 0
         """Where the cursor was last, for when its torrent goes."""
+        self._wanted: str | None = None
+        """Where the cursor is to be once that torrent is there."""
 
     # -- what there is
 
@@ -214,13 +224,33 @@ class Rows:
 
     def go(self, line: int) -> None:
         """To a line, or the nearest there is."""
+        self._wanted = None
+        self._go(line)
+
+    def _go(self, line: int) -> None:
         self._line = max(0, min(line, len(self._order) - 1))
         self._cursor = str(self._order[self._line][-1]) if self._order else None
 
+    def place(self) -> Place:
+        return Place(self._cursor, frozenset(self._marks))
+
+    def go_back(self, place: Place | None) -> None:
+        """There, as soon as its torrents are there; None for a list nobody has been to."""
+        self._wanted = None if place is None else place.cursor
+        self._marks = set() if place is None else set(place.marks)
+
+    def find_again(self, place: Place) -> None:
+        """The cursor and marks of before, where what they were on is not there now and comes again."""
+        self._marks |= place.marks
+        if place.cursor is not None and place.cursor not in self._rows and self._wanted is None:
+            self._wanted = place.cursor
+
     def _settle(self) -> None:
+        if self._wanted is not None and self._wanted in self._keys:
+            self._cursor, self._wanted = self._wanted, None
         line = None if self._cursor is None else self.line_of(self._cursor)
         if line is None:
-            self.go(self._line)
+            self._go(self._line)
         else:
             self._line = line
 

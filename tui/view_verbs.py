@@ -18,19 +18,40 @@ def _view(key: str) -> Callable[[Deck, Sequence[TorrentRow], str], None]:
 
 
 VIEW_VERBS: Final = (
-    *(Verb(f"view-{key}", key, f"The view {key} of `tui.toml`", ActsOn.LIST, _view(key)) for key in "1234567890"),
+    *(Verb(f"view-{key}", key, f"View {key}: a filter and an order", ActsOn.LIST, _view(key)) for key in "1234567890"),
+    Verb(
+        "save-view",
+        "V",
+        "Keep what is seen as a view, on a key from 1 to 0",
+        ActsOn.LIST,
+        lambda deck, _, words: deck.save_view(words),
+    ),
     Verb(
         "columns",
         "ctrl+k",
-        "Choose columns, in their order; `:columns name size ratio`",
+        "Choose columns, their order and widths; `:columns name size label:20`",
         ActsOn.LIST,
         lambda deck, _, words: deck.choose_columns(words),
     ),
     Verb(
         "server",
         "ctrl+o",
-        "The next server of `tui.toml`; `:server NAME` that one",
+        "The next server; `:server NAME` that one",
         ActsOn.LIST,
         lambda deck, _, words: deck.go_to_server(words),
+    ),
+    Verb(
+        "servers",
+        "S",
+        "The servers: look at one, add, change, remove",
+        ActsOn.LIST,
+        lambda deck, _, words: deck.choose_server(words),
+    ),
+    Verb(
+        "theme",
+        "ctrl+t",
+        "Another theme; `:theme nord` that one",
+        ActsOn.INTERFACE,
+        lambda deck, _, words: deck.choose_theme(words),
     ),
 )

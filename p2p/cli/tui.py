@@ -32,8 +32,10 @@ _EXAMPLES: Final = """\b
 Examples:
   starling tui
   starling tui --connect nas:9091 --ask-password
+  starling tui --web
 
-Where no daemon runs, it is one itself for as long as it is open.
+Where no daemon runs, it is one itself for as long as it is open. With --web
+it is for a browser, and prints what to open there.
 """
 
 MOST_CONFIG: Final = 1024 * 1024
@@ -64,32 +66,56 @@ def tui_command(
         typer.Option("--password-file", metavar="FILE", help="Its password is this file's line."),
     ] = None,
     ask_password: Annotated[bool, typer.Option("--ask-password", help="Ask for its password.")] = False,
+    web: Annotated[bool, typer.Option("--web", help="Serve it to browsers, after a login, until stopped.")] = False,
+    web_bind: Annotated[
+        str | None,
+        typer.Option("--web-bind", metavar="ADDRESS", help="Where it is served (default: 127.0.0.1)."),
+    ] = None,
+    web_port: Annotated[
+        int | None,
+        typer.Option("--web-port", metavar="N", min=0, max=65_535, help="Its port (default: 9180); 0 is any free one."),
+    ] = None,
+    web_host: Annotated[
+        list[str] | None,
+        typer.Option("--web-host", metavar="NAME", help="A name browsers reach it by; may be given again."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="With --web, tell in JSON what to open.")] = False,
 ) -> int:
     """Look at seeders and leechers at work, and tell them what to do."""
+    daemon = Daemon(connect, password_file, ask_password)
+    if web:
+        from p2p.cli.web import WebPlace, serve_web  # noqa: PLC0415 - an HTTP server, for this option alone
+
+        return serve_web(daemon, WebPlace(web_bind, web_port, tuple(web_host or ())), as_json=as_json)
+    if as_json or web_bind is not None or web_port is not None or web_host:
+        raise ConfigError("--web-bind, --web-port, --web-host and --json go with --web")
     if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):  # it is drawn on the last
         raise ConfigError("this needs a terminal; `starling list` and `starling watch` do not")
-    server, password = Daemon(connect, password_file, ask_password).access()
-    return event_loop.run_with_own_log(_show(server, password, elsewhere=connect is not None))
+    server, password = daemon.access()
+    return event_loop.run_with_own_log(show(server, password, elsewhere=connect is not None))
 
 
-async def _show(server: Server, password: str | None, *, elsewhere: bool) -> int:
+async def show(server: Server, password: str | None, *, elsewhere: bool) -> int:
+    """Until it is left; with an engine of its own where nobody listens, unless the server is `elsewhere`."""
     from p2p.cli.own_engine import OwnEngine  # noqa: PLC0415 - after the options are known to be right
     from p2p.daemon.event_log import LOGGER  # noqa: PLC0415 - as above
     from p2p.operation.log_lines import lines_to  # noqa: PLC0415 - as above
     from p2p.session.scope import Scope  # noqa: PLC0415 - as above
     from tui.app import StarlingApp  # noqa: PLC0415 - as above
     from tui.feed import Access  # noqa: PLC0415 - as above
+    from tui.memory import Memory  # noqa: PLC0415 - as above
+    from tui.remembered import NAME  # noqa: PLC0415 - as above
 
     # The screen is no place for a log; the daemon's own is read over the RPC.
     with _Nowhere() as nowhere, lines_to(nowhere, LOGGER) as log:
         async with Scope() as scope:
             engine = OwnEngine(scope, log)
-            chosen = _Choice(server, password, None if elsewhere else engine)
+            chosen = Choice(server, password, None if elsewhere else engine)
 
             async def find() -> Access:
                 return Access(*await chosen.access())
 
-            app = StarlingApp(find, wall, _config())
+            app = StarlingApp(find, wall, _config(), Memory(_state_folder() / NAME))
             loop = asyncio.get_running_loop()
             for number in (signal.SIGTERM, signal.SIGHUP):
                 loop.add_signal_handler(number, app.exit)
@@ -108,6 +134,12 @@ def _config() -> str:
     return ""
 
 
+def _state_folder() -> Path:
+    """Where the interface remembers what is changed in it."""
+    folder = os.environ.get("STARLING_STATE_DIR")
+    return Path(folder) if folder else platformdirs.user_state_path("starling", appauthor=False)
+
+
 class _Nowhere(io.StringIO):
     """Keeps nothing of what is written."""
 
@@ -115,7 +147,7 @@ class _Nowhere(io.StringIO):
         return len(text)
 
 
-class _Choice:
+class Choice:
     """The daemon that is there, or an engine of our own from the first time on that nobody listens."""
 
     def __init__(self, server: Server, password: str | None, engine: OwnEngine | None) -> None:

@@ -1,18 +1,21 @@
-"""What is set down in `tui.toml`, at work: keys, views, columns, order, theme, servers."""
+"""What a person prefers, at work: keys, views, columns, order, theme, and that what is changed is remembered."""
 
 from __future__ import annotations
+
+import json
 
 import pytest
 from own_daemon import own_daemon
 from stage import NOW, app_before, played, screen_of, until
 
 from tui.app import StarlingApp
+from tui.memory import Memory
 
 pytestmark = pytest.mark.timeout(60)
 
 
-def app_with(url, config):
-    return StarlingApp(app_before(url).feed._find, lambda: NOW, config)
+def app_with(url, config, memory=None):
+    return StarlingApp(app_before(url).feed._find, lambda: NOW, config, memory)
 
 
 async def add(daemon, *names):
@@ -24,47 +27,74 @@ def names(app):
     return [app.rows.at(line).name for line in range(len(app.rows))]
 
 
+def heading(app):
+    return screen_of(app).splitlines()[1].split()
+
+
 async def test_keys_order_columns_views_and_theme_are_a_persons_own(tmp_path):
-    config = 'theme = "nord"\nsort = ["-name"]\ncolumns = ["place", "name"]\ncolour = 1\n[keys]\nhelp = "f9"\n'
+    config = 'theme = "nord"\nsort = ["-name"]\ncolumns = ["place", "name"]\n[keys]\nhelp = "f9"\nadd = "r"\n'
     async with own_daemon(tmp_path) as daemon:
         await add(daemon, "apple", "banana")
-        app = app_with(daemon.url, config + '[views]\n2 = "banana"')
+        app = app_with(daemon.url, config + '[views]\n2 = "banana"\n3 = {filter = "", sort = ["name"]}')
         async with played(app) as pilot:
             await until(pilot, lambda: names(app) == ["banana", "apple"])
-            await until(pilot, lambda: "'colour'" in screen_of(app))
+            await until(pilot, lambda: "r is the key of remove" in screen_of(app))
             assert app.theme == "nord"
-            assert screen_of(app).splitlines()[1].split() == ["#", "Name▼"]
+            assert heading(app) == ["#", "Name▼"]
             await pilot.press("2")
             await until(pilot, lambda: names(app) == ["banana"])
-            await pilot.press("4", "1")
-            await until(pilot, lambda: names(app) == ["banana", "apple"])
-            await pilot.press("ctrl+k")
-            await until(pilot, lambda: bool(app.screen.query("#columns")))
-            app.screen.query_one("#columns").value = "name, nane"
-            await pilot.press("enter")
+            await pilot.press("3")
+            await until(pilot, lambda: names(app) == ["apple", "banana"])
+            app.action_verb("columns", "nane")
             await until(pilot, lambda: "there is no 'nane'" in screen_of(app))
-            app.screen.query_one("#columns").value = "name size"
-            await pilot.press("enter")
-            await until(pilot, lambda: screen_of(app).splitlines()[1].split() == ["Name▼", "Size"])
             await pilot.press("f9")
-            await until(pilot, lambda: "KEYS" in screen_of(app))
+            await until(pilot, lambda: "KEYS" in screen_of(app) and "f9" in screen_of(app))
 
 
-async def test_servers_are_switched_by_key_and_name(tmp_path):
-    for name in ("one", "two"):
-        (tmp_path / name).mkdir()
-    async with own_daemon(tmp_path / "one") as one, own_daemon(tmp_path / "two") as two:
-        await add(one, "apple")
-        await add(two, "banana", "cherry")
-        app = app_with(one.url, f'[[servers]]\nname = "second"\nurl = "{two.url}"')
+async def test_columns_order_views_and_theme_that_are_changed_are_remembered(tmp_path):
+    async with own_daemon(tmp_path) as daemon:
+        await add(daemon, "apple", "banana")
+        memory = Memory(tmp_path / "state" / "tui.json")
+        app = app_with(daemon.url, 'columns = ["name", "size", "ratio"]', memory)
         async with played(app) as pilot:
-            await until(pilot, lambda: names(app) == ["apple"])
-            await pilot.press("ctrl+o")
-            await until(pilot, lambda: names(app) == ["banana", "cherry"])
-            await until(pilot, lambda: app.feed._client is not None)
-            await pilot.press("ctrl+o")
-            await until(pilot, lambda: names(app) == ["apple"])
-            await pilot.press("colon", *"server x", "enter")
-            await until(pilot, lambda: "no server 'x'; there are second" in screen_of(app))
-            await pilot.press("colon", *"server second", "enter")
-            await until(pilot, lambda: names(app) == ["banana", "cherry"])
+            await until(pilot, lambda: names(app) == ["apple", "banana"])
+            await pilot.press("ctrl+k", "down", "space", "K", "K", "plus", "enter")  # no size; the ratio first, wider
+            await until(pilot, lambda: heading(app) == ["Ratio", "Name▲"])
+            await pilot.press("s", "r", "enter")
+            await until(pilot, lambda: names(app) == ["banana", "apple"])
+            app.action_verb("filter", "banana")
+            await pilot.press("enter", "V")
+            await until(pilot, lambda: bool(app.screen.query("#key")))
+            await pilot.press("x", "enter")
+            await until(pilot, lambda: "a key from 1 to 9, or 0" in screen_of(app))
+            await pilot.press("backspace", "5", "enter")
+            await pilot.press("ctrl+t", "home")
+            await until(pilot, lambda: app.theme == min(app.available_themes))  # seen before it is taken
+            await pilot.press("escape")
+            await until(pilot, lambda: app.theme == "textual-dark")
+            app.action_verb("theme", "nord")
+        kept = json.loads(memory.path.read_text())
+        assert kept["columns"] == {"value": ["ratio:7", "name"], "over": ["name", "size", "ratio"]}
+        again = app_with(daemon.url, 'columns = ["name", "size", "ratio"]', memory)
+        async with played(again) as pilot:
+            await until(pilot, lambda: names(again) == ["banana", "apple"])
+            assert (again.theme, heading(again)) == ("nord", ["Ratio", "Name▼"])
+            await pilot.press("5")
+            await until(pilot, lambda: names(again) == ["banana"])
+
+
+async def test_the_order_is_stacked_by_menu_and_headings(tmp_path):
+    async with own_daemon(tmp_path) as daemon:
+        await add(daemon, "apple", "banana", "cherry")
+        app = app_with(daemon.url, 'columns = ["name", "state"]')
+        async with played(app) as pilot:
+            await until(pilot, lambda: len(app.rows) == 3)
+            await pilot.press("s", "down", "space", "K", "enter")
+            await until(pilot, lambda: "by state, name" in screen_of(app))
+            assert names(app) == ["apple", "banana", "cherry"]
+            await pilot.click("#torrents", offset=(4, 0))
+            await pilot.click("#torrents", offset=(4, 0))
+            await until(pilot, lambda: "by name down, state" in screen_of(app))
+            assert names(app) == ["cherry", "banana", "apple"]
+            await pilot.press("s", "down", "down", "s", "escape")
+            assert [level.column for level in app.rows.levels] == ["name", "state"]

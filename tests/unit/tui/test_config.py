@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tui.columns import USUAL
-from tui.config import MOST_BYTES, Config, read
+from tui.config import MOST_BYTES, Config, View, read
 from tui.rows import Level
 
 GOOD = """
@@ -26,7 +26,7 @@ password_file = "~/secret"
 
 
 def taken(text):
-    return read(text, verbs=("add", "quit"), themes=("nord",))
+    return read(text, verbs={"add": "a", "quit": "q"}, themes=("nord",))
 
 
 def test_what_is_set_down_holds():
@@ -36,8 +36,8 @@ def test_what_is_set_down_holds():
     assert config.columns == ("size", "name", "ratio")
     assert config.sort == (Level("added", descending=True), Level("name"))
     assert config.keys == {"add": "insert,ctrl+a"}
-    assert config.views["1"] == "size>1G & seeding"
-    assert config.views["8"] == "seeding"
+    assert config.views["1"] == View("size>1G & seeding")
+    assert config.views["8"] == View("seeding")
     (server,) = config.servers
     assert (server.name, server.server.root, server.password_file) == ("nas", "http://nas:9092", "~/secret")
 
@@ -50,6 +50,10 @@ def test_what_is_set_down_holds():
         ('columns = ["nane"]', "columns: there is no 'nane'"),
         ('sort = ["-nane"]', "sort: there is no column '-nane'"),
         ('[keys]\njuggle = "j"', "keys: there is no verb 'juggle'"),
+        ('[keys]\nadd = "jump"', "keys: add: there is no key 'jump'"),
+        ('[keys]\nadd = "q"', "keys: add: q is the key of quit already"),
+        ('columns = ["name:999"]', "columns: there is no 'name:999'"),
+        ('[views]\n1 = {filter = "", sort = ["nane"]}', "sort: there is no column 'nane'"),
         ("[keys]\nadd = 1", "keys: add has the names"),
         ('[views]\n1 = "size>"', "views: 1: "),
         ('[views]\n11 = "a"', "views: '11' is none of"),
