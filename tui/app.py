@@ -12,11 +12,12 @@ from textual import on
 from textual.app import SystemCommand
 from textual.binding import Binding
 
+from tui.columns import COLUMNS, USUAL
 from tui.facts import Connected, DetailsArrived, ListArrived, LoginRefused, Lost, SessionArrived, VerbDone, VerbFailed
 from tui.figures import figures_of, room_of
+from tui.preferring import Preferring
 from tui.safe_text import safe
 from tui.screens.torrents import TorrentsScreen
-from tui.serving import Serving
 from tui.verb import ActsOn, Mark
 from tui.verbs import BY_NAME, VERBS
 from tui.widgets.line_table import LineTable
@@ -29,14 +30,15 @@ if TYPE_CHECKING:
 
     from p2p.daemon.client_values import TorrentRow
     from tui.feed import Access
-    from tui.memory import Memory
+    from tui.file_tree import Chosen
     from tui.screens.details import DetailsScreen
+    from tui.screens.files import FilesView
 
 
-class StarlingApp(Serving):
+class StarlingApp(Preferring):
     """`find` says where the daemon is, when that is known; `clock` tells seconds since the epoch.
 
-    `config` is the text of `tui.toml`; into `memory` goes what is changed in the interface.
+    `config` is the text of `tui.toml`.
     """
 
     TITLE = "Starling"
@@ -54,14 +56,8 @@ class StarlingApp(Serving):
         if verb.keys
     ]
 
-    def __init__(
-        self,
-        find: Callable[[], Awaitable[Access]],
-        clock: Callable[[], float],
-        config: str = "",
-        memory: Memory | None = None,
-    ) -> None:
-        super().__init__(find, clock, config, memory)
+    def __init__(self, find: Callable[[], Awaitable[Access]], clock: Callable[[], float], config: str = "") -> None:
+        super().__init__(find, clock, config)
         self._details: DetailsScreen | None = None
         self._place = ""
 
@@ -99,9 +95,7 @@ class StarlingApp(Serving):
     def _list_arrived(self, fact: ListArrived) -> None:
         changes, now = fact.changes, self._clock()
         if changes.full:
-            place = self.rows.place()
             moved = self.rows.replace(changes.torrents, now)
-            self.rows.find_again(place)
         else:
             moved = self.rows.take(changes.torrents, changes.removed, now)
         self._list.moved(moved)
@@ -156,13 +150,20 @@ class StarlingApp(Serving):
             case ActsOn.LIST:
                 return self.over is None
             case ActsOn.FILES:
-                return self.file_chosen() is not None
+                return self._files is not None
+            case ActsOn.LINES:
+                return self.over is None or self._files is not None
             case ActsOn.TORRENTS:
                 return self.over is None or self.over.hash_string is not None
         return True
 
-    def file_chosen(self) -> tuple[int, str] | None:
-        return self._details.file_chosen() if self._details is not None and self._details is self.over else None
+    @property
+    def _files(self) -> FilesView | None:
+        """Where files are seen."""
+        return self._details.files if self._details is not None and self._details is self.over else None
+
+    def files_chosen(self) -> Chosen | None:
+        return None if self._files is None else self._files.file_tree.chosen()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keys of the list are bound where the list is seen."""
@@ -171,12 +172,15 @@ class StarlingApp(Serving):
             return verb is None or self._is_for_here(verb.acts_on)
         return super().check_action(action, parameters)
 
-    def get_system_commands(self, _: Screen[object]) -> Iterable[SystemCommand]:
-        """The palette: every verb."""
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """The palette: every verb, and the themes."""
         for verb in VERBS:
             if not self._is_for_here(verb.acts_on):
                 continue
             yield SystemCommand(verb.name, verb.about, lambda name=verb.name: self.action_verb(name))
+        for command in super().get_system_commands(screen):
+            if command.title == "Theme":
+                yield command
 
     @on(TorrentsScreen.Said)
     def _said(self, event: TorrentsScreen.Said) -> None:
@@ -213,23 +217,41 @@ class StarlingApp(Serving):
         self.feed.open(event.hash_string, *event.parts)
 
     def ask_filter(self, text: str) -> None:
-        self._list.ask_filter(text)
+        (self._files or self._list).ask_filter(text)
 
     def ask_command(self) -> None:
         self._list.ask_command()
 
+    def sort_by(self, column: str) -> None:
+        """Without a name by the one after that which decides now."""
+        if not column:
+            top = self.rows.levels[0].column if self.rows.levels else ""
+            column = USUAL[(USUAL.index(top) + 1) % len(USUAL)] if top in USUAL else USUAL[0]
+        if column not in COLUMNS:
+            self.notify(f"no column {safe(column)!r}; there are {', '.join(COLUMNS)}", severity="warning", markup=False)
+            return
+        self._list.moved(self.rows.sort_by(column, self._clock()))
+
     @on(TorrentsScreen.SortAsked)
     def _sort_asked(self, event: TorrentsScreen.SortAsked) -> None:
-        self.put_on_top(event.column)
+        self.sort_by(event.column)
+
+    def sort_files(self, words: str) -> None:
+        trouble = "there is no file here" if self._files is None else self._files.sort_by(words)
+        if trouble:
+            self.say(trouble, warn=True)
 
     def unmark(self) -> None:
         self.rows.unmark()
 
     def mark(self, how: Mark) -> None:
+        if self._files is not None:
+            self._files.mark(how)
+            return
         match how:
-            case Mark.TOGGLE:
+            case Mark.TOGGLE | Mark.TOGGLE_UP:
                 self.rows.toggle_mark()
-                self.rows.go(self.rows.cursor_line + 1)
+                self.rows.go(self.rows.cursor_line + (1 if how is Mark.TOGGLE else -1))
             case Mark.ALL:
                 self.rows.mark_all()
             case Mark.INVERT:

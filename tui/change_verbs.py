@@ -62,10 +62,10 @@ def _move(deck: Deck, rows: Sequence[TorrentRow], words: str) -> None:
 
 
 def _rename(deck: Deck, rows: Sequence[TorrentRow], words: str) -> None:
-    """Of the file under the cursor where files are seen, else of the torrent."""
+    """Of the file or folder under the cursor where files are seen, else of the torrent."""
     row = rows[0]
-    file = deck.file_chosen()
-    path = row.name if file is None else file[1]
+    file = deck.files_chosen()
+    path = row.name if file is None else file.path
     if file is None and len(rows) > 1:
         deck.say("one at a time can be renamed", warn=True)
         return
@@ -170,7 +170,7 @@ CHANGE_VERBS: Final = (
         lambda deck, _, words: deck.do(f"bring {words or 'what was removed last'} back", lambda c: _undo(c, words)),
     ),
     Verb("move", "m", "Move the content to another folder, or say where it is", _TORRENTS, _move),
-    Verb("rename", "f2", "Rename the torrent, or the file under the cursor", _TORRENTS, _rename),
+    Verb("rename", "f2", "Rename the torrent, or the file or folder under the cursor", _TORRENTS, _rename),
     Verb("labels", "L", "Change the labels", _TORRENTS, _labels),
     *LIMIT_VERBS,
     *FILE_VERBS,

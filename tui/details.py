@@ -1,4 +1,4 @@
-"""What the tabs of one torrent say: tables of text, made of what the daemon tells. Pure.
+"""What the tabs of one torrent say that are tables of text, made of what the daemon tells. Pure.
 
 The rule: everything that a peer, a tracker or a torrent's maker has written goes through `safe`. Times are seconds
 since the epoch.
@@ -16,7 +16,7 @@ from tui.columns import Side, percent, state_of
 from tui.safe_text import safe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from p2p.daemon.client_values import TorrentDetails, TorrentRow
 
@@ -107,21 +107,6 @@ def _overview(details: TorrentDetails, row: TorrentRow, _: float) -> Sequence[Ce
     return [(name, text) for name, text in said if text]
 
 
-_PRIORITIES: Final[Mapping[int, str]] = {-1: "low", 0: "normal", 1: "high"}
-
-
-def _files(details: TorrentDetails, _: TorrentRow, __: float) -> Sequence[Cells]:
-    return [
-        (
-            safe(file.name),
-            _PRIORITIES.get(file.priority, "") if file.wanted else "skipped",
-            percent(file.bytes_completed / file.length if file.length else 1.0),
-            format_size(file.length),
-        )
-        for file in details.files
-    ]
-
-
 def _peers(details: TorrentDetails, _: TorrentRow, __: float) -> Sequence[Cells]:
     """Those who give or take most first."""
     order = sorted(details.peers, key=lambda peer: (-peer.rate_to_client - peer.rate_to_peer, peer.address, peer.port))
@@ -154,13 +139,6 @@ def _trackers(details: TorrentDetails, _: TorrentRow, now: float) -> Sequence[Ce
 
 TABS: Final = (
     Tab("overview", "Overview", Part.PEERS, (Heading("", 12), Heading("")), _overview),
-    Tab(
-        "files",
-        "Files",
-        Part.FILES,
-        (Heading("File"), Heading("Wanted", 8), _right("Done", 5), _right("Size", 9)),
-        _files,
-    ),
     Tab(
         "peers",
         "Peers",

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from p2p.daemon.client import Client
     from p2p.daemon.client_values import TorrentRow
+    from tui.file_tree import Chosen
     from tui.form import Form
 
 T = TypeVar("T")
@@ -25,7 +26,9 @@ class ActsOn(Enum):
     LIST = "list"
     """Where the list of torrents is seen, and nowhere else."""
     FILES = "files"
-    """The file under the cursor, where files are seen; it gets the torrent that is open."""
+    """Files, where they are seen; it gets the torrent that is open."""
+    LINES = "lines"
+    """What can be marked: the list of torrents, or files, whichever is seen."""
 
 
 class Deck(Protocol):
@@ -37,18 +40,13 @@ class Deck(Protocol):
     def ask_removal(self, rows: Sequence[TorrentRow], *, delete: bool) -> None: ...
     def ask_source(self, source: str) -> None: ...
     def view(self, key: str) -> None: ...
-    def save_view(self, words: str) -> None: ...
-
     def choose_columns(self, words: str) -> None: ...
-
-    def choose_theme(self, words: str) -> None: ...
-
-    def choose_server(self, words: str) -> None: ...
     def go_to_server(self, name: str) -> None: ...
     def ask_creation(self, path: str) -> None: ...
     def ask_filter(self, text: str) -> None: ...
     def ask_command(self) -> None: ...
     def sort_by(self, column: str) -> None: ...
+    def sort_files(self, words: str) -> None: ...
     def mark(self, how: Mark) -> None: ...
     def show_swarm(self, rows: Sequence[TorrentRow]) -> None: ...
     def show_session(self) -> None: ...
@@ -66,8 +64,8 @@ class Deck(Protocol):
     def copy(self, text: str) -> None:
         """To the clipboard of the terminal."""
 
-    def file_chosen(self) -> tuple[int, str] | None:
-        """Number and path, from the torrent's name on, of the file under the cursor; None where no file is seen."""
+    def files_chosen(self) -> Chosen | None:
+        """The files that a verb is for; None where no file is seen."""
 
     def unmark(self) -> None: ...
     def every(self) -> Sequence[TorrentRow]:
@@ -76,6 +74,8 @@ class Deck(Protocol):
 
 class Mark(Enum):
     TOGGLE = "toggle"
+    TOGGLE_UP = "toggle up"
+    """The cursor goes up then, and not down."""
     ALL = "all"
     INVERT = "invert"
     NONE = "none"

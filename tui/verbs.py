@@ -51,7 +51,7 @@ def _reannounce(deck: Deck, rows: Sequence[TorrentRow], _: str) -> None:
     deck.do(f"ask the trackers of {which(rows)} for peers", lambda client: client.reannounce(ids_of(rows)))
 
 
-_TORRENTS, _INTERFACE, _LIST = ActsOn.TORRENTS, ActsOn.INTERFACE, ActsOn.LIST
+_TORRENTS, _INTERFACE, _LIST, _LINES = ActsOn.TORRENTS, ActsOn.INTERFACE, ActsOn.LIST, ActsOn.LINES
 
 VERBS: Final = (
     Verb(
@@ -97,21 +97,21 @@ VERBS: Final = (
         "filter",
         "slash",
         "See only what a filter lets through",
-        _LIST,
+        _LINES,
         lambda deck, _, words: deck.ask_filter(words),
         "filter",
     ),
     Verb(
         "sort",
         "s",
-        "Choose the order; `:sort size` by that column, again to reverse",
+        "Sort by the next column; `:sort size` by that one, again to reverse",
         _LIST,
         lambda deck, _, words: deck.sort_by(words),
     ),
-    Verb("mark", "x", "Mark for verbs, or unmark", _LIST, lambda deck, _, __: deck.mark(Mark.TOGGLE)),
-    Verb("mark-all", "A", "Mark all that are seen, or none", _LIST, lambda deck, _, __: deck.mark(Mark.ALL)),
-    Verb("invert-marks", "i", "Mark what is not marked", _LIST, lambda deck, _, __: deck.mark(Mark.INVERT)),
-    Verb("unmark", "u", "Mark nothing", _LIST, lambda deck, _, __: deck.mark(Mark.NONE)),
+    Verb("mark", "x", "Mark for verbs, or unmark", _LINES, lambda deck, _, __: deck.mark(Mark.TOGGLE)),
+    Verb("mark-all", "A", "Mark all that are seen, or none", _LINES, lambda deck, _, __: deck.mark(Mark.ALL)),
+    Verb("invert-marks", "i", "Mark what is not marked", _LINES, lambda deck, _, __: deck.mark(Mark.INVERT)),
+    Verb("unmark", "u", "Mark nothing", _LINES, lambda deck, _, __: deck.mark(Mark.NONE)),
     Verb(
         "swarm",
         "W",

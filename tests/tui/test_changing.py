@@ -8,7 +8,7 @@ import pytest
 from own_daemon import own_daemon
 from stage import app_before, played, screen_of, until
 
-from p2p.daemon.client import Part, Priority
+from p2p.daemon.client import Priority
 from p2p.session.create import create
 
 pytestmark = pytest.mark.timeout(60)
@@ -71,30 +71,17 @@ async def test_a_torrent_and_a_file_of_it_are_renamed(daemon):
         await pilot.press("enter")
         await until(pilot, lambda: app.rows.cursor.name == "songs")
         await pilot.press("enter", "2")
-        await shows(pilot, app, "songs/two")
-        await pilot.press("j", "f2")
+        await shows(pilot, app, "songs/", "one", "two")
+        await pilot.press("end", "f2")
         await shows(pilot, app, "Rename two", "in songs")
         await typed(pilot, app, "name", "second")
         await pilot.press("enter")
-        await shows(pilot, app, "songs/one", "songs/second")
-
-
-async def test_files_are_skipped_wanted_and_put_first(daemon):
-    app = app_before(daemon.url)
-    async with played(app) as pilot:
-        await listed(pilot, app)
-        await pilot.press("enter", "2")
-        await shows(pilot, app, "album/two")
-        await pilot.press("j", "0")
-        await shows(pilot, app, "skipped")
-        await pilot.press("plus")
-        await shows(pilot, app, "high")
-        await pilot.press("minus")
-        await shows(pilot, app, "low")
-        first, second = (await daemon.client.details(app.rows.cursor.id, Part.FILES)).files
-        assert (first.wanted, first.priority) == (True, 0)
-        assert (second.wanted, second.priority) == (True, -1)
-        assert app.rows.cursor.bandwidth_priority is Priority.NORMAL
+        await shows(pilot, app, "one", "second")
+        await pilot.press("home", "f2")
+        await shows(pilot, app, "Rename songs")
+        await typed(pilot, app, "name", "album")
+        await pilot.press("enter")
+        await shows(pilot, app, "album/", "second")
 
 
 async def test_labels_are_written(daemon):

@@ -36,7 +36,7 @@ async def test_the_tabs_of_a_torrent(app):
         await pilot.press("enter")
         await shows(pilot, app, "[Overview]", "stopped, as a leecher", "78.1 KiB", "a\ufffd[31mb")
         await pilot.press("2")
-        await shows(pilot, app, "[Files]", "album/[red]one", "39.1 KiB", "normal")
+        await shows(pilot, app, "[Files]", "▾ album/", "[red]one", "39.1 KiB", "normal", "2 files, 78.1 KiB")
         await pilot.press("tab")
         await shows(pilot, app, "[Peers]", "Client")
         await pilot.press("4")

@@ -16,6 +16,7 @@ from tui.details import TABS, Heading
 from tui.pieces import AMONG_LEGEND, HERE_LEGEND, cells_among, cells_here, read_pieces, summary
 from tui.rate_trail import RateTrail
 from tui.safe_text import safe
+from tui.screens.files import FilesView
 from tui.screens.over import OverScreen
 from tui.sights import Sight
 from tui.widgets.log_table import LogTable
@@ -30,21 +31,30 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
 
     from p2p.daemon.client_values import TorrentDetails, TorrentRow
+    from tui.details import Tab
     from tui.facts import Seen
 
 
 @dataclass(frozen=True, slots=True)
 class _Page:
-    """A tab as it is drawn: its name, the widget that is seen, what it needs of the torrent's details, and beyond."""
+    """A tab as it is drawn: its name, the widget that is seen, what it needs of the torrent's details, and beyond.
+
+    `tab` is what it says, where that is text.
+    """
 
     title: str
     widget: str
     part: Part
     sights: tuple[Sight, ...] = ()
+    tab: Tab | None = None
 
+
+_OVERVIEW, *_OTHERS = (_Page(tab.title, "lines", tab.part, tab=tab) for tab in TABS)
 
 _PAGES: Final = (
-    *(_Page(tab.title, "lines", tab.part) for tab in TABS),
+    _OVERVIEW,
+    _Page("Files", "files", Part.FILES),
+    *_OTHERS,
     _Page("Pieces", "pieces", Part.FACTS, (Sight.PIECES,)),
     _Page("Rates", "rates", Part.FACTS, (Sight.RATES,)),
     _Page("Log", "log", Part.FACTS, (Sight.LOG,)),
@@ -81,6 +91,7 @@ class DetailsScreen(OverScreen):
         yield Static("", id="figures", markup=False)
         yield Static("", id="tabs", markup=False)
         yield TextTable(id="lines")
+        yield FilesView(id="files")
         with Vertical(id="pieces"):
             yield Static("asking", id="piece-sums", markup=False)
             yield PieceMapView(f"Here:  {HERE_LEGEND}", cells_here, id="here")
@@ -99,6 +110,8 @@ class DetailsScreen(OverScreen):
         if row is not None:
             self._trail.add(row.rate_download, row.rate_upload, self._clock())
         with self.drawing():
+            if details is not None and self.files is not None:
+                self.files.take(details.files)
             self._draw()
 
     def see(self, seen: Seen) -> None:
@@ -130,24 +143,26 @@ class DetailsScreen(OverScreen):
             self.query_one("#figures", Static).update("this torrent is gone")
             return
         self.query_one("#figures", Static).update(safe(row.name))
-        if self._details is not None and self._tab < len(TABS):
-            tab = TABS[self._tab]
+        tab = page.tab
+        if self._details is not None and tab is not None:
             lines = tab.lines(self._details, row, self._clock())
             self.query_one("#lines", TextTable).show_lines(tab.headings, lines)
 
-    def file_chosen(self) -> tuple[int, str] | None:
-        """Number and path of the file under the cursor; None where no file is seen."""
-        if not self.is_mounted or self._tab >= len(TABS) or TABS[self._tab].key != "files" or self._details is None:
+    @property
+    def files(self) -> FilesView | None:
+        """Where files are seen, if they are."""
+        if not self.is_mounted or _PAGES[self._tab].widget != "files":
             return None
-        line = self.query_one("#lines", TextTable).cursor_line()
-        return (line, self._details.files[line].name) if line < len(self._details.files) else None
+        return self.query_one(FilesView)
 
     def action_tab(self, number: int) -> None:
         page = _PAGES[number]
         self._tab = number
         for name in dict.fromkeys(each.widget for each in _PAGES):
             self.query_one(f"#{name}").set_class(name == page.widget, "shown")
-        if page.widget in ("lines", "log"):
+        if page.widget == "files":
+            self.query_one(FilesView).focus_table()
+        elif page.widget in ("lines", "log"):
             self.query_one(f"#{page.widget}").focus()
         else:
             self.set_focus(None)
@@ -162,5 +177,7 @@ class DetailsScreen(OverScreen):
         self.query_one(RatesView).zoom()
 
     def action_leave(self) -> None:
+        if self.files is not None and self.files.clear_filter():
+            return
         self.post_message(self.Needed(None))
         super().action_leave()

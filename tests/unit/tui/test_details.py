@@ -7,7 +7,7 @@ import unicodedata
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from p2p.daemon.client import FileFacts, PeerFacts, TorrentDetails, TorrentRow, TrackerFacts
+from p2p.daemon.client import PeerFacts, TorrentDetails, TorrentRow, TrackerFacts
 from tui.details import TABS
 
 NOW = 2_000_000_000.0
@@ -18,7 +18,6 @@ BY_KEY = {tab.key: tab for tab in TABS}
 @given(
     st.builds(
         TorrentDetails,
-        files=st.lists(st.builds(FileFacts, priority=st.integers(-2, 2)), max_size=3).map(tuple),
         peers=st.lists(st.builds(PeerFacts, progress=st.floats()), max_size=3).map(tuple),
         tracker_stats=st.lists(st.builds(TrackerFacts, announce=st.text()), max_size=3).map(tuple),
         date_created=st.integers(-(2**63), 2**63),
@@ -37,13 +36,6 @@ def test_a_tracker_says_when_it_is_asked_next():
     tracker = TrackerFacts(1, "http://a/announce", "", "", "", 0, next_announce_time=int(NOW) + 90, seeder_count=3)
     lines = BY_KEY["trackers"].lines(TorrentDetails(tracker_stats=(tracker,)), TorrentRow(), NOW)
     assert lines == [("1", "http://a/announce", "not asked yet", "1m 30s", "3", "")]
-
-
-def test_a_file_that_is_not_wanted_says_so():
-    file = FileFacts("a/b", 1000, 999, wanted=False, priority=1, begin_piece=0, end_piece=1)
-    assert BY_KEY["files"].lines(TorrentDetails(files=(file,)), TorrentRow(), NOW) == [
-        ("a/b", "skipped", "99%", "1000 B")
-    ]
 
 
 def test_a_complete_torrent_is_a_seeder():
