@@ -12,12 +12,11 @@ from textual import on
 from textual.app import SystemCommand
 from textual.binding import Binding
 
-from tui.columns import COLUMNS, USUAL
 from tui.facts import Connected, DetailsArrived, ListArrived, LoginRefused, Lost, SessionArrived, VerbDone, VerbFailed
 from tui.figures import figures_of, room_of
-from tui.preferring import Preferring
 from tui.safe_text import safe
 from tui.screens.torrents import TorrentsScreen
+from tui.serving import Serving
 from tui.verb import ActsOn, Mark
 from tui.verbs import BY_NAME, VERBS
 from tui.widgets.line_table import LineTable
@@ -31,14 +30,15 @@ if TYPE_CHECKING:
     from p2p.daemon.client_values import TorrentRow
     from tui.feed import Access
     from tui.file_tree import Chosen
+    from tui.memory import Memory
     from tui.screens.details import DetailsScreen
     from tui.screens.files import FilesView
 
 
-class StarlingApp(Preferring):
+class StarlingApp(Serving):
     """`find` says where the daemon is, when that is known; `clock` tells seconds since the epoch.
 
-    `config` is the text of `tui.toml`.
+    `config` is the text of `tui.toml`; into `memory` goes what is changed in the interface.
     """
 
     TITLE = "Starling"
@@ -56,8 +56,14 @@ class StarlingApp(Preferring):
         if verb.keys
     ]
 
-    def __init__(self, find: Callable[[], Awaitable[Access]], clock: Callable[[], float], config: str = "") -> None:
-        super().__init__(find, clock, config)
+    def __init__(
+        self,
+        find: Callable[[], Awaitable[Access]],
+        clock: Callable[[], float],
+        config: str = "",
+        memory: Memory | None = None,
+    ) -> None:
+        super().__init__(find, clock, config, memory)
         self._details: DetailsScreen | None = None
         self._place = ""
 
@@ -95,7 +101,9 @@ class StarlingApp(Preferring):
     def _list_arrived(self, fact: ListArrived) -> None:
         changes, now = fact.changes, self._clock()
         if changes.full:
+            place = self.rows.place()
             moved = self.rows.replace(changes.torrents, now)
+            self.rows.find_again(place)
         else:
             moved = self.rows.take(changes.torrents, changes.removed, now)
         self._list.moved(moved)
@@ -172,15 +180,12 @@ class StarlingApp(Preferring):
             return verb is None or self._is_for_here(verb.acts_on)
         return super().check_action(action, parameters)
 
-    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """The palette: every verb, and the themes."""
+    def get_system_commands(self, _: Screen[object]) -> Iterable[SystemCommand]:
+        """The palette: every verb."""
         for verb in VERBS:
             if not self._is_for_here(verb.acts_on):
                 continue
             yield SystemCommand(verb.name, verb.about, lambda name=verb.name: self.action_verb(name))
-        for command in super().get_system_commands(screen):
-            if command.title == "Theme":
-                yield command
 
     @on(TorrentsScreen.Said)
     def _said(self, event: TorrentsScreen.Said) -> None:
@@ -222,19 +227,9 @@ class StarlingApp(Preferring):
     def ask_command(self) -> None:
         self._list.ask_command()
 
-    def sort_by(self, column: str) -> None:
-        """Without a name by the one after that which decides now."""
-        if not column:
-            top = self.rows.levels[0].column if self.rows.levels else ""
-            column = USUAL[(USUAL.index(top) + 1) % len(USUAL)] if top in USUAL else USUAL[0]
-        if column not in COLUMNS:
-            self.notify(f"no column {safe(column)!r}; there are {', '.join(COLUMNS)}", severity="warning", markup=False)
-            return
-        self._list.moved(self.rows.sort_by(column, self._clock()))
-
     @on(TorrentsScreen.SortAsked)
     def _sort_asked(self, event: TorrentsScreen.SortAsked) -> None:
-        self.sort_by(event.column)
+        self.put_on_top(event.column)
 
     def sort_files(self, words: str) -> None:
         trouble = "there is no file here" if self._files is None else self._files.sort_by(words)

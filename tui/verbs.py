@@ -104,7 +104,7 @@ VERBS: Final = (
     Verb(
         "sort",
         "s",
-        "Sort by the next column; `:sort size` by that one, again to reverse",
+        "Choose the order; `:sort size` by that column, again to reverse",
         _LIST,
         lambda deck, _, words: deck.sort_by(words),
     ),
