@@ -12,7 +12,17 @@ from textual import on
 from textual.app import SystemCommand
 from textual.binding import Binding
 
-from tui.facts import Connected, DetailsArrived, ListArrived, LoginRefused, Lost, SessionArrived, VerbDone, VerbFailed
+from tui.facts import (
+    Connected,
+    DetailsArrived,
+    ListArrived,
+    LoginRefused,
+    Lost,
+    SessionArrived,
+    VerbDone,
+    VerbFailed,
+    VerbWaits,
+)
 from tui.figures import figures_of, room_of
 from tui.safe_text import safe
 from tui.screens.torrents import TorrentsScreen
@@ -121,6 +131,10 @@ class StarlingApp(Serving):
     def _details_arrived(self, fact: DetailsArrived) -> None:
         if self._details is not None and self._details.hash_string == fact.hash_string:
             self._details.take(fact.details)
+
+    @on(VerbWaits)
+    def _verb_waits(self, fact: VerbWaits) -> None:
+        self.notify(f"waiting for the daemon: {fact.words}", timeout=3, markup=False)
 
     @on(VerbDone)
     def _verb_done(self, fact: VerbDone) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from textual.app import App
 from textual.widgets import Static
 
 from tui.adding import add, add_to_choose, choose
@@ -16,6 +15,7 @@ from tui.feed import Access, Feed
 from tui.figures import room_of
 from tui.form import Field, Form
 from tui.safe_text import safe
+from tui.type_ahead import TypeAhead
 from tui.verb import ids_of, which
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Asking(App[None]):
+class Asking(TypeAhead):
     """`folder` is where downloads go, `room` what is free there, in words."""
 
     def __init__(self, find: Callable[[], Awaitable[Access]]) -> None:

@@ -73,7 +73,7 @@ def _rename(deck: Deck, rows: Sequence[TorrentRow], words: str) -> None:
 
     def then(answers: Mapping[str, str]) -> None:
         name = file_name(answers["name"])
-        deck.do(f"rename {safe(last)} to {safe(name)}", lambda client: client.rename(row.id, path, name))
+        deck.do(f"rename {safe(last)} to {safe(name)}", lambda client: client.rename(row.hash_string, path, name))
 
     note = f"in {safe(before)}" if before else ""
     _asked(deck, Form(f"Rename {safe(last)}", (Field("name", "New name", last, check=file_name),), note), words, then)

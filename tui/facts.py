@@ -73,6 +73,13 @@ class LoginRefused(Message):
 
 
 @dataclass
+class VerbWaits(Message):
+    """For a connection."""
+
+    words: str
+
+
+@dataclass
 class VerbDone(Message):
     words: str
 

@@ -24,6 +24,7 @@ from tui.facts import (
     SessionArrived,
     VerbDone,
     VerbFailed,
+    VerbWaits,
 )
 
 if TYPE_CHECKING:
@@ -47,6 +48,9 @@ FOREIGN_INTERVAL: Final = 2.0
 SESSION_INTERVAL: Final = 2.0
 DETAILS_INTERVAL: Final = 1.0
 """Seconds between looks at the torrent that is open, and at whatever else the open screen shows."""
+
+VERB_PATIENCE: Final = 30.0
+"""Seconds that a verb waits for a connection: the longest pause before one is tried."""
 
 SPACE_EVERY: Final = 5
 """Rounds of the session's figures for one question about room on disk, and for the settings of a foreign daemon."""
@@ -72,6 +76,9 @@ class Feed:
         self._client: Client | None = None
         self._place = ""
         self._was_connected = False
+        self._is_refused = False
+        self._followed = 0
+        """How often a daemon was begun to be followed."""
         self._mark: Mark | None = None
         self._asking = asyncio.Lock()
         self._connected = asyncio.Event()
@@ -90,13 +97,16 @@ class Feed:
     async def follow(self) -> None:
         """Connect, tell the list and what becomes of it, and connect again."""
         pause = FIRST_PAUSE
+        self._followed += 1
         while True:
+            self._is_refused = False
             try:
                 await self._session()
                 reason = "the daemon has ended the connection"
             except LoginRefusedError as error:
                 # Each further try would count as a wrong password, and daemons shut out who has too many.
                 self._again.clear()
+                self._is_refused = True
                 self._tell(LoginRefused(self._place, str(error)))
                 await self._again.wait()
                 continue
@@ -230,11 +240,25 @@ class Feed:
                         serial = what.serial
             await _wait(self._looks, DETAILS_INTERVAL)
 
+    async def _reach(self, words: str) -> Client | None:
+        """The daemon that is looked at, waited for; None where it does not come, which is told."""
+        if self._client is None:
+            self._tell(VerbWaits(words))
+            if not self._is_refused:  # a password that was wrong is not tried again before there is another one
+                self.try_now()
+            followed = self._followed
+            await _wait(self._connected, VERB_PATIENCE)
+            if followed != self._followed:
+                self._tell(VerbFailed(words, "another daemon is looked at now"))
+                return None
+            if self._client is None:
+                self._tell(VerbFailed(words, "there is no connection to a daemon"))
+        return self._client
+
     async def do(self, words: str, act: Callable[[Client], Awaitable[object]]) -> None:
         """Carry a verb out, and tell what came of it. `words` say what was to be done."""
-        client = self._client
+        client = await self._reach(words)
         if client is None:
-            self._tell(VerbFailed(words, "there is no connection to a daemon"))
             return
         try:
             await act(client)
@@ -245,9 +269,8 @@ class Feed:
 
     async def ask(self, words: str, question: Callable[[Client], Awaitable[T]]) -> tuple[T, ...]:
         """What the daemon answers; nothing where it does not, and why is told."""
-        client = self._client
+        client = await self._reach(words)
         if client is None:
-            self._tell(VerbFailed(words, "there is no connection to a daemon"))
             return ()
         try:
             return (await question(client),)

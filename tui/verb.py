@@ -109,4 +109,5 @@ def which(rows: Sequence[TorrentRow]) -> str:
 
 
 def ids_of(rows: Sequence[TorrentRow]) -> list[int | str]:
-    return [row.id for row in rows]
+    """Info-hashes: a daemon that was started anew, while a verb was asked about, numbers its torrents otherwise."""
+    return [row.hash_string for row in rows]

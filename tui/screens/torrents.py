@@ -94,7 +94,8 @@ class TorrentsScreen(Screen[None]):
             table.show_columns(keys)
 
     def moved(self, moved: Moved) -> None:
-        self.query_one(TorrentTable).moved(moved)
+        for table in self.query(TorrentTable):
+            table.moved(moved)
         self.tell_status()
 
     def tell_figures(self, figures: str, room: str) -> None:
@@ -102,14 +103,18 @@ class TorrentsScreen(Screen[None]):
         self._room = room
         if figures != self._figures:
             self._figures = figures
-            self.query_one("#figures", Static).update(figures)
+            self._write("figures", figures)
         self.tell_status()
 
     def tell_connection(self, trouble: str) -> None:
         """Why there is none, or nothing."""
-        figures = self.query_one("#figures", Static)
-        figures.set_class(bool(trouble), "lost")
-        figures.update(trouble or self._figures)
+        self.query("#figures").set_class(bool(trouble), "lost")
+        self._write("figures", trouble or self._figures)
+
+    def _write(self, name: str, text: str) -> None:
+        """Where it is there: facts come as soon as the daemon tells them, and as long."""
+        for line in self.query(f"#{name}").results(Static):
+            line.update(text)
 
     def tell_status(self) -> None:
         rows = self._rows
@@ -120,7 +125,7 @@ class TorrentsScreen(Screen[None]):
             parts.append(f"filter: {rows.query.text}")
         order = ", ".join(f"{level.column}{' down' if level.descending else ''}" for level in rows.levels[:2])
         parts += [f"by {order}", self._room]
-        self.query_one("#status", Static).update(self._wrong or "  ·  ".join(part for part in parts if part))
+        self._write("status", self._wrong or "  ·  ".join(part for part in parts if part))
 
     def marked(self) -> None:
         """Marks, and perhaps the cursor, are others."""
