@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from p2p.dht.nearby import Nearby
 
 if TYPE_CHECKING:
-    from p2p.dht.routing_table import Contact
+    from p2p.dht.contact import Contact
     from p2p.ids import Address, NodeId
 
 KNOWN_FOR: Final = 600.0

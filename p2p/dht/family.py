@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from p2p.codec.compact import NODE6_SIZE, NODE_SIZE, CompactNodes, unpack_node
 from p2p.dht.acquaintances import Acquaintances
+from p2p.dht.contact import NEVER, Contact, Standing
 from p2p.dht.events import BucketView, FamilyView
 from p2p.dht.krpc import encode_node
 from p2p.dht.node_id import Reach, id_for, is_id_for, reach
 from p2p.dht.outside import OutsideView
 from p2p.dht.peer_store import PeerStore
 from p2p.dht.round_trips import RoundTrips
-from p2p.dht.routing_table import NEVER, Contact, K, NodeTable, Standing
+from p2p.dht.routing_table import K, NodeTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -131,6 +132,16 @@ class Family:
         self.table = NodeTable(own_id, now)
         for contact in contacts:
             self.table.add_contact(contact, now)
+
+    def take_up(self, contacts: Iterable[Contact], joined: float, now: float) -> None:
+        """Have contacts as they are, in a table that has been looked after since `joined`."""
+        for contact in contacts:
+            self.table.add_contact(contact)
+            self.last_heard = max(self.last_heard, contact.last_response)
+            if contact.rtt is not None:
+                self.round_trips.observe(contact.rtt)
+        self.table.settle(joined, now)
+        self.join_at = joined
 
     def view(self, now: float) -> FamilyView:
         """How it stands."""

@@ -15,9 +15,9 @@ from p2p.dht.transactions import TIMEOUT, Transactions, Waiting
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from p2p.dht.contact import Contact
     from p2p.dht.events import Traffic
     from p2p.dht.family import Family
-    from p2p.dht.routing_table import Contact
     from p2p.dht.searches import Run
     from p2p.ids import Address
 

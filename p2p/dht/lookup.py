@@ -13,11 +13,12 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from p2p.dht.routing_table import Contact, K, Shortlist
+from p2p.dht.routing_table import K, Shortlist
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from p2p.dht.contact import Contact
     from p2p.ids import Address, NodeId
 
 WIDTH: Final = 4

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from p2p.dht.routing_table import Contact
+    from p2p.dht.contact import Contact
 
 
 class Nearby:

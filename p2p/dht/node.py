@@ -26,11 +26,11 @@ from p2p.dht.upkeep import Upkeep
 from p2p.errors import DhtError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from random import Random
 
+    from p2p.dht.contact import Contact
     from p2p.dht.events import Event
-    from p2p.dht.routing_table import Contact
     from p2p.dht.transactions import Waiting
     from p2p.ids import Address, InfoHash, NodeId
 
@@ -213,6 +213,13 @@ class DhtNode:
         for ipv6, family in self._families.items():
             for contact in saved.contacts(ipv6=ipv6):
                 family.table.add_contact(contact, now)
+
+    def take_up(self, contacts: Sequence[Contact], now: float, *, joined: float) -> None:
+        """Take up contacts with what is known of how they behave, from a node that has searched for itself at `joined`
+        and looked after its table since: nothing has to be asked anew.
+        """
+        for family in self._families.values():
+            family.take_up([each for each in contacts if each.address.is_ipv6 == family.ipv6], joined, now)
 
     def _search(self, purpose: Purpose, target: bytes, plan: AnnouncePlan | None, now: float) -> int:
         self._last_number += 1

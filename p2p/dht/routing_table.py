@@ -1,4 +1,4 @@
-"""Who is near whom: the contacts of a node, and the nearest of them to a target. The only door to `kademlia`.
+"""Who is near whom: the contacts of a node, and the nearest of them to a target. With `contact` one door to `kademlia`.
 
 Its Kademlia core carries this: `Node`, the order of a `KBucket` and its replacement cache, `NodeHeap`, `RoutingTable`.
 What is overridden, because BEP 5 or a bound of ours asks for something else:
@@ -16,22 +16,22 @@ A contact enters the table only once it has answered. One table is for one addre
 from __future__ import annotations
 
 from bisect import bisect_right, insort
-from enum import Enum
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from kademlia.node import Node, NodeHeap
 from kademlia.routing import KBucket, RoutingTable
 
-from p2p.codec.compact import CompactNode
-from p2p.dht.krpc import encode_node
+from p2p.dht.contact import FRESH_FOR, MAX_FAILURES, NEVER, Contact, Standing
 from p2p.dht.nearby import Nearby
-from p2p.dht.node_id import NODE_ID_BITS, Reach, is_id_for, reach, subnet
-from p2p.ids import Address, NodeId
+from p2p.dht.node_id import NODE_ID_BITS
+from p2p.ids import NodeId
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator, Sequence
     from random import Random
+
+    from p2p.ids import Address
 
 K: Final = 8
 """Contacts in a bucket, nodes in an answer, nodes that keep a value (BEP 5)."""
@@ -40,84 +40,20 @@ WIDTHS: Final = (128, 64, 32, 16)
 """Contacts in the buckets of the farthest half, quarter, eighth and sixteenth of all ids; K in the others. A search
 begins four bits nearer to its target, for some 200 contacts more."""
 
-FRESH_FOR: Final = 900.0
-"""Seconds after which a silent contact is questionable and an unchanged bucket is due for a refresh (BEP 5)."""
-
 THIN_PAUSE: Final = 15.0
 """Seconds until a bucket that is not full is refreshed again, doubled each time up to FRESH_FOR. When many join at once
 each is told of few, and whole ranges can remain unknown to whole ranges, which no other search would notice."""
 
-MAX_FAILURES: Final = 2
-"""Queries in a row without an answer that make a contact bad (BEP 5: "multiple"): one lost datagram says nothing."""
-
 MAX_PER_HOST: Final = 1
 MAX_PER_SUBNET: Final = 2
 """Contacts of one public IP address in a table, and of one /24 or /64 in a bucket: so no host or hoster fills it."""
+MAX_SUBNETS: Final = 2_048
+"""Subnets noted until those that have gone are forgotten: tables hold some 600 contacts, the waiting included."""
 
-NEVER: Final = float("-inf")
+LOOK_AHEAD: Final = 60.0
+"""Seconds for which questionable contacts are looked for at once."""
+
 _TOP: Final = 2**NODE_ID_BITS - 1
-
-
-class Standing(Enum):
-    """What BEP 5 calls a node."""
-
-    GOOD = "good"
-    QUESTIONABLE = "questionable"
-    BAD = "bad"
-
-
-class Contact(Node):
-    """A node somewhere: its id, its address, and how it has behaved toward us. Times are seconds, rtt too."""
-
-    def __init__(self, node_id: NodeId, address: Address) -> None:
-        super().__init__(node_id, address.host, address.port)
-        self.id: NodeId = node_id
-        self.address = address
-        self.last_response = NEVER
-        self.last_query = NEVER
-        self.failures = 0
-        """Queries in a row that it left without an answer."""
-        self.rtt: float | None = None
-        self._compact: bytes | None = None
-        self._compliant: bool | None = None
-        self._reach: Reach | None = None
-
-    @property
-    def compact(self) -> bytes:
-        """The 26 or 38 bytes that tell others of it."""
-        if self._compact is None:
-            self._compact = encode_node(CompactNode(self.id, self.address))
-        return self._compact
-
-    @property
-    def reach(self) -> Reach:
-        """From where it can be reached; from nowhere at port 0."""
-        if self._reach is None:
-            self._reach = reach(self.address.host) if self.address.port else Reach.NOWHERE
-        return self._reach
-
-    @property
-    def compliant(self) -> bool:
-        """Whether its id may be at its address (BEP 42)."""
-        if self._compliant is None:
-            self._compliant = is_id_for(self.id, self.address.host)
-        return self._compliant
-
-    @property
-    def last_seen(self) -> float:
-        return max(self.last_response, self.last_query)
-
-    def standing(self, now: float) -> Standing:
-        """Good: answered within 15 minutes, or ever and asked us something within 15 minutes (BEP 5).
-
-        One query without an answer makes it questionable until it answers again, MAX_FAILURES make it bad.
-        """
-        if self.failures:
-            return Standing.BAD if self.failures >= MAX_FAILURES else Standing.QUESTIONABLE
-        answered = self.last_response
-        if now - answered < FRESH_FOR or (answered != NEVER and now - self.last_query < FRESH_FOR):
-            return Standing.GOOD
-        return Standing.QUESTIONABLE
 
 
 class Shortlist(NodeHeap):
@@ -202,6 +138,11 @@ class Bucket(KBucket):
         self._pause = min(2 * self._pause, FRESH_FOR)
         self._refresh_at = now + self._pause
 
+    def settle(self, since: float, now: float) -> None:
+        """It has been refreshed every FRESH_FOR since then."""
+        self._pause = FRESH_FOR
+        self._refresh_at = now + FRESH_FOR - (now - since) % FRESH_FOR
+
     def split(self) -> tuple[Bucket, Bucket]:
         """Its two halves. What has changed last in either is not known, so both are as old as the whole."""
         low, high = self.range
@@ -266,17 +207,25 @@ class NodeTable(RoutingTable):
     def flush(self) -> None:
         self._line = Nearby()
         self.buckets = [Bucket(0, _TOP, self.ksize, self._created, self._line)]
+        self._lows = [0]
+        self._subnets: dict[bytes, None] = {}
+        """Where contacts are that are not local; some may have gone since."""
+        self._doubtful: list[Contact] = []
+        """Who was questionable when looked for last, or will be by `_looked_until`; seen longest ago first."""
+        self._looked_until = NEVER
+        self._has_bad = False
 
     def split_bucket(self, index: int) -> None:
         """Split a bucket; the half that does not hold our own id is as wide as its range deserves."""
         super().split_bucket(index)
+        self._lows.insert(index + 1, self.buckets[index + 1].range[0])
         for half in self.buckets[index : index + 2]:
             if half.prefix_bits <= len(self._widths) and not half.has_in_range(self.node):
                 half.widen(self._widths[half.prefix_bits - 1])
 
     def get_bucket_for(self, node: Node) -> int:
         """The index of the bucket whose range holds the node's id."""
-        return bisect_right(self.buckets, node.long_id, key=_low) - 1
+        return bisect_right(self._lows, node.long_id) - 1
 
     def lonely_buckets(self, now: float = NEVER) -> list[Bucket]:
         """Buckets due for a refresh, those that have not changed for longest first: nothing has changed in them for 15
@@ -302,7 +251,7 @@ class NodeTable(RoutingTable):
         bucket = self.buckets[self.get_bucket_for(node)]
         held = self.get(node.id)
         if held is None:
-            self._forget_address(node.address)
+            self._forget_address(node)
             if not self._has_share_left(node, bucket):
                 return False
         elif held.address != node.address:
@@ -312,6 +261,10 @@ class NodeTable(RoutingTable):
         while node.id not in bucket.nodes and len(bucket) >= bucket.ksize and bucket.has_in_range(self.node):
             self.split_bucket(self.get_bucket_for(node))
             bucket = self.buckets[self.get_bucket_for(node)]
+        self._has_bad = self._has_bad or node.failures >= MAX_FAILURES
+        if node.last_response + FRESH_FOR < self._looked_until:
+            self._looked_until = NEVER
+        self._note_subnet(node)
         if not bucket.add_node(node):
             yielding = bucket.least_recent(now, Standing.BAD) or _first_stranger(bucket, node)
             if yielding is None:
@@ -344,7 +297,7 @@ class NodeTable(RoutingTable):
 
     def get(self, node_id: bytes) -> Contact | None:
         """The contact of this id, waiting ones included."""
-        bucket = self.buckets[bisect_right(self.buckets, int.from_bytes(node_id, "big"), key=_low) - 1]
+        bucket = self.buckets[bisect_right(self._lows, int.from_bytes(node_id, "big")) - 1]
         found: Contact | None = bucket.nodes.get(node_id) or bucket.replacement_nodes.get(node_id)
         return found
 
@@ -380,7 +333,7 @@ class NodeTable(RoutingTable):
             return False
         if node_id == self.node.id:
             return False
-        bucket = self.buckets[bisect_right(self.buckets, int.from_bytes(node_id, "big"), key=_low) - 1]
+        bucket = self.buckets[bisect_right(self._lows, int.from_bytes(node_id, "big")) - 1]
         if len(bucket) < bucket.ksize or bucket.has_in_range(self.node):
             return True
         if len(bucket.replacement_nodes) >= bucket.max_replacement_nodes:
@@ -391,6 +344,11 @@ class NodeTable(RoutingTable):
         """Whether a node of whom we were only told would have a place, did it answer."""
         bucket = self.buckets[self.get_bucket_for(contact)]
         return len(bucket) < bucket.ksize and contact.id not in bucket.nodes and contact.id != self.node.id
+
+    def settle(self, since: float, now: float) -> None:
+        """The table has been looked after since then, so what it wants it has asked for in vain."""
+        for bucket in self.buckets:
+            bucket.settle(since, now)
 
     def make_due(self) -> None:
         """Have all buckets but our own refreshed: who has just joined knows little of what is far (Kademlia, 2.3)."""
@@ -404,12 +362,17 @@ class NodeTable(RoutingTable):
         if contact is None or contact.address != address:
             return
         contact.failures += 1
+        self._looked_until = NEVER
+        self._has_bad = self._has_bad or contact.failures >= MAX_FAILURES
         bucket = self.buckets[self.get_bucket_for(contact)]
         if node_id in bucket.replacement_nodes or (contact.failures >= MAX_FAILURES and bucket.replacement_nodes):
             bucket.remove_node(contact)
 
     def drop_bad(self) -> None:
         """Let bad contacts go that nothing has replaced. Call it while others answer, so that the fault is theirs."""
+        if not self._has_bad:
+            return
+        self._has_bad = False
         for bucket in self.buckets:
             for contact in bucket.get_nodes():
                 if contact.failures >= MAX_FAILURES:
@@ -419,37 +382,53 @@ class NodeTable(RoutingTable):
         """Whom to ping because others wait for a place in the bucket of `node_id` (BEP 5): the questionable contact
         seen longest ago. None where nobody waits or all are good.
         """
-        bucket = self.buckets[bisect_right(self.buckets, int.from_bytes(node_id, "big"), key=_low) - 1]
+        bucket = self.buckets[bisect_right(self._lows, int.from_bytes(node_id, "big")) - 1]
         return bucket.least_recent(now, Standing.QUESTIONABLE) if bucket.replacement_nodes else None
 
     def most_questionable(self, now: float, passing: Container[Address]) -> Contact | None:
         """The questionable contact seen longest ago, those at `passing` left out; None if there is none."""
-        found = [
-            each
-            for each in self.contacts()
-            if each.standing(now) is Standing.QUESTIONABLE and each.address not in passing
-        ]
-        return min(found, key=lambda each: each.last_seen, default=None)
+        if now >= self._looked_until:
+            self._look_for_doubtful(now)
+        for contact in self._doubtful:
+            if contact.standing(now) is Standing.QUESTIONABLE and contact.address not in passing:
+                bucket = self.buckets[self.get_bucket_for(contact)]
+                held: Contact | None = bucket.nodes.get(contact.id)
+                if held is contact:
+                    return held
+        return None
 
-    def _forget_address(self, address: Address) -> None:
+    def _look_for_doubtful(self, now: float) -> None:
+        """Once a while for many turns: whoever has been heard from until then is passed over."""
+        self._looked_until = now + LOOK_AHEAD
+        until = self._looked_until
+        self._doubtful = [each for each in self.contacts() if each.standing(until) is Standing.QUESTIONABLE]
+        self._doubtful.sort(key=_last_seen)
+
+    def _note_subnet(self, node: Contact) -> None:
+        if len(self._subnets) >= MAX_SUBNETS:
+            self._subnets = {each.subnet: None for bucket in self.buckets for each in bucket.contacts()}
+        self._subnets[node.subnet] = None
+
+    def _forget_address(self, node: Contact) -> None:
         """A node with another id has answered there: whoever was there is gone."""
+        if node.subnet not in self._subnets:
+            return
         for bucket in self.buckets:
             for nodes in (bucket.nodes, bucket.replacement_nodes):
                 for contact in nodes.values():
-                    if contact.address == address:
+                    if contact.address == node.address:
                         bucket.remove_node(contact)
                         return
 
     def _has_share_left(self, node: Contact, bucket: Bucket) -> bool:
         """Whether its host and subnet have fewer contacts than they may; local addresses have no bound."""
-        host = node.address.host
-        if reach(host).is_local:
+        if node.subnet not in self._subnets or node.reach.is_local:
             return True
+        host = node.address.host
         of_host = sum(each.address.host == host for each_bucket in self.buckets for each in each_bucket.contacts())
         if of_host >= MAX_PER_HOST:
             return False
-        net = subnet(host)
-        return sum(subnet(each.address.host) == net for each in bucket.contacts()) < MAX_PER_SUBNET
+        return sum(each.subnet == node.subnet for each in bucket.contacts()) < MAX_PER_SUBNET
 
 
 def random_id_in(bucket: Bucket, rng: Random) -> NodeId:
@@ -461,8 +440,8 @@ def _last_updated(bucket: Bucket) -> float:
     return bucket.last_updated
 
 
-def _low(bucket: Bucket) -> int:
-    return bucket.range[0]
+def _last_seen(contact: Contact) -> float:
+    return contact.last_seen
 
 
 def _first_stranger(bucket: Bucket, newcomer: Contact) -> Contact | None:

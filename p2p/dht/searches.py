@@ -21,11 +21,11 @@ from p2p.ids import InfoHash, NodeId
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from p2p.dht.contact import Contact
     from p2p.dht.events import Event
     from p2p.dht.family import Family
     from p2p.dht.krpc import Response
     from p2p.dht.line import Line
-    from p2p.dht.routing_table import Contact
     from p2p.dht.transactions import Waiting
     from p2p.ids import Address
 

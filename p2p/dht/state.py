@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 from p2p.codec import bencode
 from p2p.codec.compact import NODE_ID_SIZE, CompactNode, decode_nodes, decode_nodes6
+from p2p.dht.contact import Contact, Standing
 from p2p.dht.node_id import Reach, is_credible
-from p2p.dht.routing_table import Contact, Standing
 from p2p.errors import BencodeError, DhtError, RemoteProtocolError
 from p2p.ids import NodeId
 

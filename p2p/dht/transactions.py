@@ -11,7 +11,7 @@ from hashlib import blake2s
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from p2p.dht.routing_table import Contact
+    from p2p.dht.contact import Contact
     from p2p.dht.searches import Run
     from p2p.ids import Address
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from p2p.dht.acquaintances import SILENT_FOR
+from p2p.dht.contact import FRESH_FOR, Standing
 from p2p.dht.krpc import Ping
-from p2p.dht.routing_table import FRESH_FOR, K, Standing, random_id_in
+from p2p.dht.routing_table import K, random_id_in
 from p2p.dht.searches import Purpose, Search
 from p2p.dht.transactions import TIMEOUT
 
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from random import Random
 
+    from p2p.dht.contact import Contact
     from p2p.dht.family import Family
     from p2p.dht.line import Line
-    from p2p.dht.routing_table import Contact
     from p2p.dht.searches import Searches
     from p2p.dht.transactions import Waiting
     from p2p.ids import Address

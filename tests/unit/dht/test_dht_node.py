@@ -8,10 +8,11 @@ import pytest
 
 from p2p.codec.compact import CompactNode
 from p2p.dht import krpc
+from p2p.dht.contact import FRESH_FOR, Standing
 from p2p.dht.events import Announced, Joined, PeersFound, PingFailed, Pong, SearchDone
 from p2p.dht.krpc import AnnouncePeer, GetPeers, Ping, Query, Response
 from p2p.dht.node import DhtNode
-from p2p.dht.routing_table import FRESH_FOR, K, Standing
+from p2p.dht.routing_table import K
 from p2p.dht.state import SavedTable
 from p2p.dht.transactions import TIMEOUT
 from p2p.dht.upkeep import LONGEST_PAUSE, REJOIN

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from p2p.dht import acquaintances, outside, peer_store, rate_limit, round_trips, transactions
 from p2p.dht.acquaintances import Acquaintances
+from p2p.dht.contact import Contact
 from p2p.dht.outside import OutsideView
 from p2p.dht.peer_store import PeerStore
 from p2p.dht.rate_limit import RateLimit
 from p2p.dht.round_trips import RoundTrips
-from p2p.dht.routing_table import Contact
 from p2p.dht.token import ROTATION, Tokens
 from p2p.dht.transactions import TIMEOUT, Transactions, Waiting
 from p2p.ids import Address

@@ -7,9 +7,10 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from p2p.dht.contact import Contact
 from p2p.dht.lookup import LAST_WIDTH, MAX_CANDIDATES, MAX_PEERS, MAX_QUERIES, WIDTH, Lookup
 from p2p.dht.node_id import id_for
-from p2p.dht.routing_table import Contact, K
+from p2p.dht.routing_table import K
 from p2p.ids import Address
 
 TARGET = bytes(20)

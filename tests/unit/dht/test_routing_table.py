@@ -7,8 +7,9 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from p2p.dht.contact import FRESH_FOR, Contact, Standing
 from p2p.dht.node_id import id_for
-from p2p.dht.routing_table import FRESH_FOR, Contact, K, NodeTable, Standing, random_id_in
+from p2p.dht.routing_table import K, NodeTable, random_id_in
 from p2p.ids import Address
 
 OWN = bytes(20)
