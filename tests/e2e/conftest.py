@@ -28,3 +28,12 @@ async def programs(tmp_path):
 def make_torrent(tmp_path, seed):
     """Makes content of a size, and its torrent with those options; the path of either."""
     return partial(programs_of.make_torrent, tmp_path, seed)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item):
+    report = yield
+    running = item.funcargs.get("programs") if report.failed and report.when == "call" else None
+    if running is not None:
+        report.sections.append(("what the programs said last", running.tails()))
+    return report

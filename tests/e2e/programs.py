@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 STARLING = Path(sys.executable).with_name("starling")
 TRACKER_CONFIG = Path(__file__).parent / "tracker.toml"
+TAIL = 5
+"""Events and complaints of each program in the report of a failure."""
+
 KILL_WITH_PARENT = 1
 """PR_SET_PDEATHSIG of prctl(2)."""
 
@@ -80,8 +83,10 @@ class Program:
                 raise AssertionError(f"{self.name} ended: {self.complaints}; last said {self.events[-1:]}")
             self._grown.clear()
             grown = asyncio.ensure_future(self._grown.wait())
-            await asyncio.wait([grown, self._readers[0]], return_when=asyncio.FIRST_COMPLETED)
-            grown.cancel()
+            try:
+                await asyncio.wait([grown, self._readers[0]], return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                grown.cancel()
 
     async def event(self, kind: str, **facts: Any) -> dict[str, Any]:
         """The first event of that kind with those facts."""
@@ -149,6 +154,15 @@ class Programs:
         program = await self.start("tracker", *serve, *where, state="tracker")
         urls = (await program.event("listening"))["urls"]
         return program, next(url for url in urls if url.startswith("http"))
+
+    def tails(self) -> str:
+        """The last that each program said, for the report of a test that fails."""
+        lines: list[str] = []
+        for program in self._running:
+            lines.append(f"{program.name}: {len(program.events)} events")
+            lines += [f"  {json.dumps(event)}" for event in program.events[-TAIL:]]
+            lines += [f"  stderr: {line}" for line in program.complaints[-TAIL:]]
+        return "\n".join(lines)
 
     async def close(self) -> None:
         for program in reversed(self._running):
