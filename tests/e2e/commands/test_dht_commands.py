@@ -104,10 +104,3 @@ async def test_nobody_knows_a_peer(commands, node):
     _, router = node
     ended = await commands.run("dht", "get-peers", INFO_HASH, "--bind", "127.0.0.2", "--bootstrap", router)
     assert "no peer is known" in ended.failed_with(1)
-
-
-@pytest.mark.parametrize("command", ["node", "ping", "get-peers", "announce"])
-async def test_help_has_an_example(commands, command):
-    ended = await commands.run("dht", command, "--help", COLUMNS="80")
-    assert f"  starling dht {command}" in ended.stdout.partition("Examples:")[2]
-    assert max(map(len, ended.stdout.splitlines())) <= 80

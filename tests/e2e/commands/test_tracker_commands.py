@@ -241,18 +241,3 @@ async def test_members_are_imported_all_or_none(commands, tmp_path):
 async def test_errors_are_one_line(commands, arguments, status, reason):
     said = (await commands.run("tracker", *arguments)).failed_with(status)
     assert reason.lower() in said.lower()
-
-
-COMMANDS = [
-    ("serve",), ("stats",), ("import",),
-    *(("member", each) for each in ("add", "list", "show", "disable", "enable", "passkey", "downloads", "forgive")),
-    *(("invite", each) for each in ("create", "list", "use", "revoke", "tree")),
-    *(("torrent", each) for each in ("add", "remove", "list", "freeleech", "double-upload", "copy")),
-]  # fmt: skip
-
-
-async def test_every_help_has_an_example(commands):
-    for words in COMMANDS:
-        ended = await commands.run("tracker", *words, "--help", COLUMNS="80")
-        assert f"  starling tracker {' '.join(words)}" in ended.stdout.partition("Examples:")[2], words
-        assert max(map(len, ended.stdout.splitlines())) <= 80, words

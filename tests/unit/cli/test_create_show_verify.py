@@ -238,15 +238,11 @@ def test_a_bug_of_ours_is_one_line_too(
         starling("show", "x")
 
 
-def test_help_of_every_command_has_an_example(starling: Callable[..., tuple[int, str, str]]) -> None:
+def test_help_names_every_command(starling: Callable[..., tuple[int, str, str]]) -> None:
     status, out, _ = starling("--help")
     assert status == 0
     for name in COMMANDS:
         assert f"\n  {name} " in out
-        status, text, _ = starling(name, "--help")
-        assert status == 0
-        assert f"  starling {name}" in text.partition("Example")[2]
-        assert max(map(len, text.splitlines())) <= 80
     assert starling() == (2, out, "")
     assert starling("--version")[1].startswith("starling ")
 

@@ -68,15 +68,6 @@ def test_something_has_to_be_named(capsys, command):
     assert "missing argument" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["download", "seed", "demo"])
-def test_help_fits_80_columns_and_has_an_example(capsys, monkeypatch, command):
-    monkeypatch.setenv("COLUMNS", "80")
-    assert run([command, "--help"]) == 0
-    out = capsys.readouterr().out
-    assert f"  starling {command}" in out.partition("Examples:")[2]
-    assert max(map(len, out.splitlines())) <= 80
-
-
 def test_values_mean_what_they_say():
     assert parse_limit("1.5MiB/s") == 3 * 2**19
     assert parse_bind("0:0:0:0:0:0:0:1") == "::1"
