@@ -86,6 +86,11 @@ class OwnEngine:
         except StarlingError as error:
             self._trouble = error
 
+    async def ended(self) -> None:
+        """Wait until it has ended by itself, as a client can tell it to."""
+        if self._task is not None:
+            await asyncio.wait([self._task])
+
     async def stop(self) -> None:
         """In good order, and within the daemon's own bound."""
         if self._service is not None and self._task is not None:
