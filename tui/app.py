@@ -6,7 +6,7 @@ made from `tui.verbs`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual import on
 from textual.app import SystemCommand
@@ -44,6 +44,9 @@ if TYPE_CHECKING:
     from tui.screens.details import DetailsScreen
     from tui.screens.files import FilesView
 
+INTERRUPTED: Final = 130
+"""The exit status after Ctrl-C."""
+
 
 class StarlingApp(Serving):
     """`find` says where the daemon is, when that is known; `clock` tells seconds since the epoch.
@@ -54,16 +57,19 @@ class StarlingApp(Serving):
     TITLE = "Starling"
     CSS_PATH = "starling.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(
-            verb.keys,
-            f"verb('{verb.name}')",
-            verb.hint or verb.about,
-            show=bool(verb.hint),
-            tooltip=verb.about,
-            id=verb.name,
-        )
-        for verb in VERBS
-        if verb.keys
+        *(
+            Binding(
+                verb.keys,
+                f"verb('{verb.name}')",
+                verb.hint or verb.about,
+                show=bool(verb.hint),
+                tooltip=verb.about,
+                id=verb.name,
+            )
+            for verb in VERBS
+            if verb.keys
+        ),
+        Binding("ctrl+c", "interrupt", "Leave from anywhere", show=False, priority=True),
     ]
 
     def __init__(
@@ -284,3 +290,6 @@ class StarlingApp(Serving):
 
     def leave(self) -> None:
         self.exit()
+
+    def action_interrupt(self) -> None:
+        self.exit(return_code=INTERRUPTED)

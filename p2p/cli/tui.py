@@ -22,6 +22,7 @@ import typer
 from p2p.cli import event_loop
 from p2p.cli.console import note
 from p2p.cli.remote import Daemon, wall
+from p2p.cli.stop_signals import INTERRUPTED
 from p2p.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -117,12 +118,16 @@ async def show(server: Server, password: str | None, *, elsewhere: bool) -> int:
 
             app = StarlingApp(find, wall, _config(), Memory(_state_folder() / NAME))
             loop = asyncio.get_running_loop()
+            loop.add_signal_handler(signal.SIGINT, lambda: app.exit(return_code=INTERRUPTED))
             for number in (signal.SIGTERM, signal.SIGHUP):
                 loop.add_signal_handler(number, app.exit)
-            await app.run_async()
-            if chosen.has_engine:
-                note("telling trackers and peers that we go")
-            await engine.stop()
+            try:
+                await app.run_async()
+                if chosen.has_engine:
+                    with suppress(OSError):  # of a terminal that is closed
+                        note("telling trackers and peers that we go")
+            finally:
+                await engine.stop()
     return app.return_code or 0
 
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import pytest
 from own_daemon import own_daemon
-from stage import NOW, screen_of, until
+from stage import NOW, app_before, played, screen_of, until
 from textual.events import Key, Paste
 
 from p2p.daemon.client import Server
@@ -81,3 +81,28 @@ async def test_a_verb_that_waits_is_not_done_by_another_daemon(tmp_path):
     kinds = [fact for fact in told if isinstance(fact, VerbWaits | VerbFailed)]
     assert [type(fact) for fact in kinds] == [VerbWaits, VerbFailed]
     assert "another daemon" in kinds[1].reason
+
+
+async def test_a_list_without_torrents_tells_what_can_be_done(tmp_path):
+    async with own_daemon(tmp_path) as daemon:
+        app = app_before(daemon.url)
+        async with played(app) as pilot:
+            await until(pilot, lambda: "No torrents yet." in screen_of(app) and "a  Add one" in screen_of(app))
+            app.post_message(Paste(f"\n{MAGNET}\nmore"))
+            await until(pilot, lambda: bool(app.screen.query("#source")))
+            assert app.screen.query_one("#source").value == MAGNET
+            await pilot.press("enter")
+            await until(pilot, lambda: "apple" in screen_of(app))
+            assert "No torrents yet." not in screen_of(app)
+            app.post_message(Key("slash", "/"))
+            app.post_message(Paste("pear"))
+            await until(pilot, lambda: "No torrent passes the filter." in screen_of(app))
+
+
+async def test_ctrl_c_leaves_from_a_dialog_too(tmp_path):
+    async with own_daemon(tmp_path) as daemon:
+        app = app_before(daemon.url)
+        async with played(app) as pilot:
+            await pilot.press("a", "x", "ctrl+c")
+            await until(pilot, lambda: app._exit)
+    assert app.return_code == 130

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual import on
 from textual.binding import Binding
@@ -22,8 +22,20 @@ if TYPE_CHECKING:
 
     from textual.app import ComposeResult
     from textual.binding import BindingType
+    from textual.events import Paste
 
     from tui.rows import Moved, Rows
+
+CONNECTING: Final = "connecting"
+
+FIRST_STEPS: Final = {
+    "add": "Add one: paste a link, or write a file's path, then enter",
+    "create": "Make one of a file or folder, and seed it",
+    "session": "The session: rates, trackers, DHT, disk, log",
+    "help": "All keys",
+    "quit": "Leave",
+}
+"""What is told where there is no torrent, by verb."""
 
 
 class Line(Input):
@@ -63,7 +75,7 @@ class TorrentsScreen(Screen[None]):
         super().__init__()
         self._rows = rows
         self._clock = clock
-        self._figures = "connecting"
+        self._figures = CONNECTING
         self._room = ""
         self._columns: Sequence[str] = USUAL
         self._wrong = ""
@@ -72,6 +84,7 @@ class TorrentsScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         yield Static(self._figures, id="figures", markup=False)
         yield TorrentTable(self._rows, self._clock, self._columns, id="torrents")
+        yield Static("", id="empty", markup=False)
         yield Line(placeholder="size>1G & seeding & tracker:debian", id="filter", max_length=MOST_CHARACTERS)
         yield Line(placeholder="a verb, such as: sort size", id="command", max_length=MOST_CHARACTERS)
         yield Static("", id="status", markup=False)
@@ -123,9 +136,35 @@ class TorrentsScreen(Screen[None]):
             parts.append(f"{rows.marked:,} marked")
         if rows.query.text:
             parts.append(f"filter: {rows.query.text}")
+        self.set_class(not rows, "empty")
+        self._write("empty", "" if rows else self._why_empty())
         order = ", ".join(f"{level.column}{' down' if level.descending else ''}" for level in rows.levels[:2])
         parts += [f"by {order}", self._room]
         self._write("status", self._wrong or "  ·  ".join(part for part in parts if part))
+
+    def _why_empty(self) -> str:
+        """In place of torrents: why there is none, and what can be done about it."""
+        if self._rows.total:
+            return "No torrent passes the filter.\nescape  leaves it"
+        keys: dict[str | None, str] = {}
+        for bound in self.active_bindings.values():
+            keys.setdefault(bound.binding.id, self.app.get_key_display(bound.binding))
+        width = max(map(len, keys.values()), default=0)
+        lines = [f"{keys[name]:>{width}}  {about}" for name, about in FIRST_STEPS.items() if name in keys]
+        return "\n".join(
+            [
+                "Connecting." if self._figures == CONNECTING else "No torrents yet.",
+                "",
+                *(line.ljust(max(map(len, lines))) for line in lines),
+            ]
+        )
+
+    def on_paste(self, event: Paste) -> None:
+        """A link that is pasted here is one to add."""
+        lines = event.text.strip().splitlines()
+        if lines:
+            event.stop()
+            self.post_message(self.Said(f"add {lines[0]}"))
 
     def marked(self) -> None:
         """Marks, and perhaps the cursor, are others."""
