@@ -16,13 +16,12 @@ from tui.figures import room_of
 from tui.form import Field, Form
 from tui.safe_text import safe
 from tui.type_ahead import TypeAhead
-from tui.verb import ids_of, which
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping
 
     from p2p.daemon.client import Client
-    from p2p.daemon.client_values import TorrentDetails, TorrentRow
+    from p2p.daemon.client_values import TorrentDetails
     from tui.adding import Wanted
     from tui.screens.add import AddDialog
 
@@ -108,19 +107,6 @@ class Asking(TypeAhead):
                 then(answers)
 
         self.push_screen(FormDialog(form), answered)
-
-    def ask_removal(self, rows: Sequence[TorrentRow], *, delete: bool) -> None:
-        from tui.screens.remove import RemoveDialog  # noqa: PLC0415 - as above
-
-        ids = ids_of(rows)
-        words = f"remove {which(rows)}" + (" with its content" if delete else "")
-
-        def answered(yes: bool | None) -> None:  # noqa: FBT001 - how Textual tells a result
-            if yes:
-                self.unmark()
-                self.do(words, lambda client: client.remove(ids, delete=delete))
-
-        self.push_screen(RemoveDialog(rows, delete=delete), answered)
 
     def ask_source(self, source: str) -> None:
         from tui.screens.add import AddDialog  # noqa: PLC0415 - as above

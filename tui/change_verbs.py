@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 
 from p2p.daemon.client_torrents import Step
 from p2p.daemon.client_values import Part, Priority, TorrentChanges
-from p2p.errors import ConfigError
 from p2p.quantities import count
 from tui.file_verbs import FILE_VERBS
 from tui.form import YES, Field, Form, file_name, folder, labels
@@ -146,28 +145,15 @@ MOST_LINKS: Final = 100
 """That are copied at once: each is a question to the daemon, and terminals bound what they take."""
 
 
-async def _undo(client: Client, name: str) -> None:
-    """Raises StarlingError."""
-    if not name:
-        await client.own.undo_removal()
-        return
-    there = await client.own.removals()
-    found = [each.name for each in there if name.casefold() in each.torrent_name.casefold()]
-    if not found:
-        names = ", ".join(safe(each.torrent_name) for each in there[-5:])
-        raise ConfigError(f"no removal of {safe(name)!r} can be undone; there are: {names or 'none'}")
-    await client.own.undo_removal(*found)
-
-
 _TORRENTS, _INTERFACE = ActsOn.TORRENTS, ActsOn.INTERFACE
 
 CHANGE_VERBS: Final = (
     Verb(
         "undo",
         "U",
-        "Bring back what was removed last with its content; `:undo NAME` those so named",
+        "Bring back what was removed with its content; `:undo NAME` those so named",
         _INTERFACE,
-        lambda deck, _, words: deck.do(f"bring {words or 'what was removed last'} back", lambda c: _undo(c, words)),
+        lambda deck, _, words: deck.choose_removal(words),
     ),
     Verb("move", "m", "Move the content to another folder, or say where it is", _TORRENTS, _move),
     Verb("rename", "f2", "Rename the torrent, or the file or folder under the cursor", _TORRENTS, _rename),

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from textual import on
 
-from tui.asking import Asking
 from tui.facts import Seen
+from tui.removing import Removing
 from tui.rows import Rows
 from tui.screens.over import OverScreen
 
@@ -21,12 +21,11 @@ if TYPE_CHECKING:
     from tui.screens.session import SessionScreen
 
 
-class Looking(Asking):
+class Looking(Removing):
     """`clock` tells seconds since the epoch."""
 
     def __init__(self, find: Callable[[], Awaitable[Access]], clock: Callable[[], float]) -> None:
-        super().__init__(find)
-        self._clock = clock
+        super().__init__(find, clock)
         self.rows = Rows()
         self._trail: RateTrail | None = None
         self._session: SessionArrived | None = None
@@ -52,6 +51,7 @@ class Looking(Asking):
     def note_session(self, fact: SessionArrived, figures: str) -> None:
         """For rates over time, and for whoever looks at the session."""
         self._session, self._figures = fact, figures
+        self.note_undo(fact.settings)
         self._rates_seen().add(fact.statistics.download_speed, fact.statistics.upload_speed, self._clock())
         if self._session_screen is not None:
             self._session_screen.tell_figures(figures)

@@ -7,3 +7,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "daemon"))
+
+from driven import verbs_done
+
+__all__ = ["verbs_done"]

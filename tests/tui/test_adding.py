@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
+from driven import drives
 from own_daemon import own_daemon
 from stage import app_before, played, screen_of, until
 
@@ -43,6 +44,7 @@ async def add_dialog(pilot, app, **values):
         app.screen.query_one(f"#{name}").value = value
 
 
+@drives("add")
 async def test_files_are_chosen_before_a_torrent_starts(daemon, album, tmp_path):
     app = app_before(daemon.url)
     async with played(app) as pilot:
@@ -91,6 +93,7 @@ async def test_the_room_in_a_folder_is_told_while_it_is_typed(daemon, tmp_path):
         await pilot.press("escape")
 
 
+@drives("create")
 async def test_a_torrent_is_made_and_seeded(daemon, album):
     app = app_before(daemon.url)
     async with played(app) as pilot:

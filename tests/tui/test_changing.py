@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
+from driven import drives
 from own_daemon import own_daemon
 from stage import app_before, played, screen_of, until
 
@@ -41,6 +42,7 @@ async def shows(pilot, app, *texts):
     await until(pilot, lambda: all(text in screen_of(app) for text in texts))
 
 
+@drives("move")
 async def test_content_is_moved_where_is_said(daemon, tmp_path):
     app = app_before(daemon.url)
     async with played(app) as pilot:
@@ -59,6 +61,7 @@ async def test_content_is_moved_where_is_said(daemon, tmp_path):
         await until(pilot, lambda: app.rows.cursor.download_dir == str(tmp_path / "in"))
 
 
+@drives("rename")
 async def test_a_torrent_and_a_file_of_it_are_renamed(daemon):
     app = app_before(daemon.url)
     async with played(app) as pilot:
@@ -84,6 +87,7 @@ async def test_a_torrent_and_a_file_of_it_are_renamed(daemon):
         await shows(pilot, app, "album/", "second")
 
 
+@drives("labels")
 async def test_labels_are_written(daemon):
     app = app_before(daemon.url)
     async with played(app) as pilot:
@@ -97,6 +101,7 @@ async def test_labels_are_written(daemon):
         await pilot.press("escape")
 
 
+@drives("limits")
 async def test_a_torrent_is_limited_and_let_go(daemon):
     app = app_before(daemon.url)
     async with played(app) as pilot:
@@ -122,6 +127,7 @@ async def test_a_torrent_is_limited_and_let_go(daemon):
             await pilot.pause(0.01)
 
 
+@drives("session-limits", "slow")
 async def test_the_session_is_limited_and_slowed_by_a_key(daemon):
     app = app_before(daemon.url)
     async with played(app) as pilot:
@@ -137,6 +143,7 @@ async def test_the_session_is_limited_and_slowed_by_a_key(daemon):
         await shows(pilot, app, "(of 195 KiB/s)")
 
 
+@drives("priority-up", "priority-down", "queue-up", "queue-down", "queue-top", "queue-bottom", "sequential")
 async def test_torrents_are_weighed_and_put_in_order(daemon):
     for number, name in enumerate(["banana", "cherry"], 1):
         await daemon.client.add(f"magnet:?xt=urn:btih:{number:040x}&dn={name}", paused=True)
@@ -165,6 +172,7 @@ async def test_torrents_are_weighed_and_put_in_order(daemon):
         await until(pilot, lambda: app.rows.cursor.sequential_download)
 
 
+@drives("copy")
 async def test_the_magnet_link_is_copied(daemon):
     app = app_before(daemon.url)
     async with played(app) as pilot:
@@ -172,16 +180,3 @@ async def test_the_magnet_link_is_copied(daemon):
         await pilot.press("c")
         await shows(pilot, app, "copied 1 magnet link")
         assert app.clipboard.startswith("magnet:?xt=urn:btih:" + app.rows.cursor.hash_string)
-
-
-async def test_a_removal_with_content_is_undone(daemon):
-    app = app_before(daemon.url)
-    async with played(app) as pilot:
-        await listed(pilot, app)
-        await pilot.press("U")
-        await shows(pilot, app, "there is nothing to undo")
-        await pilot.press("R", "y")
-        await until(pilot, lambda: len(app.rows) == 0)
-        await pilot.press("U")
-        await until(pilot, lambda: len(app.rows) == 1)
-        assert app.rows.cursor.name == "album"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
+from driven import drives
 from own_daemon import own_daemon
 from stage import app_before, played, screen_of, until
 
@@ -54,6 +55,7 @@ def line_with(app, text):
     return next(line for line in screen_of(app).splitlines() if text in line)
 
 
+@drives("file-skip", "file-want")
 async def test_a_folder_is_skipped_and_wanted_and_its_sum_says_so(daemon, app):
     async with played(app) as pilot:
         await at_files(pilot, app)
@@ -67,6 +69,7 @@ async def test_a_folder_is_skipped_and_wanted_and_its_sum_says_so(daemon, app):
         await until(pilot, lambda: "normal" in line_with(app, "album/"))
 
 
+@drives("mark", "mark-all", "invert-marks", "unmark", "mark-up", "mark-down", "file-high", "file-low", "file-normal")
 async def test_marks_are_acted_on_together(daemon, app):
     async with played(app) as pilot:
         await at_files(pilot, app)
@@ -101,6 +104,7 @@ async def test_folders_are_opened_and_shut_by_keys_and_left_leaves_from_the_oute
         await until(pilot, lambda: app.screen is app._list)
 
 
+@drives("filter", "file-sort")
 async def test_files_are_filtered_while_it_is_typed_and_sorted(app):
     async with played(app) as pilot:
         await at_files(pilot, app)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from driven import drives
 from own_daemon import own_daemon
 from stage import NOW, app_before, played, screen_of, until
 
@@ -51,6 +52,7 @@ async def test_keys_order_columns_views_and_theme_are_a_persons_own(tmp_path):
             await until(pilot, lambda: "KEYS" in screen_of(app) and "f9" in screen_of(app))
 
 
+@drives("columns", "sort", "save-view", "theme")
 async def test_columns_order_views_and_theme_that_are_changed_are_remembered(tmp_path):
     async with own_daemon(tmp_path) as daemon:
         await add(daemon, "apple", "banana")

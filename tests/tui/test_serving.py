@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from driven import drives
 from own_daemon import own_daemon
 from stage import NOW, app_before, played, screen_of, until
 
@@ -34,6 +35,7 @@ async def fill(pilot, app, **answers):
     await pilot.press("enter")
 
 
+@drives("server")
 async def test_servers_are_switched_by_key_and_name_and_each_has_its_place(tmp_path):
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
@@ -57,6 +59,7 @@ async def test_servers_are_switched_by_key_and_name_and_each_has_its_place(tmp_p
             await until(pilot, lambda: names(app) == ["banana", "cherry"])
 
 
+@drives("servers")
 async def test_a_server_is_added_with_a_password_changed_and_forgotten(tmp_path):
     for name in ("one", "two"):
         (tmp_path / name).mkdir()

@@ -6,6 +6,7 @@ import logging
 import random
 
 import pytest
+from driven import drives
 from own_daemon import own_daemon
 from stage import app_before, played, screen_of, until
 
@@ -54,6 +55,7 @@ async def shows(pilot, app, *texts):
     await until(pilot, lambda: all(text in screen_of(app) for text in texts))
 
 
+@drives("swarm")
 async def test_the_choking_round_is_seen_as_it_happens(swarm):
     daemon, seeding = swarm
     app = app_before(daemon.url)
@@ -95,6 +97,7 @@ async def test_pieces_rates_and_log_of_a_torrent(swarm):
         await shows(pilot, app, "[Overview]", "as a leecher")
 
 
+@drives("session")
 async def test_the_session_is_seen_tab_by_tab(swarm):
     daemon, _ = swarm
     app = app_before(daemon.url)
@@ -117,6 +120,7 @@ async def test_the_session_is_seen_tab_by_tab(swarm):
         await shows(pilot, app, "1 torrent")
 
 
+@drives("log-level")
 async def test_the_level_of_the_log_is_changed_live(swarm):
     daemon, _ = swarm
     app = app_before(daemon.url)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
+from driven import drives
 from own_daemon import own_daemon
 from stage import app_before, played, screen_of, until
 
@@ -39,6 +40,7 @@ async def rows_are(pilot, app, names):
     await until(pilot, lambda: [app.rows.at(line).name for line in range(len(app.rows))] == names)
 
 
+@drives("filter", "mark", "mark-all", "invert-marks", "command", "sort")
 async def test_torrents_are_seen_filtered_marked_and_sorted(daemon):
     for number, name in enumerate(["apple", "banana", "cherry"], 1):
         await daemon.client.add(magnet(number, name), paused=number != 2)
@@ -73,6 +75,7 @@ async def test_a_filter_that_means_nothing_yet_is_explained(daemon):
         assert app.rows.query.text == ""
 
 
+@drives("add", "toggle", "toggle-all", "start-now")
 async def test_a_torrent_file_is_added_stopped_and_started(daemon, torrent_file):
     app = app_before(daemon.url)
     async with played(app) as pilot:
@@ -90,6 +93,7 @@ async def test_a_torrent_file_is_added_stopped_and_started(daemon, torrent_file)
         await until(pilot, lambda: app.rows.cursor.status is Status.DOWNLOADING)
 
 
+@drives("verify", "reannounce")
 async def test_content_is_checked_and_trackers_are_asked(daemon, torrent_file):
     await daemon.client.add(torrent_file.read_bytes(), paused=False)
     app = app_before(daemon.url)
@@ -137,6 +141,7 @@ async def test_removing_asks_with_count_and_size(daemon, torrent_file):
         await rows_are(pilot, app, ["fresh.iso"])
 
 
+@drives("help", "quit")
 async def test_help_has_the_keys_that_are_bound(daemon):
     app = app_before(daemon.url)
     async with played(app, size=(100, 120)) as pilot:
@@ -170,6 +175,7 @@ async def test_any_size_of_terminal_is_drawn(daemon, size):
         await until(pilot, lambda: "apple" in screen_of(app))
 
 
+@drives("reconnect")
 async def test_nobody_there_is_shown_and_recovered_from_without_losing_the_place(daemon):
     await daemon.client.add(magnet(1, "apple"), paused=True)
     await daemon.client.add(magnet(2, "banana"), paused=True)
