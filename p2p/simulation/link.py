@@ -1,21 +1,19 @@
 """A host's way to its network: a rate, and the flows that share it in turns.
 
-The rule: a link serves the flows that have something to carry round-robin, one burst each, so that busy flows get equal
-shares and what one flow does not use falls to the others. A burst takes its size divided by the rate. Together with the
-bounded window of each stream, two such links in a row approach max-min fairness between the streams of a swarm.
+The rule: a link serves the flows that have something to carry round-robin, one burst of equal size each, so that busy
+flows get equal shares and what one flow does not use falls to the others. A burst takes its size divided by the rate.
+Together with the bounded window of each stream, two such links in a row approach max-min fairness between the streams
+of a swarm. A packet or two of a flow that has nothing else waiting goes between the bursts of others, as in a fair
+queue with sparse flows first: it takes its time on the link, but does not wait for a whole round.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from p2p.simulation.agenda import Agenda
-
-P = TypeVar("P")
 
 BURST_TIME: Final = 0.02
 """Seconds of a link's time that one flow's turn takes: short beside a round trip, long enough that events stay few."""
@@ -24,102 +22,120 @@ MIN_BURST: Final = 4_096
 MAX_BURST: Final = 262_144
 """Bytes in a burst, at the least (events stay few on slow links) and at the most (memory stays small on fast ones)."""
 
+SPARSE: Final = 2_920
+"""Bytes that do not wait for a round: two packets."""
 
-class Flow(Generic[P]):
-    """Packets that wait for their turn on a link, in order; `on_carried` takes each burst that the link has carried.
 
-    `queued` is the bytes that wait; `waiting` whether the link has this flow in its round.
-    """
+class Flow(Protocol):
+    """What has packets for a link. The link alone sets `waiting`: whether it has this flow in its round."""
 
-    __slots__ = ("_credit", "_on_carried", "packets", "queued", "waiting")
+    waiting: bool
+    packets: list[Any]
+    """In order. What the link did not carry at once waits here."""
 
-    def __init__(self, on_carried: Callable[[list[P]], None]) -> None:
-        self._on_carried = on_carried
-        self._credit = 0
-        self.packets: deque[tuple[P, int]] = deque()
-        self.queued = 0
-        self.waiting = False
+    opens_at: float
+    """Where `take` gives nothing although packets wait: when it will again."""
 
-    def clear(self) -> None:
-        """Drop what waits."""
-        self.packets.clear()
-        self.queued = 0
+    def take(self, limit: int, now: float) -> tuple[list[Any], int]:
+        """The next burst and its bytes, about `limit` of them."""
 
-    def take(self, limit: int) -> tuple[list[P], int]:
-        """The next burst and its bytes: whole packets for `limit` bytes and what earlier turns left unused.
-
-        The credit makes shares equal in bytes whatever the sizes of packets (deficit round robin). A burst may be
-        empty, when one packet is worth several turns.
-        """
-        packets = self.packets
-        burst: list[P] = []
-        credit = available = self._credit + limit
-        while packets and packets[0][1] <= credit:
-            packet, length = packets.popleft()
-            burst.append(packet)
-            credit -= length
-        self._credit = credit if packets else 0
-        size = available - credit
-        self.queued -= size
-        return burst, size
-
-    def carried(self, burst: list[P]) -> None:
-        self._on_carried(burst)
+    def carried(self, burst: list[Any], size: int, until: float) -> None:
+        """The link has the burst's last byte through at `until`, which is now or soon."""
 
 
 class Link:
-    """One direction of a host's access. `rate` is bytes a second, None for no limit; it may change at any time.
+    """One direction of a host's access. `carried` counts the bytes so far."""
 
-    `carried` counts the bytes so far.
-    """
-
-    __slots__ = ("_agenda", "_busy", "_flows", "carried", "rate")
+    __slots__ = ("_agenda", "_busy", "_flows", "_free_at", "_patience", "_rate", "burst", "carried")
 
     def __init__(self, agenda: Agenda, rate: float | None) -> None:
         self._agenda = agenda
-        self._flows: deque[Flow[Any]] = deque()
+        self._flows: deque[Flow] = deque()
         self._busy = False
-        self.rate = rate
+        self._free_at = 0.0
         self.carried = 0
+        self.burst = MAX_BURST
+        """Bytes that one flow may carry in its turn."""
+        self._rate: float | None = None
+        self._patience = 0.0
+        self.rate = rate
 
     @property
-    def burst(self) -> int:
-        """Bytes that one flow may carry in its turn."""
-        if self.rate is None:
-            return MAX_BURST
-        return min(max(int(self.rate * BURST_TIME), MIN_BURST), MAX_BURST)
+    def rate(self) -> float | None:
+        """Bytes a second, None for no limit. It may change at any time: the burst under way is the last at the old."""
+        return self._rate
 
-    def offer(self, flow: Flow[P], packet: P, size: int) -> None:
-        """Queue a packet of `size` bytes behind the others of its flow."""
-        flow.packets.append((packet, size))
-        flow.queued += size
-        if not flow.waiting:
-            flow.waiting = True
-            self._flows.append(flow)
-        if not self._busy:
+    @rate.setter
+    def rate(self, rate: float | None) -> None:
+        self._rate = rate
+        if rate is None:
+            self.burst = MAX_BURST
+            self._patience = 0.0
+        else:
+            self.burst = min(max(int(rate * BURST_TIME), MIN_BURST), MAX_BURST)
+            self._patience = self.burst / rate
+
+    def offer(self, flow: Flow, packets: list[Any], size: int) -> None:
+        """Carry packets of `size` bytes in all behind the others of their flow."""
+        if flow.waiting:
+            flow.packets += packets
+            return
+        now = self._agenda.now
+        rate = self._rate
+        if size <= SPARSE and (rate is None or self._free_at <= now + self._patience):
+            until = now
+            if rate is not None:
+                took = size / rate
+                until += took
+                self._free_at = max(now, self._free_at) + took
+            self.carried += size
+            flow.carried(packets, size, until)
+            return
+        flow.packets += packets
+        flow.waiting = True
+        self._flows.append(flow)
+        self._go_on(now)
+
+    def _go_on(self, now: float) -> None:
+        if self._busy:
+            return
+        if self._free_at <= now or self._rate is None:
             self._serve()
+        else:
+            self._busy = True
+            self._agenda.plan(self._free_at, self._serve)
 
     def _serve(self) -> None:
-        while self._flows:
-            flow = self._flows.popleft()
-            burst, size = flow.take(self.burst)
-            if self.rate is None:
-                self._finish(flow, burst, size)
+        """Give turns until the link is busy with one, or nobody has anything."""
+        now = self._agenda.now
+        flows = self._flows
+        self._busy = True  # what comes while a burst is handed on waits for its turn
+        while flows:
+            flow = flows.popleft()
+            burst, size = flow.take(self.burst, now)
+            if not burst:
+                if flow.packets:
+                    self._agenda.plan(flow.opens_at, self._resume, flow)
+                else:
+                    flow.waiting = False
+                continue
+            until = now
+            if self._rate is not None:
+                until = self._free_at = max(now, self._free_at) + size / self._rate
+            if flow.packets:
+                flows.append(flow)
             else:
-                self._busy = True
-                self._agenda.plan(self._agenda.now + size / self.rate, self._finish_and_serve, flow, burst, size)
+                flow.waiting = False
+            self.carried += size
+            flow.carried(burst, size, until)
+            if until > now:
+                if flows:
+                    self._agenda.plan(until, self._serve)
+                else:
+                    self._busy = False
                 return
-
-    def _finish_and_serve(self, flow: Flow[P], burst: list[P], size: int) -> None:
         self._busy = False
-        self._finish(flow, burst, size)
-        if not self._busy:
-            self._serve()
 
-    def _finish(self, flow: Flow[P], burst: list[P], size: int) -> None:
-        if flow.packets:
-            self._flows.append(flow)
-        else:
-            flow.waiting = False
-        self.carried += size
-        flow.carried(burst)
+    def _resume(self, flow: Flow) -> None:
+        self._flows.append(flow)
+        self._go_on(self._agenda.now)

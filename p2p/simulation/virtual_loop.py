@@ -130,9 +130,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
                 failure, self._failure = self._failure, None
                 raise failure
             if ready:
-                self._busy_turns += 1
-                if self._busy_turns > FREE_TURNS:
-                    self._crawl()
+                self._count_turn()
                 for _ in range(len(ready)):
                     handle = ready.popleft()
                     if not handle._cancelled:
@@ -148,7 +146,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def _do_what_is_due(self) -> None:
         agenda = self._agenda
         now = self.now
-        while agenda and agenda[0][0] <= now:
+        last = next(self._sequence)  # what is set meanwhile, for now or a time gone by, waits for the next turn
+        while agenda and agenda[0][0] <= now and agenda[0][1] < last:
             _, _, action, rest = heappop(agenda)
             if action is None:
                 rest.pending = False
@@ -177,9 +176,14 @@ class VirtualLoop(asyncio.BaseEventLoop):
         if when > self.now:
             self._busy_turns = 0
             self._pass_until(when)
+        else:
+            self._count_turn()
 
-    def _crawl(self) -> None:
-        """A program that polls is let see time pass, and not for ever."""
+    def _count_turn(self) -> None:
+        """One turn more in this instant. A program that polls is let see time pass, and not for ever."""
+        self._busy_turns += 1
+        if self._busy_turns <= FREE_TURNS:
+            return
         if self._busy_turns > BUSY_TURNS:
             self._busy_turns = 0
             raise LivelockError(f"never waits, at {self.now:.6f} s: {self._describe_tasks()}")

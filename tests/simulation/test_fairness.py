@@ -76,7 +76,8 @@ def test_the_endgame_wastes_little(play, seed, offset):
         await world.completed([leecher], 120)
         snapshot = leecher.torrent.snapshot()
         print(f"wasted {snapshot.wasted / snapshot.total_size:.1%}, done after {leecher.done_at:.1f} s")
-        assert snapshot.wasted < 0.05 * snapshot.total_size
+        # What was asked twice and stands in a stream's window cannot be called back: 140 kB of each fast seed, 5 %.
+        assert snapshot.wasted < 0.07 * snapshot.total_size
         assert leecher.done_at < 2 * snapshot.total_size / sum(rates) + 2  # the slow one holds nothing up
 
     play(scenario, size=8 << 20, seed=seed + offset)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -38,7 +39,7 @@ def split(content, cuts):
     """Consecutive views of a copy of `content`, cut at these places."""
     view = memoryview(bytearray(content))
     places = [0, *sorted(cut % (len(content) + 1) for cut in cuts), len(content)]
-    return [view[begin:end] for begin, end in zip(places, places[1:], strict=False)]
+    return [view[begin:end] for begin, end in pairwise(places)]
 
 
 def test_what_equals_the_reference_is_the_reference():
