@@ -47,6 +47,7 @@ COMMANDS: Final = {
     "tui": "p2p.cli.tui",
     "dht": "p2p.cli.dht",
     "tracker": "p2p.cli.tracker",
+    "simulate": "p2p.cli.simulate",
     "demo": "p2p.cli.demo",
 }
 """Each command and its module, in the order of `--help`. A module has `register(app)`, which adds the command."""

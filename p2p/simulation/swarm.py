@@ -1,53 +1,77 @@
 """A swarm of one torrent in virtual time: production sessions and the real tracker on simulated hosts.
 
-The rule: everything follows from the plan, its `seed` included, so the same plan gives the same trace.
+The rule: everything follows from the plan, its `seed` included, so the same plan gives the same trace. The run looks at
+its peers at fixed moments of virtual time and never changes what they do.
 """
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
 
-from p2p.session.encryption import Encryption
 from p2p.session.settings import Settings
+from p2p.simulation.plan import SwarmPlan, count_out, rate_name
+from p2p.simulation.sampling import Sampler
 from p2p.simulation.world import SINGLE_FILE, SimPeer, SimWorld
 
 if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable, Coroutine
+
     from p2p.session.snapshot import TorrentSnapshot
+    from p2p.simulation.sampling import Sample
     from p2p.simulation.trace import Trace
+
+__all__ = ["Member", "PeerClass", "SimSwarm", "SwarmPlan", "SwarmResult", "run_swarm", "start_swarm"]
+
+SAMPLE_INTERVAL: Final = 1.0
+"""Seconds between looks at the swarm, unless it is large: what a look costs grows with peers and their connections."""
+
+LOOKS_A_SECOND: Final = 10_000
+"""Connections looked at in a second of virtual time at the most."""
+
+SEEDERS: Final = "seeders"
 
 
 @dataclass(frozen=True, slots=True)
-class SwarmPlan:
-    """What is simulated. Sizes in bytes, rates in bytes a second (None: no limit), times in seconds."""
+class PeerClass:
+    """Leechers that are alike, or all seeders. Rates in bytes a second, None for no limit."""
 
-    seed: int
-    leechers: int
-    seeders: int = 1
-    size: int = 16 << 20
-    piece_length: int = 256 << 10
-    up: float | None = 1 << 20
-    down: float | None = 10 << 20
-    latency: tuple[float, float] = (0.010, 0.040)
-    """One way to the middle of the network, drawn evenly for each host."""
+    name: str
+    up: float | None
+    down: float | None
+    idle: bool = False
+    """Its uplink is of no use to others."""
 
-    limit_up: float | None = None
-    """A limit set in each session, beside what its link carries."""
 
-    limit_down: float | None = None
-    tracker: str = "http"
-    """`http` or `udp`."""
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Somebody in the plan. `arrives` is in seconds from the start."""
 
-    encryption: Encryption = Encryption.OFF
-    """Of every session. It costs time to compute and changes nothing that a swarm is simulated for."""
+    name: str
+    kind: PeerClass
+    arrives: float
 
-    give_up_after: float = 3_600.0
+
+@dataclass(slots=True)
+class Attendance:
+    """How it went for a member. Times in seconds from the start."""
+
+    member: Member
+    joined_at: float
+    done_at: float | None = None
+    left_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SwarmResult:
-    """How it went. Times in virtual seconds."""
+    """How it went. Times in virtual seconds, sizes in bytes."""
+
+    plan: SwarmPlan
+    attendances: tuple[Attendance, ...]
+    """Of the leechers, in the order they came; those who never came are not in it."""
 
     done_at: dict[str, float]
     snapshots: dict[str, TorrentSnapshot]
@@ -57,32 +81,54 @@ class SwarmResult:
     seeded: int
     """Payload bytes that the seeders sent."""
 
+    seeded_before_first: int
+    """Those sent before the first leecher was done."""
+
+    rates_before_first: tuple[tuple[int, int], ...]
+    """What each leecher had sent and received by then, in the order of `attendances`."""
+
+    samples: tuple[Sample, ...]
+    traffic: dict[tuple[str, str], int]
+    """Payload bytes from the peers of one class to those of another, by names of classes."""
+
+    ended_at: float
+    events: int
+    """Steps that the simulated network took."""
+
 
 @dataclass(slots=True)
 class SimSwarm:
-    """A swarm that runs in its world; peers are in order of creation."""
+    """A swarm that runs in its world; peers are in order of creation, `attendances` those of the leechers."""
 
     plan: SwarmPlan
     world: SimWorld
-    seeders: list[SimPeer]
-    leechers: list[SimPeer]
+    seeders: list[SimPeer] = field(default_factory=list)
+    leechers: list[SimPeer] = field(default_factory=list)
+    attendances: list[Attendance] = field(default_factory=list)
+    classes: dict[str, PeerClass] = field(default_factory=dict)
+    kinds: dict[str, str] = field(default_factory=dict)
+    """The class of each peer, by its name."""
+
+    @property
+    def seeded(self) -> int:
+        """Payload bytes that the seeders have sent."""
+        return sum(peer.torrent.snapshot().session_uploaded for peer in self.seeders)
 
 
-async def run_swarm(plan: SwarmPlan, *, trace: Trace | None = None) -> SwarmResult:
-    """Run a swarm on the running (virtual) loop until every leecher is done. TimeoutError after `give_up_after`."""
+async def run_swarm(
+    plan: SwarmPlan, *, trace: Trace | None = None, on_sample: Callable[[Sample], None] | None = None
+) -> SwarmResult:
+    """Run a swarm on the running (virtual) loop until every leecher is done, or for `give_up_after` seconds.
+
+    `on_sample` is called at every look at the swarm.
+    """
     async with AsyncExitStack() as stack:
-        swarm = await start_swarm(plan, stack, trace=trace)
-        await swarm.world.completed(swarm.leechers, plan.give_up_after)
-        return SwarmResult(
-            done_at={peer.name: peer.done_at for peer in swarm.leechers if peer.done_at is not None},
-            snapshots={peer.name: peer.torrent.snapshot() for peer in swarm.world.peers},
-            correct={peer.name: swarm.world.holds(peer) for peer in swarm.leechers},
-            seeded=sum(peer.torrent.snapshot().session_uploaded for peer in swarm.seeders),
-        )
+        swarm = start_swarm(plan, stack, trace=trace)
+        return await _Run(swarm, on_sample).go()
 
 
-async def start_swarm(plan: SwarmPlan, stack: AsyncExitStack, *, trace: Trace | None = None) -> SimSwarm:
-    """Build the swarm; it ends with `stack`."""
+def start_swarm(plan: SwarmPlan, stack: AsyncExitStack, *, trace: Trace | None = None) -> SimSwarm:
+    """A swarm that nobody has come to yet; it ends with `stack`."""
     world = SimWorld.make(
         plan.seed,
         stack,
@@ -91,11 +137,140 @@ async def start_swarm(plan: SwarmPlan, stack: AsyncExitStack, *, trace: Trace | 
         announce=plan.tracker,
         trace=trace,
     )
-    await world.start_tracker()
-    settings = Settings(limit_up=plan.limit_up, limit_down=plan.limit_down)
-    for index in range(plan.seeders + plan.leechers):
-        seeding = index < plan.seeders
-        name = f"seeder-{index}" if seeding else f"leecher-{index - plan.seeders}"
-        host = world.add_host(up=plan.up, down=plan.down, latency=world.rng.uniform(*plan.latency))
-        await world.add_peer(name, seeding=seeding, host=host, settings=settings, encryption=plan.encryption)
-    return SimSwarm(plan, world, world.peers[: plan.seeders], world.peers[plan.seeders :])
+    return SimSwarm(plan, world)
+
+
+def cast(plan: SwarmPlan, rng: random.Random) -> list[Member]:
+    """The leechers in the order they come. `rng` decides who has which rates."""
+    ups = count_out(plan.up.classes, plan.leechers)
+    downs = count_out(plan.down.classes, plan.leechers)
+    kinds = [PeerClass(_class_name(up, down), up, down) for up, down in zip(ups, downs, strict=True)]
+    rng.shuffle(kinds)
+    times = plan.arrivals.times(plan.leechers, rng)
+    return [Member(f"leecher-{index}", kind, times[index]) for index, kind in enumerate(kinds)]
+
+
+def _class_name(up: float | None, down: float | None) -> str:
+    return f"{rate_name(up)} up, {rate_name(down)} down"
+
+
+class _Run:
+    """One run of a swarm."""
+
+    def __init__(self, swarm: SimSwarm, on_sample: Callable[[Sample], None] | None) -> None:
+        self._swarm = swarm
+        self._plan = swarm.plan
+        self._on_sample = on_sample
+        self._settings = Settings(limit_up=self._plan.limit_up, limit_down=self._plan.limit_down)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._sampler = Sampler(swarm.world.metainfo.piece_count, swarm.kinds)
+        self._seeded_before_first: int | None = None
+        self._rates_before_first: list[tuple[int, int]] = []
+        self._correct: dict[str, bool] = {}
+
+    async def go(self) -> SwarmResult:
+        loop = asyncio.get_running_loop()
+        swarm, plan = self._swarm, self._plan
+        world = swarm.world
+        await world.start_tracker()
+        for index in range(plan.seeders):
+            kind = PeerClass(SEEDERS, plan.seed_up, plan.seed_down)
+            swarm.seeders.append(await self._join(f"seeder-{index}", kind, seeding=True))
+        members = cast(plan, world.new_rng())
+        for member in members:
+            swarm.classes.setdefault(member.kind.name, member.kind)
+        self._start(self._look_now_and_then(), "look at the swarm")
+        if plan.seed_leaves_after is not None:
+            self._start(self._seeders_leave(plan.seed_leaves_after), "seeders leave")
+        try:
+            async with asyncio.timeout(plan.give_up_after):
+                await self._attend(members)
+        except TimeoutError:
+            pass  # the result says who is not done
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._look()
+        for peer in swarm.leechers:
+            self._correct.setdefault(peer.name, world.holds(peer))
+        snapshots = {peer.name: peer.torrent.snapshot() for peer in world.peers}
+        return SwarmResult(
+            plan=plan,
+            attendances=tuple(swarm.attendances),
+            done_at={seat.member.name: seat.done_at for seat in swarm.attendances if seat.done_at is not None},
+            snapshots=snapshots,
+            correct=self._correct,
+            seeded=swarm.seeded,
+            seeded_before_first=swarm.seeded if self._seeded_before_first is None else self._seeded_before_first,
+            rates_before_first=tuple(self._rates_before_first),
+            samples=tuple(self._sampler.samples),
+            traffic=dict(self._sampler.traffic),
+            ended_at=loop.time(),
+            events=world.internet.agenda.done,
+        )
+
+    def _start(self, work: Coroutine[None, None, None], name: str) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._tasks.append(task)
+        return task
+
+    async def _join(self, name: str, kind: PeerClass, *, seeding: bool) -> SimPeer:
+        plan, world = self._plan, self._swarm.world
+        low, high = plan.rtt
+        # A round trip between two hosts crosses the access of each twice.
+        host = world.add_host(up=kind.up, down=kind.down, latency=world.rng.uniform(low / 4, high / 4))
+        self._swarm.kinds[name] = kind.name
+        return await world.add_peer(
+            name, seeding=seeding, host=host, settings=self._settings, encryption=plan.encryption
+        )
+
+    async def _attend(self, members: list[Member]) -> None:
+        """Let all come in their order, and wait until the last is done."""
+        loop = asyncio.get_running_loop()
+        swarm = self._swarm
+        begun = loop.time()
+        stays = []
+        for member in members:
+            await asyncio.sleep(max(0.0, begun + member.arrives - loop.time()))
+            seat = Attendance(member, loop.time())
+            peer = await self._join(member.name, member.kind, seeding=False)
+            swarm.leechers.append(peer)
+            swarm.attendances.append(seat)
+            stays.append(self._start(self._complete(peer, seat), f"completion of {member.name}"))
+        await asyncio.gather(*stays)
+
+    async def _complete(self, peer: SimPeer, seat: Attendance) -> None:
+        await peer.torrent.completed()
+        seat.done_at = peer.torrent.completed_at
+        if self._seeded_before_first is None:
+            self._seeded_before_first = self._swarm.seeded
+            self._rates_before_first = [
+                (snapshot.session_uploaded, snapshot.session_downloaded)
+                for snapshot in (other.torrent.snapshot() for other in self._swarm.leechers)
+            ]
+        if self._plan.leave_after is not None:
+            self._start(self._leave(peer, seat, self._plan.leave_after), f"leave of {peer.name}")
+
+    async def _leave(self, peer: SimPeer, seat: Attendance, after: float) -> None:
+        await asyncio.sleep(after)
+        self._correct[peer.name] = self._swarm.world.holds(peer)
+        seat.left_at = asyncio.get_running_loop().time()
+        await peer.leave()
+
+    async def _seeders_leave(self, after: float) -> None:
+        await asyncio.sleep(after)
+        for peer in self._swarm.seeders:
+            await peer.leave()
+
+    async def _look_now_and_then(self) -> None:
+        while True:
+            self._look()
+            connections = sum(self._sampler.connections.values())
+            await asyncio.sleep(max(SAMPLE_INTERVAL, connections / LOOKS_A_SECOND))
+
+    def _look(self) -> None:
+        swarm = self._swarm
+        sample = self._sampler.look(asyncio.get_running_loop().time(), swarm.seeders, swarm.leechers)
+        if self._on_sample is not None:
+            self._on_sample(sample)

@@ -1,0 +1,202 @@
+"""`starling simulate`: swarms and DHTs in virtual time, by the production code.
+
+The rule: what is printed follows from the options, `--seed` included, but for how long the computer took. Numbers that
+a shell may use come with `--json`; a table is for people.
+"""
+
+from __future__ import annotations
+
+import gc
+import resource
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final, TypeVar
+
+import typer
+
+from p2p.cli.console import complain, say_json
+from p2p.cli.event_loop import GC_THRESHOLD
+from p2p.cli.quantities import parse_rate, parse_size
+from p2p.cli.simulate_plot import parse_plot, write_plot
+from p2p.cli.simulate_view import SwarmProgress, show_report
+from p2p.disk.refusals import printable
+from p2p.simulation.errors import SimulationError
+from p2p.simulation.plan import MOST_PEERS, Arrivals, RateMix, SwarmPlan
+from p2p.simulation.report import report_on
+from p2p.simulation.swarm import run_swarm
+from p2p.simulation.swarm_plot import plot_swarm
+from p2p.simulation.virtual_loop import run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from p2p.cli.console import Json
+
+T = TypeVar("T")
+
+_EXAMPLES: Final = """\b
+Examples:
+  starling simulate swarm --leechers 30 --size 16MiB
+"""
+_SWARM_EXAMPLES: Final = """\b
+Examples:
+  starling simulate swarm --seeders 1 --leechers 30 --up 1MiB/s --down 10MiB/s --size 16MiB --seed 1
+  starling simulate swarm --leechers 50 --up 10%:10MiB/s,40%:2MiB/s,50%:512KiB/s --plot swarm.svg
+  starling simulate swarm --leechers 100 --arrivals poisson:2 --json
+"""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    group = typer.Typer(
+        help="Run a whole swarm in virtual time on this computer.", epilog=_EXAMPLES, rich_markup_mode=None
+    )
+    group.callback()(_group)
+    group.command("swarm", epilog=_SWARM_EXAMPLES)(swarm_command)
+    app.add_typer(group, name="simulate")
+
+
+def _group() -> None:
+    """Run a whole swarm in virtual time on this computer."""
+
+
+def _by(parse: Callable[[str], T]) -> Callable[[str], T]:
+    """The parser with its complaint as a usage error."""
+
+    def parse_option(text: str) -> T:
+        try:
+            return parse(text)
+        except SimulationError as error:
+            raise typer.BadParameter(str(error)) from error
+
+    return parse_option
+
+
+def _parse_rtt(text: str) -> tuple[float, float]:
+    """Seconds out of milliseconds, `40` or `20-80`. A usage error for anything else."""
+    low, _, high = text.removesuffix("ms").partition("-")
+    try:
+        times = float(low.removesuffix("ms")) / 1_000, float(high or low.removesuffix("ms")) / 1_000
+    except ValueError as error:
+        raise typer.BadParameter(
+            f"{printable(text)!r} is no round trip: write it like 20-80, in milliseconds"
+        ) from error
+    if not 0 <= times[0] <= times[1] <= 60:
+        raise typer.BadParameter("a round trip goes from the least to the most, up to a minute")
+    return times
+
+
+Count = Annotated[int, typer.Option("--leechers", metavar="N", min=1, max=MOST_PEERS, help="Peers that download.")]
+Seeders = Annotated[int, typer.Option("--seeders", metavar="N", min=1, max=MOST_PEERS, help="Peers that have it all.")]
+Up = Annotated[
+    RateMix | None,
+    typer.Option(
+        "--up",
+        metavar="RATE|MIX",
+        parser=_by(RateMix.parse),
+        help="Uplink of each leecher, or shares of them as 10%:10MiB/s,90%:1MiB/s (default: 1MiB/s).",
+    ),
+]
+Down = Annotated[
+    RateMix | None,
+    typer.Option("--down", metavar="RATE|MIX", parser=_by(RateMix.parse), help="Downlinks (default: 10MiB/s)."),
+]
+SeedUp = Annotated[
+    int | None,
+    typer.Option("--seed-up", metavar="RATE", parser=parse_rate, help="Uplink of a seeder (default: 1MiB/s)."),
+]
+Size = Annotated[
+    int | None, typer.Option("--size", metavar="SIZE", parser=parse_size, help="Content (default: 16MiB).")
+]
+PieceLength = Annotated[
+    int | None, typer.Option("--piece-length", metavar="SIZE", parser=parse_size, help="Pieces (default: 256KiB).")
+]
+Rtt = Annotated[
+    tuple[float, float] | None,
+    typer.Option("--rtt", metavar="MS[-MS]", parser=_parse_rtt, help="Round trips between peers (default: 20-80)."),
+]
+Come = Annotated[
+    Arrivals | None,
+    typer.Option(
+        "--arrivals",
+        metavar="HOW",
+        parser=_by(Arrivals.parse),
+        help="flash, over:SECONDS or poisson:LEECHERS_A_SECOND (default: flash).",
+    ),
+]
+SeedLeaves = Annotated[
+    float | None, typer.Option("--seed-leaves-after", metavar="SECONDS", min=0, help="Let the seeders go.")
+]
+Leave = Annotated[
+    float | None, typer.Option("--leave-after", metavar="SECONDS", min=0, help="Let leechers go so long after the end.")
+]
+Within = Annotated[float, typer.Option("--within", metavar="SECONDS", min=1, help="Virtual time at the most.")]
+Seed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Where all chance comes from.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+Plot = Annotated[
+    Path | None,
+    typer.Option("--plot", metavar="FILE", parser=parse_plot, help="Draw what happened, as .svg or .png."),
+]
+
+
+def swarm_command(
+    *,
+    seeders: Seeders = 1,
+    leechers: Count = 30,
+    up: Up = None,
+    down: Down = None,
+    seed_up: SeedUp = None,
+    size: Size = None,
+    piece_length: PieceLength = None,
+    rtt: Rtt = None,
+    arrivals: Come = None,
+    seed_leaves_after: SeedLeaves = None,
+    leave_after: Leave = None,
+    within: Within = 3_600.0,
+    seed: Seed = 1,
+    as_json: AsJson = False,
+    plot: Plot = None,
+) -> int:
+    """Let a swarm share in virtual time: how soon all are done, who gave what to whom, and how near that is to the
+    best that their links allow.
+
+    The same seed and options give the same swarm on any computer. Status 1 if a leecher is not done in the end.
+    """
+    plan = SwarmPlan(
+        seed=seed,
+        seeders=seeders,
+        leechers=leechers,
+        size=size if size is not None else 16 << 20,
+        piece_length=piece_length or 256 << 10,
+        up=up or RateMix.of(1 << 20),
+        down=down or RateMix.of(10 << 20),
+        seed_up=seed_up or 1 << 20,
+        rtt=rtt or (0.020, 0.080),
+        arrivals=arrivals or Arrivals(),
+        seed_leaves_after=seed_leaves_after,
+        leave_after=leave_after,
+        give_up_after=within,
+    )
+    begun = time.perf_counter()
+    gc.freeze()
+    gc.set_threshold(GC_THRESHOLD, 20, 50)
+    with SwarmProgress(plan, quiet=as_json, clock=time.perf_counter) as progress:
+        report = report_on(run(run_swarm(plan, on_sample=progress.show)))
+    seconds = time.perf_counter() - begun
+    if plot is not None:
+        write_plot(plot, plot_swarm(report))
+    if as_json:
+        real: Json = {
+            "seconds": seconds,
+            "events_per_second": report.events / seconds,
+            "peak_memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+            * (1 if sys.platform == "darwin" else 1_024),
+        }
+        say_json({**report.to_json(), "real": real})
+    else:
+        show_report(report, seconds)
+    left = report.leechers - report.completion.done
+    if left:
+        complain(f"{left:,} of {report.leechers:,} leechers are not done after {report.ended_at:,.0f} s")
+    return 1 if left else 0

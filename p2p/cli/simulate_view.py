@@ -1,0 +1,158 @@
+"""How a simulated swarm is shown: a bar on stderr while it runs, and tables on stdout at its end.
+
+The rule: lines are for logs, bars for terminals, and nobody who asked for JSON gets either.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from p2p.quantities import format_rate, format_size
+from p2p.simulation.swarm import SEEDERS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from rich.progress import TaskID
+
+    from p2p.simulation.plan import SwarmPlan
+    from p2p.simulation.report import Completion, SwarmReport
+    from p2p.simulation.sampling import Sample
+
+LINE_INTERVAL: Final = 2.0
+"""Seconds between plain lines: a log stays short, and nobody takes the program for dead."""
+
+PLAIN_WIDTH: Final = 120
+"""Columns of a table that no terminal limits."""
+
+
+class SwarmProgress:
+    """While entered, shows each sample that it is given, in the form that suits stderr; nothing where `quiet`.
+
+    `clock` is real seconds.
+    """
+
+    def __init__(self, plan: SwarmPlan, *, quiet: bool, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._plan = plan
+        pieces = -(-plan.size // plan.piece_length)
+        self._total = pieces * plan.leechers
+        self._quiet = quiet
+        self._progress: Progress | None = None
+        self._task: TaskID | None = None
+        self._due = 0.0
+
+    def __enter__(self) -> SwarmProgress:
+        console = Console(stderr=True, markup=False, highlight=False, emoji=False)
+        self._due = self._clock() + LINE_INTERVAL
+        if console.is_terminal and not self._quiet:
+            self._progress = Progress(
+                TextColumn("{task.description}", markup=False),
+                BarColumn(bar_width=None),
+                TaskProgressColumn(),
+                TimeElapsedColumn(),
+                console=console,
+                transient=True,
+                expand=True,
+            )
+            self._task = self._progress.add_task("0 s of virtual time", total=self._total)
+            self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+
+    def show(self, sample: Sample) -> None:
+        """Take the latest look at the swarm."""
+        words = f"{sample.time:,.0f} s of virtual time, {sample.done:,} of {self._plan.leechers:,} done"
+        if self._progress is not None and self._task is not None:
+            self._progress.update(self._task, completed=sample.pieces, description=words)
+        elif not self._quiet and self._clock() >= self._due:
+            self._due = self._clock() + LINE_INTERVAL
+            Console(stderr=True, markup=False, highlight=False, emoji=False).out(
+                f"{words}, {100 * sample.pieces // self._total}% of all pieces"
+            )
+
+
+def show_report(report: SwarmReport, seconds: float) -> None:
+    """The tables of a run that took `seconds` of real time."""
+    console = Console(markup=False, highlight=False, emoji=False)
+    if not console.is_terminal:
+        console = Console(markup=False, highlight=False, emoji=False, width=PLAIN_WIDTH)
+    plan = report.plan
+    title = (
+        f"{plan.seeders:,} seeding, {plan.leechers:,} leeching {format_size(plan.size)} "
+        f"in pieces of {format_size(plan.piece_length)}, seed {plan.seed}"
+    )
+    console.print(Text(title, style="bold"))
+    facts = Table.grid(padding=(0, 2))
+    for name, value in _facts(report, seconds):
+        facts.add_row(Text(name, style="dim"), Text(value))
+    console.print(facts)
+    console.print()
+    console.print(_classes(report))
+
+
+def _facts(report: SwarmReport, seconds: float) -> list[tuple[str, str]]:
+    ratio = "-" if report.bound_ratio is None else f"{report.bound_ratio:.3f} times"
+    first = report.seed_copies_first
+    rows = [
+        ("done", f"{report.completion.done:,} of {report.leechers:,}: {_completion(report.completion)}"),
+        ("fluid bound", f"{report.bound:.1f} s; the last took {ratio} as long"),
+        ("seed sent", f"{report.seed_copies:.2f} copies, {first:.2f} of them before the first leecher was done"),
+        ("fairness", f"Jain's index {_figure(report.jain)}; upload and download ranks {_figure(report.spearman)}"),
+        ("uplinks used", f"{_share(report.uplink_use)} until the first was done"),
+        ("wasted", f"{format_size(report.wasted)} received twice, {format_size(report.corrupt)} bad"),
+    ]
+    if not report.correct:
+        rows.append(("content", "NOT EQUAL to what was seeded"))
+    rows.append(
+        ("computed", f"{report.ended_at:,.1f} s in {seconds:,.1f} s, {report.events / seconds:,.0f} events a second")
+    )
+    return rows
+
+
+def _classes(report: SwarmReport) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("leechers", no_wrap=True)
+    for name in ("peers", "done", "median", "p95", "last", "rate", "sent", "received", "of seeders", "back"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for found in report.classes:
+        done = found.completion
+        table.add_row(
+            found.name,
+            f"{found.peers:,}",
+            f"{done.done:,}",
+            *(_seconds(value) for value in (done.median, done.p95, done.last)),
+            "-" if found.rate is None else format_rate(found.rate),
+            format_size(found.sent),
+            format_size(found.received),
+            format_size(found.received_from.get(SEEDERS, 0)),
+            _figure(found.reciprocation),
+        )
+    return table
+
+
+def _completion(completion: Completion) -> str:
+    return f"median {_seconds(completion.median)}, p95 {_seconds(completion.p95)}, last {_seconds(completion.last)}"
+
+
+def _seconds(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f} s"
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.0f}%"
