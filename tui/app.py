@@ -18,12 +18,10 @@ from tui.facts import (
     ListArrived,
     LoginRefused,
     Lost,
-    SessionArrived,
     VerbDone,
     VerbFailed,
     VerbWaits,
 )
-from tui.figures import figures_of, room_of
 from tui.safe_text import safe
 from tui.screens.torrents import TorrentsScreen
 from tui.serving import Serving
@@ -81,7 +79,6 @@ class StarlingApp(Serving):
     ) -> None:
         super().__init__(find, clock, config, memory)
         self._details: DetailsScreen | None = None
-        self._place = ""
 
     def on_mount(self) -> None:
         self.push_screen(self._list)
@@ -96,7 +93,7 @@ class StarlingApp(Serving):
 
     @on(Connected)
     def _connected(self, fact: Connected) -> None:
-        self._place = fact.place
+        self.note_connection(fact.info, fact.place)
         self._list.tell_connection("")
         self.tell_trouble("")
 
@@ -123,15 +120,6 @@ class StarlingApp(Serving):
         else:
             moved = self.rows.take(changes.torrents, changes.removed, now)
         self._list.moved(moved)
-
-    @on(SessionArrived)
-    def _session_arrived(self, fact: SessionArrived) -> None:
-        folder = fact.settings.get("download_dir")
-        self.folder = safe(folder) if isinstance(folder, str) else ""
-        self.room = room_of(fact.space)
-        figures = figures_of(self._place, fact.statistics, fact.settings)
-        self._list.tell_figures(figures, self.room)
-        self.note_session(fact, figures)
 
     @on(DetailsArrived)
     def _details_arrived(self, fact: DetailsArrived) -> None:

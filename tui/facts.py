@@ -10,8 +10,9 @@ from textual.message import Message
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from p2p.daemon.client_values import Changes, ServerInfo, Space, Statistics, TorrentDetails
+    from p2p.daemon.client_values import Changes, ServerInfo, Statistics, TorrentDetails
     from p2p.daemon.names import Json
+    from tui.around import Around
     from tui.sights import Seeing, Sight
 
 
@@ -32,11 +33,11 @@ class ListArrived(Message):
 
 @dataclass
 class SessionArrived(Message):
-    """Figures of the session. `space` is the room where downloads go, None where the daemon cannot tell."""
+    """Figures of the session, and what is around it."""
 
     statistics: Statistics
     settings: Mapping[str, Json]
-    space: Space | None
+    around: Around
 
 
 @dataclass

@@ -53,7 +53,7 @@ VERB_PATIENCE: Final = 30.0
 """Seconds that a verb waits for a connection: the longest pause before one is tried."""
 
 SPACE_EVERY: Final = 5
-"""Rounds of the session's figures for one question about room on disk, and for the settings of a foreign daemon."""
+"""Rounds of the session's figures for one look at what is around it, and for the settings of a foreign daemon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +167,9 @@ class Feed:
     async def watch_session(self) -> None:
         """Tell the session's figures while there is a connection."""
         settings: Mapping[str, Json] = {}
-        space: Space | None = None
+        from tui.around import Around, look_around  # noqa: PLC0415 - as above
+
+        around = Around()
         rounds = 0
         while True:
             await self._connected.wait()
@@ -178,9 +180,9 @@ class Feed:
                         self._stale.clear()
                         settings, rounds = await client.settings(), 0
                     if rounds % SPACE_EVERY == 0:
-                        space = await _room(client, settings)
+                        around = await look_around(client, settings)
                     rounds += 1
-                    self._tell(SessionArrived(await client.statistics(), settings, space))
+                    self._tell(SessionArrived(await client.statistics(), settings, around))
                 except StarlingError:
                     rounds = 0  # `follow` asks the same daemon, and tells why it is gone
             await _wait(self._stale, SESSION_INTERVAL)
@@ -285,16 +287,6 @@ class Feed:
             return None
         with suppress(StarlingError):  # a folder that is half typed is none, and that is no failure to tell of
             return await client.free_space(folder)
-        return None
-
-
-async def _room(client: Client, settings: Mapping[str, Json]) -> Space | None:
-    """Where downloads go; None where the daemon does not know such a question, or the folder is not there yet."""
-    from p2p.daemon.client import BadAnswerError, RefusedError, UnsupportedError  # noqa: PLC0415 - as above
-
-    try:
-        return await client.free_space(str(settings.get("download_dir", "")))
-    except (BadAnswerError, RefusedError, UnsupportedError):
         return None
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import deque
+from typing import TYPE_CHECKING, Final
 
 from textual import on
 
@@ -14,11 +15,16 @@ from tui.screens.over import OverScreen
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from p2p.daemon.client_values import TorrentRow
+    from p2p.daemon.client_values import Statistics, TorrentRow
     from tui.facts import SessionArrived
     from tui.feed import Access
+    from tui.figures import Figure
     from tui.rate_trail import RateTrail
     from tui.screens.session import SessionScreen
+
+
+LATELY: Final = 8
+"""Rates in the first line: of a quarter of a minute."""
 
 
 class Looking(Removing):
@@ -29,8 +35,9 @@ class Looking(Removing):
         self.rows = Rows()
         self._trail: RateTrail | None = None
         self._session: SessionArrived | None = None
+        self._rates: deque[tuple[int, int]] = deque(maxlen=LATELY)
         self._session_screen: SessionScreen | None = None
-        self._figures = ""
+        self._figures: Sequence[Figure] = ()
 
     @property
     def over(self) -> OverScreen | None:
@@ -48,7 +55,7 @@ class Looking(Removing):
     def _looked(self, event: OverScreen.Looked) -> None:
         self.feed.look(event.hash_string, *event.sights)
 
-    def note_session(self, fact: SessionArrived, figures: str) -> None:
+    def note_session(self, fact: SessionArrived, figures: Sequence[Figure]) -> None:
         """For rates over time, and for whoever looks at the session."""
         self._session, self._figures = fact, figures
         self.note_undo(fact.settings)
@@ -57,9 +64,15 @@ class Looking(Removing):
             self._session_screen.tell_figures(figures)
             self._session_screen.session(fact)
 
+    def lately(self, statistics: Statistics) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The last rates, down and up, with these as the newest."""
+        self._rates.append((statistics.download_speed, statistics.upload_speed))
+        return tuple(down for down, _ in self._rates), tuple(up for _, up in self._rates)
+
     def forget_session(self) -> None:
         """Another daemon is looked at."""
         self._trail = self._session = None
+        self._rates.clear()
 
     def _rates_seen(self) -> RateTrail:
         from tui.rate_trail import RateTrail  # noqa: PLC0415 - nothing has been seen before the first screen

@@ -11,6 +11,7 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from p2p.daemon.client_values import ErrorKind
 from tui.columns import COLUMNS
 from tui.query import parse
 
@@ -44,6 +45,19 @@ class Place:
 
     cursor: str | None
     marks: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """Of several torrents: how many, bytes, bytes a second."""
+
+    torrents: int = 0
+    size: int = 0
+    left: int = 0
+    down: int = 0
+    up: int = 0
+    downloaded: int = 0
+    uploaded: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +274,25 @@ class Rows:
     def marked(self) -> int:
         """How many are marked and seen."""
         return sum(name in self._keys for name in self._marks)
+
+    @property
+    def errors(self) -> int:
+        """Torrents with one, seen or not."""
+        return sum(row.error is not ErrorKind.NONE for row in self._rows.values())
+
+    def sums(self) -> Sums:
+        """Of those that are marked and seen; of all that are seen where none is marked."""
+        rows = self._rows
+        seen = [rows[name] for name in self._marks if name in self._keys] or [rows[name] for name in self._keys]
+        return Sums(
+            len(seen),
+            sum(row.size_when_done for row in seen),
+            sum(row.left_until_done for row in seen),
+            sum(row.rate_download for row in seen),
+            sum(row.rate_upload for row in seen),
+            sum(row.downloaded_ever for row in seen),
+            sum(row.uploaded_ever for row in seen),
+        )
 
     def is_marked(self, hash_string: str) -> bool:
         return hash_string in self._marks

@@ -11,10 +11,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from textual import on
+
 from p2p.daemon.client_address import Server
 from p2p.errors import ConfigError
 from tui.config import MOST_SERVERS, NamedServer
+from tui.facts import SessionArrived
 from tui.feed import Access
+from tui.figures import Standing, room_figures, room_of, session_figures
 from tui.form import Field, Form
 from tui.preferring import Preferring
 from tui.safe_text import safe
@@ -22,6 +26,7 @@ from tui.safe_text import safe
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from p2p.daemon.client_values import ServerInfo
     from tui.memory import Memory
     from tui.rows import Place
     from tui.screens.servers import ServerWish
@@ -49,6 +54,10 @@ class Serving(Preferring):
         self._server: NamedServer | None = None
         """None for the one that the interface was started for."""
         self._places: dict[str, Place] = {}
+        self._address = ""
+        self._is_ours = False
+        self._ports: dict[tuple[str, object], bool] = {}
+        """Whether a server's port is open, as far as it was tested."""
 
     @property
     def server_name(self) -> str:
@@ -57,6 +66,40 @@ class Serving(Preferring):
 
     def _named(self, name: str) -> NamedServer | None:
         return next((each for each in self._config.servers if each.name == name), None)
+
+    def note_connection(self, info: ServerInfo, address: str) -> None:
+        """There is one, to what is there."""
+        self._is_ours, self._address = info.ours, address
+
+    @on(SessionArrived)
+    def _session_arrived(self, fact: SessionArrived) -> None:
+        folder = fact.settings.get("download_dir")
+        self.folder = safe(folder) if isinstance(folder, str) else ""
+        self.room = room_of(fact.around.space)
+        port = (self._address, fact.settings.get("peer_port"))
+        standing = Standing(
+            self.server_name or self._address,
+            fact.statistics,
+            fact.settings,
+            fact.around,
+            self.rows.errors,
+            self._ports.get(port),
+            *self.lately(fact.statistics),
+        )
+        figures = session_figures(standing)
+        self._list.tell_figures(figures, room_figures(fact.around))
+        self.note_session(fact, figures)
+
+    def test_port(self) -> None:
+        """Whether peers reach the daemon: it asks somebody outside."""
+        settings = {} if self._session is None else self._session.settings
+        port = (self._address, settings.get("peer_port"))
+
+        def then(is_open: bool) -> None:  # noqa: FBT001 - an answer
+            self._ports[port] = is_open
+            self.say(f"port {port[1]} is {'open' if is_open else 'closed'}", warn=not is_open)
+
+        self.learn("test the port", lambda client: client.test_port(), then)
 
     # -- which one
 

@@ -48,6 +48,13 @@ VIEW_VERBS: Final = (
         lambda deck, _, words: deck.choose_server(words),
     ),
     Verb(
+        "test-port",
+        "P",
+        "Test whether peers reach the daemon's port from outside",
+        ActsOn.INTERFACE,
+        lambda deck, _, __: deck.test_port(),
+    ),
+    Verb(
         "theme",
         "ctrl+t",
         "Another theme; `:theme nord` that one",

@@ -60,6 +60,7 @@ async def test_columns_order_views_and_theme_that_are_changed_are_remembered(tmp
         app = app_with(daemon.url, 'columns = ["name", "size", "ratio"]', memory)
         async with played(app) as pilot:
             await until(pilot, lambda: names(app) == ["apple", "banana"])
+            usual = app.theme
             await pilot.press("ctrl+k", "down", "space", "K", "K", "plus", "enter")  # no size; the ratio first, wider
             await until(pilot, lambda: heading(app) == ["Ratio", "Name▲"])
             await pilot.press("s", "r", "enter")
@@ -73,7 +74,7 @@ async def test_columns_order_views_and_theme_that_are_changed_are_remembered(tmp
             await pilot.press("ctrl+t", "home")
             await until(pilot, lambda: app.theme == min(app.available_themes))  # seen before it is taken
             await pilot.press("escape")
-            await until(pilot, lambda: app.theme == "textual-dark")
+            await until(pilot, lambda: app.theme == usual)
             app.action_verb("theme", "nord")
         kept = json.loads(memory.path.read_text())
         assert kept["columns"] == {"value": ["ratio:7", "name"], "over": ["name", "size", "ratio"]}

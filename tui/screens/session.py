@@ -23,17 +23,19 @@ from tui.session_tables import (
     trouble_of,
 )
 from tui.sights import Sight
+from tui.widgets.figures_line import FiguresLine
 from tui.widgets.log_table import LogTable
 from tui.widgets.rates_view import RatesView
 from tui.widgets.text_table import TextTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
     from tui.facts import Seen, SessionArrived
+    from tui.figures import Figure
     from tui.rate_trail import RateTrail
 
 
@@ -73,12 +75,12 @@ class SessionScreen(OverScreen):
         self._clock = clock
         self._latest = latest
         self._tab = 0
-        self._figures = ""
+        self._figures: Sequence[Figure] = ()
         self.level = ""
         """The least that the daemon logs, as far as it is known."""
 
     def compose(self) -> ComposeResult:
-        yield Static(self._figures, id="figures", markup=False)
+        yield FiguresLine(id="figures")
         yield Static("", id="tabs", markup=False)
         yield Static("", id="sums", markup=False)
         yield RatesView(id="rates")
@@ -87,13 +89,14 @@ class SessionScreen(OverScreen):
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
+        self.query_one(FiguresLine).show(self._figures)
         self.action_tab(0)
 
-    def tell_figures(self, figures: str) -> None:
+    def tell_figures(self, figures: Sequence[Figure]) -> None:
         """The first line: rates, limits, where."""
         self._figures = figures
         with self.drawing():
-            self.query_one("#figures", Static).update(figures)
+            self.query_one(FiguresLine).show(figures)
 
     def session(self, fact: SessionArrived) -> None:
         self._latest = fact
@@ -104,7 +107,7 @@ class SessionScreen(OverScreen):
     def _draw_limits(self) -> None:
         if self._latest is not None:
             fact = self._latest
-            lines = limit_lines(fact.settings, fact.statistics, fact.space)
+            lines = limit_lines(fact.settings, fact.statistics, fact.around.space)
             self.query_one("#lines", TextTable).show_lines(PAIRS, lines)
 
     def see(self, seen: Seen) -> None:

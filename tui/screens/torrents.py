@@ -12,8 +12,10 @@ from textual.widgets import Footer, Input, Static
 
 from p2p.quantities import count
 from tui.columns import USUAL
+from tui.figures import FAINT, Figure, sum_figures
 from tui.query import MOST_CHARACTERS, parse
 from tui.terms import QueryError
+from tui.widgets.figures_line import FiguresLine
 from tui.widgets.line_table import LineTable
 from tui.widgets.torrent_table import TorrentTable
 
@@ -75,19 +77,19 @@ class TorrentsScreen(Screen[None]):
         super().__init__()
         self._rows = rows
         self._clock = clock
-        self._figures = CONNECTING
-        self._room = ""
+        self._is_connecting = True
+        self._room: Sequence[Figure] = ()
         self._columns: Sequence[str] = USUAL
         self._wrong = ""
         """With the filter that is typed."""
 
     def compose(self) -> ComposeResult:
-        yield Static(self._figures, id="figures", markup=False)
+        yield FiguresLine(CONNECTING, id="figures")
         yield TorrentTable(self._rows, self._clock, self._columns, id="torrents")
         yield Static("", id="empty", markup=False)
         yield Line(placeholder="size>1G & seeding & tracker:debian", id="filter", max_length=MOST_CHARACTERS)
         yield Line(placeholder="a verb, such as: sort size", id="command", max_length=MOST_CHARACTERS)
-        yield Static("", id="status", markup=False)
+        yield FiguresLine(id="status")
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
@@ -111,36 +113,39 @@ class TorrentsScreen(Screen[None]):
             table.moved(moved)
         self.tell_status()
 
-    def tell_figures(self, figures: str, room: str) -> None:
-        """The first line: rates and limits; and the room on disk, for the status."""
+    def tell_figures(self, figures: Sequence[Figure], room: Sequence[Figure]) -> None:
+        """The first line: the session; and the room on disk, for the status."""
         self._room = room
-        if figures != self._figures:
-            self._figures = figures
-            self._write("figures", figures)
+        self._is_connecting = False
+        for line in self.query("#figures").results(FiguresLine):
+            line.show(figures)
         self.tell_status()
 
     def tell_connection(self, trouble: str) -> None:
         """Why there is none, or nothing."""
         self.query("#figures").set_class(bool(trouble), "lost")
-        self._write("figures", trouble or self._figures)
-
-    def _write(self, name: str, text: str) -> None:
-        """Where it is there: facts come as soon as the daemon tells them, and as long."""
-        for line in self.query(f"#{name}").results(Static):
-            line.update(text)
+        for line in self.query("#figures").results(FiguresLine):
+            line.say(trouble)
 
     def tell_status(self) -> None:
+        """Where it is there: facts come as soon as the daemon tells them, and as long."""
         rows = self._rows
-        parts = [f"{len(rows):,} of {rows.total:,}" if len(rows) != rows.total else count(rows.total, "torrent")]
-        if rows.marked:
-            parts.append(f"{rows.marked:,} marked")
-        if rows.query.text:
-            parts.append(f"filter: {rows.query.text}")
         self.set_class(not rows, "empty")
-        self._write("empty", "" if rows else self._why_empty())
+        for empty in self.query("#empty").results(Static):
+            empty.update("" if rows else self._why_empty())
+        shown = f"{len(rows):,} of {rows.total:,}" if len(rows) != rows.total else count(rows.total, "torrent")
         order = ", ".join(f"{level.column}{' down' if level.descending else ''}" for level in rows.levels[:2])
-        parts += [f"by {order}", self._room]
-        self._write("status", self._wrong or "  ·  ".join(part for part in parts if part))
+        figures = [
+            Figure(shown, 0),
+            Figure(f"{rows.marked:,} marked" if rows.marked else "", 1, "figure--warn"),
+            *sum_figures(rows.sums()),
+            Figure(f"filter: {rows.query.text}" if rows.query.text else "", 2),
+            Figure(f"by {order}", 5, FAINT),
+            *self._room,
+        ]
+        for line in self.query("#status").results(FiguresLine):
+            line.say(self._wrong)
+            line.show(figures)
 
     def _why_empty(self) -> str:
         """In place of torrents: why there is none, and what can be done about it."""
@@ -153,7 +158,7 @@ class TorrentsScreen(Screen[None]):
         lines = [f"{keys[name]:>{width}}  {about}" for name, about in FIRST_STEPS.items() if name in keys]
         return "\n".join(
             [
-                "Connecting." if self._figures == CONNECTING else "No torrents yet.",
+                "Connecting." if self._is_connecting else "No torrents yet.",
                 "",
                 *(line.ljust(max(map(len, lines))) for line in lines),
             ]
