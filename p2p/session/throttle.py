@@ -163,8 +163,11 @@ class Throttle:
     @property
     def limit(self) -> float | None:
         """Bytes a second, the tightest of the limits; None without any."""
+        own, shared = self._own.limit, self._shared.limit
+        if self._group is None and (own is None or shared is None):  # asked for every message, so at little cost
+            return shared if own is None else own
         group = None if self._group is None else self._group.limit
-        return min((each for each in (self._own.limit, group, self._shared.limit) if each is not None), default=None)
+        return min((each for each in (own, group, shared) if each is not None), default=None)
 
     @property
     def limited(self) -> bool:

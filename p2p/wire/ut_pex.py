@@ -40,6 +40,9 @@ class PexFlags(IntFlag):
 
 _KNOWN: Final = 0x1F
 
+_BY_VALUE: Final = tuple(map(PexFlags, range(_KNOWN + 1)))
+"""Messages carry hundreds, and to make flags of a number each time would cost more than the rest of the message."""
+
 
 class PexPeer(NamedTuple):
     """An address where a peer listens, and what is known of it."""
@@ -107,7 +110,7 @@ def _added(
         flags = b""
     for at, address in enumerate(_addresses(fields, key, unpack)):
         if address.port:
-            yield PexPeer(address, PexFlags(flags[at] & _KNOWN) if at < len(flags) else PexFlags.NONE)
+            yield PexPeer(address, _BY_VALUE[flags[at] & _KNOWN] if at < len(flags) else PexFlags.NONE)
 
 
 def _addresses(
