@@ -22,6 +22,7 @@ from tui.facts import (
     VerbFailed,
     VerbWaits,
 )
+from tui.query import parse
 from tui.safe_text import safe
 from tui.screens.torrents import TorrentsScreen
 from tui.serving import Serving
@@ -238,6 +239,18 @@ class StarlingApp(Serving):
     @on(TorrentsScreen.SortAsked)
     def _sort_asked(self, event: TorrentsScreen.SortAsked) -> None:
         self.put_on_top(event.column)
+
+    def go_to(self, hash_string: str) -> None:
+        """Without the filter, where that hides it."""
+        if self.rows.by_hash(hash_string) is not None and self.rows.line_of(hash_string) is None:
+            self.clear_filter()
+        line = self.rows.line_of(hash_string)
+        if line is not None:
+            self.rows.go(line)
+            self._list.marked()
+
+    def clear_filter(self) -> None:
+        self._list.moved(self.rows.filter(parse(""), self._clock()))
 
     def sort_files(self, words: str) -> None:
         trouble = "there is no file here" if self._files is None else self._files.sort_by(words)

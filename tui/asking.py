@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from textual.widgets import Static
 
-from tui.adding import add, add_to_choose, choose
 from tui.creating import creation_form, make
 from tui.feed import Access, Feed
-from tui.figures import room_of
 from tui.form import Field, Form
 from tui.safe_text import safe
 from tui.type_ahead import TypeAhead
@@ -21,9 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from p2p.daemon.client import Client
-    from p2p.daemon.client_values import TorrentDetails
-    from tui.adding import Wanted
-    from tui.screens.add import AddDialog
 
 T = TypeVar("T")
 
@@ -107,47 +102,6 @@ class Asking(TypeAhead):
                 then(answers)
 
         self.push_screen(FormDialog(form), answered)
-
-    def ask_source(self, source: str) -> None:
-        from tui.screens.add import AddDialog  # noqa: PLC0415 - as above
-
-        def answered(wanted: Wanted | None) -> None:
-            if wanted is None:
-                return
-            words = f"add {safe(wanted.source)[:60]}"
-            if wanted.choose:
-                self.learn(
-                    words, lambda client: add_to_choose(client, wanted), lambda found: self._choose(wanted, found)
-                )
-            else:
-                self.do(words, lambda client: add(client, wanted))
-
-        self.push_screen(AddDialog(source, self.folder, self.room), answered)
-
-    def on_add_dialog_folder_typed(self, event: AddDialog.FolderTyped) -> None:
-        async def look() -> None:
-            space = await self.feed.room(event.folder or self.folder)
-            event.dialog.tell_room(room_of(space) or "not known how much is free")
-
-        self.run_worker(look(), group="room", exclusive=True)
-
-    def _choose(self, wanted: Wanted, found: TorrentDetails) -> None:
-        """Of what was added and stands still."""
-        from tui.screens.choose import ChooseDialog  # noqa: PLC0415 - as above
-
-        name = safe(found.name)
-        if not found.files:
-            self.say(f"the files of {name} are not known before its metadata is here; it stands still", warn=True)
-            return
-
-        def answered(skipped: tuple[int, ...] | None) -> None:
-            if skipped is None:
-                self.say(f"{name} was added, and stands still", warn=True)
-                return
-            begin = not wanted.paused
-            self.do(f"add {name}", lambda client: choose(client, found.id, skipped, begin=begin))
-
-        self.push_screen(ChooseDialog(found.name, found.files), answered)
 
     def ask_creation(self, path: str) -> None:
         from tui.screens.creation import CreationDialog  # noqa: PLC0415 - as above

@@ -18,6 +18,9 @@ MOST_ENTRIES: Final = 100_000
 
 SUFFIX: Final = ".torrent"
 
+MOST_SHOWN: Final = 50
+"""Letters of a path, so that a reason stands beside it on 80 cells."""
+
 
 @dataclass(frozen=True, slots=True)
 class Item:
@@ -56,9 +59,14 @@ def read_folder(path: str) -> Listing:
                     items.append(item)
     except (OSError, ValueError) as error:  # ValueError: a null in the path
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        return Listing(path, trouble=f"{safe(path)}: {reason}")
+        return Listing(path, trouble=f"{tail(path)}: {reason}")
     items.sort(key=lambda item: (not item.is_folder, natural(item.name)))
     return Listing(path, tuple(items), trouble)
+
+
+def tail(path: str) -> str:
+    """The end of a path, which tells most, as it is shown on one line."""
+    return safe(path) if len(path) <= MOST_SHOWN else f"…{safe(path[-MOST_SHOWN:])}"
 
 
 def _item(entry: os.DirEntry[str]) -> Item | None:
@@ -139,6 +147,10 @@ class FolderView:
         item = self.at(self._line)
         if item is not None and not item.is_folder:
             self._marks ^= {item.name}
+
+    @property
+    def marked(self) -> int:
+        return len(self._marks)
 
     def chosen(self) -> tuple[str, ...]:
         """Paths of the marked files, or of the cursor's; none where that is on a folder."""

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 from p2p.errors import ConfigError
 from tui.config import USUAL_VIEWS, Config, View, columns_of, levels_of, read, written_levels
 from tui.form import Field, Form
-from tui.looking import Looking
+from tui.history import NAME, History
+from tui.intake import Intake
 from tui.query import parse
 from tui.remembered import Entry, said_of
 from tui.safe_text import safe
@@ -32,7 +33,7 @@ MOST_TROUBLES: Final = 5
 """That are told at once: with the rest, they fit on 24 lines."""
 
 
-class Preferring(Looking):
+class Preferring(Intake):
     """`config` is the text of `tui.toml`, empty where there is none; `memory` None where nothing is remembered."""
 
     def __init__(
@@ -46,6 +47,7 @@ class Preferring(Looking):
         self._list = TorrentsScreen(self.rows, clock)
         self._text = config
         self._memory = memory
+        self.history = History(None if memory is None else memory.path.with_name(NAME))
         self._config = Config()
         self._unkept: dict[str, Entry | None] = {}
         """What is to be written yet."""

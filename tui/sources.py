@@ -94,9 +94,13 @@ def look_at(text: str) -> Look:
     if len(looks) == 1:
         return looks[0]
     kinds = [kind_of(each) for each in found]
-    words = ", ".join(count(kinds.count(kind), kind) for kind in dict.fromkeys(kinds))
+    words = ", ".join(_several(kinds.count(kind), kind) for kind in dict.fromkeys(kinds))
     wrong = next((each.words for each in looks if each.is_wrong), "")
     return Look(f"{len(found)} torrents: {words}" + (f"; {wrong}" if wrong else ""), size, bool(wrong))
+
+
+def _several(number: int, kind: str) -> str:
+    return f"{number} {kind}" if number == 1 else f"{number} {kind.replace('hash', 'hashe')}s"
 
 
 def _look(source: str) -> Look:
@@ -126,7 +130,7 @@ def path_of(text: str) -> str:
 
 def read_torrent(text: str) -> bytes:
     """The bytes of the file at the path `text`. Blocking. Raises StorageError, MetainfoError."""
-    shown = safe(text[:200])
+    shown = safe(text.strip().rstrip("/").rpartition("/")[2][:60]) or "/"
     try:
         path = Path(path_of(text)).expanduser()
         if not stat.S_ISREG(path.stat().st_mode):

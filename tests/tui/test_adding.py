@@ -50,14 +50,14 @@ async def test_files_are_chosen_before_a_torrent_starts(daemon, album, tmp_path)
     async with played(app) as pilot:
         await add_dialog(pilot, app, source=str(tmp_path / "album.torrent"), labels="a, b", choose=True)
         await pilot.press("enter")
-        await shows(pilot, app, "Files of album", "[x] album/one", "2 of 2 files, 78.1 KiB")
+        await shows(pilot, app, "Files of album", "[x] ▾ album/", "2 of 2 files, 78.1 KiB")
         assert (await daemon.client.torrents())[0].status is Status.STOPPED
-        await pilot.press("space")
-        await shows(pilot, app, "[ ] album/one", "1 of 2 files, 39.1 KiB")
+        await pilot.press("j", "space", "plus")
+        await shows(pilot, app, "[-] ▾ album/", "[ ]     one", "high", "1 of 2 files, 39.1 KiB; ", " free")
         await pilot.press("enter")
         await until(pilot, lambda: len(app.rows) == 1 and app.rows.cursor.status is Status.DOWNLOADING)
         first, second = (await daemon.client.details(app.rows.cursor.id, Part.FILES)).files
-        assert (first.wanted, second.wanted) == (False, True)
+        assert (first.wanted, second.wanted, second.priority) == (False, True, 1)
         assert app.rows.cursor.labels == ("a", "b")
 
 
