@@ -277,14 +277,9 @@ class StarlingApp(Serving):
         self._list.marked()
 
     def show_help(self) -> None:
-        from tui.screens.help import HelpScreen  # noqa: PLC0415 - as above
+        from tui.screens.help import HelpScreen, sections_of  # noqa: PLC0415 - as above
 
-        keys: dict[str, list[str]] = {}
-        for bound in self.screen.active_bindings.values():
-            if bound.enabled and not bound.binding.system:
-                about = bound.binding.tooltip or bound.binding.description
-                keys.setdefault(about, []).append(self.get_key_display(bound.binding))
-        self.push_screen(HelpScreen([(" ".join(names), about) for about, names in keys.items()]))
+        self.push_screen(HelpScreen(sections_of(self.screen, self.get_key_display)))
 
     def reconnect(self) -> None:
         self.feed.try_now()

@@ -78,6 +78,8 @@ class Config:
     sort: tuple[Level, ...] = (Level("name"),)
     views: dict[str, View] = field(default_factory=lambda: {key: View(text) for key, text in USUAL_VIEWS.items()})
     theme: str = ""
+    motion: bool = False
+    """Whether cursors blink and pages slide."""
     told: Mapping[str, Any] = field(default_factory=dict)
     troubles: tuple[str, ...] = ()
 
@@ -101,13 +103,16 @@ def read(
             base = tomllib.loads(text)
         except (tomllib.TOMLDecodeError, RecursionError) as error:
             troubles.append(f"tui.toml: {safe(str(error))}")
-    known = ("servers", "keys", "columns", "sort", "views", "theme")
+    known = ("servers", "keys", "columns", "sort", "views", "theme", "motion")
     troubles += [f"tui.toml: there is no setting {safe(name)!r}" for name in base if name not in known]
     told = laid_over(base, remembered or {})
     theme = told.get("theme", "")
     if theme and (not isinstance(theme, str) or theme not in themes):
         troubles.append(f"theme: there is no {safe(str(theme))!r}")
         theme = ""
+    motion = told.get("motion", False)
+    if not isinstance(motion, bool):
+        troubles.append("motion: it is true or false")
     return Config(
         servers=_servers(told.get("servers", []), troubles),
         keys=settled(_keys(told.get("keys", {}), verbs, troubles), verbs, troubles, inner),
@@ -115,6 +120,7 @@ def read(
         sort=_sort(told.get("sort", ["name"]), troubles) or (Level("name"),),
         views={**{key: View(each) for key, each in USUAL_VIEWS.items()}, **_views(told.get("views", {}), troubles)},
         theme=str(theme),
+        motion=motion is True,
         told=base,
         troubles=tuple(troubles),
     )

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 Cells = tuple[str, ...]
 
+_NOT_ASKED: Final = "not asked yet"
+_SUCCESS: Final = "Success"
+"""Transmission's word, and ours."""
+
 _LAST_DATE: Final = 253_000_000_000
 """Seconds since the epoch; in the last year that has four digits."""
 
@@ -37,13 +41,16 @@ class Heading:
 
 @dataclass(frozen=True, slots=True)
 class Tab:
-    """One tab: its key, what it is called, what it needs, its headings, and its lines."""
+    """One tab: its key, what it is called, what it needs, its headings, its lines, and what is said where it has none.
+    `look` is the class of a line's style."""
 
     key: str
     title: str
     part: Part
     headings: tuple[Heading, ...]
     lines: Callable[[TorrentDetails, TorrentRow, float], Sequence[Cells]]
+    nothing: str = ""
+    look: Callable[[Cells], str] = lambda _: "table--line"
 
 
 def _right(text: str, width: int) -> Heading:
@@ -128,13 +135,18 @@ def _trackers(details: TorrentDetails, _: TorrentRow, now: float) -> Sequence[Ce
         (
             str(tracker.tier + 1),
             safe(tracker.announce),
-            safe(tracker.last_announce_result) if tracker.has_announced else "not asked yet",
+            safe(tracker.last_announce_result) if tracker.has_announced else _NOT_ASKED,
             _due(tracker.next_announce_time, now),
             _known(tracker.seeder_count, f"{tracker.seeder_count:,}"),
             _known(tracker.leecher_count, f"{tracker.leecher_count:,}"),
         )
         for tracker in details.tracker_stats
     ]
+
+
+def _look_of_tracker(cells: Cells) -> str:
+    answer = cells[2]
+    return "table--faint" if answer == _NOT_ASKED else "table--line" if answer == _SUCCESS else "table--bad"
 
 
 TABS: Final = (
@@ -152,6 +164,7 @@ TABS: Final = (
             _right("Up", 11),
         ),
         _peers,
+        "no peers are connected",
     ),
     Tab(
         "trackers",
@@ -166,5 +179,7 @@ TABS: Final = (
             _right("Leech", 5),
         ),
         _trackers,
+        "it has no trackers: peers come from the DHT, from other peers and from nearby",
+        _look_of_tracker,
     ),
 )

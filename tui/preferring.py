@@ -65,6 +65,7 @@ class Preferring(Intake):
         self.set_keymap(config.keys)
         if config.theme:
             self.theme = config.theme
+        self.move(wished=config.motion)
         self.rows.sort(config.sort, self._clock())
         self._list.columns = config.columns
         for trouble in (*config.troubles, *skipped)[:MOST_TROUBLES]:

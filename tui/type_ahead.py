@@ -10,8 +10,9 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from textual.app import App
 from textual.events import Key, Paste
+
+from tui.appearance import Appearance
 
 if TYPE_CHECKING:
     from textual.dom import DOMNode
@@ -31,7 +32,7 @@ PASSES: Final = 3
 """Of the way from the widget to the application: the key itself, a message that it caused, and one that this caused."""
 
 
-class TypeAhead(App[None]):
+class TypeAhead(Appearance):
     """An application that hands input on one by one."""
 
     def __init__(self) -> None:

@@ -48,7 +48,7 @@ class CreationDialog(ModalScreen[None]):
     def take(self, creation: Creation) -> None:
         """How far it is now."""
         self._creation = creation
-        if not self.is_mounted:
+        if not self.query(ProgressBar):
             return
         self.query_one(ProgressBar).update(total=max(1, creation.bytes_total), progress=creation.bytes_done)
         lines = [f"{format_size(creation.bytes_done)} of {format_size(creation.bytes_total)} hashed"]

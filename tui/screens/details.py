@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from textual.binding import Binding
 from textual.containers import Vertical
 from textual.message import Message
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from p2p.daemon.client_values import Part
 from p2p.daemon.own_facts import LogFacts, PieceMap, RateHistory
@@ -19,9 +19,12 @@ from tui.safe_text import safe
 from tui.screens.files import FilesView
 from tui.screens.over import OverScreen
 from tui.sights import Sight
+from tui.widgets.head_line import HeadLine, standing_of
+from tui.widgets.hints import Hints
 from tui.widgets.log_table import LogTable
 from tui.widgets.piece_map import PieceMapView
 from tui.widgets.rates_view import RatesView
+from tui.widgets.tabs import TabLine
 from tui.widgets.text_table import TextTable
 
 if TYPE_CHECKING:
@@ -88,8 +91,8 @@ class DetailsScreen(OverScreen):
         self._trail = RateTrail()
 
     def compose(self) -> ComposeResult:
-        yield Static("", id="figures", markup=False)
-        yield Static("", id="tabs", markup=False)
+        yield HeadLine(id="figures")
+        yield TabLine([page.title for page in _PAGES], id="tabs")
         yield TextTable(id="lines")
         yield FilesView(id="files")
         with Vertical(id="pieces"):
@@ -98,7 +101,7 @@ class DetailsScreen(OverScreen):
             yield PieceMapView(f"Among peers:  {AMONG_LEGEND}", cells_among, id="among")
         yield RatesView(id="rates")
         yield LogTable(id="log")
-        yield Footer(show_command_palette=False)
+        yield Hints()
 
     def on_mount(self) -> None:
         self.action_tab(0)
@@ -137,16 +140,17 @@ class DetailsScreen(OverScreen):
 
     def _draw(self) -> None:
         row, page = self._row(), _PAGES[self._tab]
-        names = [f"[{each.title}]" if each is page else f" {each.title} " for each in _PAGES]
-        self.query_one("#tabs", Static).update("".join(names) + "   tab")
+        self.query_one(TabLine).open(self._tab)
         if row is None:
-            self.query_one("#figures", Static).update("this torrent is gone")
+            self.query_one(HeadLine).tell("this torrent is gone")
             return
-        self.query_one("#figures", Static).update(safe(row.name))
+        self.query_one(HeadLine).tell(safe(row.name), standing_of(row))
         tab = page.tab
         if self._details is not None and tab is not None:
             lines = tab.lines(self._details, row, self._clock())
-            self.query_one("#lines", TextTable).show_lines(tab.headings, lines)
+            table = self.query_one("#lines", TextTable)
+            table.nothing = tab.nothing
+            table.show_lines(tab.headings, lines, [tab.look(cells) for cells in lines])
 
     @property
     def files(self) -> FilesView | None:
@@ -169,6 +173,9 @@ class DetailsScreen(OverScreen):
         self.post_message(self.Needed(self.hash_string, page.part))
         self.look(*page.sights)
         self._draw()
+
+    def on_tab_line_chosen(self, event: TabLine.Chosen) -> None:
+        self.action_tab(event.number)
 
     def action_step(self, tabs: int) -> None:
         self.action_tab((self._tab + tabs) % len(_PAGES))

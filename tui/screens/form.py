@@ -48,7 +48,7 @@ class FormDialog(ModalScreen[Mapping[str, str] | None]):
         if field.switch:
             yield Tick(field.label, field.value == YES, field.name)
             return
-        yield Static(field.label, markup=False)
+        yield Static(field.label, classes="label", markup=False)
         yield Input(
             field.value,
             placeholder=field.placeholder,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual.binding import Binding
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from p2p.daemon.own_facts import DhtFacts, DiskFacts, LogFacts, RateHistory, TrackerHealthFacts
 from tui.details import Heading
@@ -24,8 +24,10 @@ from tui.session_tables import (
 )
 from tui.sights import Sight
 from tui.widgets.figures_line import FiguresLine
+from tui.widgets.hints import Hints
 from tui.widgets.log_table import LogTable
 from tui.widgets.rates_view import RatesView
+from tui.widgets.tabs import TabLine
 from tui.widgets.text_table import TextTable
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from tui.facts import Seen, SessionArrived
     from tui.figures import Figure
     from tui.rate_trail import RateTrail
+    from tui.widgets.line_table import LineTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +84,12 @@ class SessionScreen(OverScreen):
 
     def compose(self) -> ComposeResult:
         yield FiguresLine(id="figures")
-        yield Static("", id="tabs", markup=False)
+        yield TabLine([page.title for page in _PAGES], id="tabs")
         yield Static("", id="sums", markup=False)
         yield RatesView(id="rates")
         yield TextTable(id="lines")
         yield LogTable(id="log")
-        yield Footer(show_command_palette=False)
+        yield Hints()
 
     def on_mount(self) -> None:
         self.query_one(FiguresLine).show(self._figures)
@@ -109,6 +112,7 @@ class SessionScreen(OverScreen):
             fact = self._latest
             lines = limit_lines(fact.settings, fact.statistics, fact.around.space)
             self.query_one("#lines", TextTable).show_lines(PAIRS, lines)
+            self._tell_sums("enter: change the limits   T: the schedule   t: slow now, or not")
 
     def see(self, seen: Seen) -> None:
         if seen.sight is not _PAGES[self._tab].sight:
@@ -155,11 +159,19 @@ class SessionScreen(OverScreen):
             self.set_focus(None)
         else:
             self.query_one(f"#{page.widget}").focus()
-        names = [f"[{each.title}]" if each is page else f" {each.title} " for each in _PAGES]
-        self.query_one("#tabs", Static).update("".join(names) + "   tab")
+        self.query_one(TabLine).open(number)
         self.look(*(() if page.sight is None else (page.sight,)))
         if page.sight is None:
             self._draw_limits()
+
+    def on_tab_line_chosen(self, event: TabLine.Chosen) -> None:
+        self.action_tab(event.number)
+
+    def on_line_table_opened(self, event: LineTable.Opened) -> None:
+        """Limits are changed where they are seen."""
+        event.stop()
+        if _PAGES[self._tab].sight is None:
+            self.app.call_later(self.app.run_action, "verb('session-limits')")
 
     def action_step(self, tabs: int) -> None:
         self.action_tab((self._tab + tabs) % len(_PAGES))

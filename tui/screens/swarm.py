@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from p2p.daemon.own_facts import ChokingFacts
 from tui.choking import news, summary, table_of
 from tui.safe_text import safe
 from tui.screens.over import OverScreen
 from tui.sights import Sight
+from tui.widgets.head_line import HeadLine, standing_of
+from tui.widgets.hints import Hints
 from tui.widgets.text_table import TextTable
 
 if TYPE_CHECKING:
@@ -39,12 +41,12 @@ class SwarmScreen(OverScreen):
         self._journal: deque[str] = deque(maxlen=JOURNAL)
 
     def compose(self) -> ComposeResult:
-        yield Static("", id="figures", markup=False)
+        yield HeadLine(id="figures")
         yield Static("asking", id="round", markup=False)
         yield TextTable(id="swarm")
         yield Static("", id="journal", markup=False)
         yield Static(LEGEND, id="legend", markup=False)
-        yield Footer(show_command_palette=False)
+        yield Hints()
 
     def on_mount(self) -> None:
         self.query_one(TextTable).focus()
@@ -55,7 +57,11 @@ class SwarmScreen(OverScreen):
             self._journal.extend(news(self._facts, seen.what, self._clock()))
             self._facts = seen.what
         row = self._row()
-        self.query_one("#figures", Static).update("this torrent is gone" if row is None else safe(row.name))
+        head = self.query_one(HeadLine)
+        if row is None:
+            head.tell("this torrent is gone")
+        else:
+            head.tell(safe(row.name), standing_of(row))
         self._draw()
 
     def on_resize(self) -> None:
@@ -66,6 +72,7 @@ class SwarmScreen(OverScreen):
             return
         self.query_one("#round", Static).update("\n".join(summary(self._facts)))
         table = self.query_one("#swarm", TextTable)
+        table.nothing = "no peers are connected"
         table.show_lines(*table_of(self._facts, table.width))
         journal = self.query_one("#journal", Static)
         room = max(1, journal.size.height)

@@ -8,7 +8,7 @@ from textual import on
 from textual.binding import Binding
 from textual.message import Message
 from textual.screen import Screen
-from textual.widgets import Footer, Input, Static
+from textual.widgets import Input, Static
 
 from p2p.quantities import count
 from tui.columns import USUAL
@@ -16,6 +16,7 @@ from tui.figures import FAINT, Figure, sum_figures
 from tui.query import MOST_CHARACTERS, parse
 from tui.terms import QueryError
 from tui.widgets.figures_line import FiguresLine
+from tui.widgets.hints import Hints
 from tui.widgets.line_table import LineTable
 from tui.widgets.torrent_table import TorrentTable
 
@@ -43,7 +44,7 @@ FIRST_STEPS: Final = {
 class Line(Input):
     """A line to type into at the foot of the screen, which Escape leaves."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Back", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "back"), Binding("enter", "submit", "do it")]
 
     class Left(Message):
         """Without an answer."""
@@ -90,7 +91,7 @@ class TorrentsScreen(Screen[None]):
         yield Line(placeholder="size>1G & seeding & tracker:debian", id="filter", max_length=MOST_CHARACTERS)
         yield Line(placeholder="a verb, such as: sort size", id="command", max_length=MOST_CHARACTERS)
         yield FiguresLine(id="status")
-        yield Footer(show_command_palette=False)
+        yield Hints()
 
     def on_mount(self) -> None:
         self.query_one(TorrentTable).focus()

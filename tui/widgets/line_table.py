@@ -15,6 +15,8 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from tui.safe_text import fit
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -57,6 +59,9 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
         def __init__(self, cell: int) -> None:
             super().__init__()
             self.cell = cell
+
+    nothing = ""
+    """What is said where there is no line: safe, in lines of its own."""
 
     # -- what a subclass says
 
@@ -101,7 +106,7 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
             return Strip([Segment(self.heading(width), style)], width)
         line = round(self.scroll_y) + y - 1
         if line >= self.count():
-            return Strip.blank(width, self.rich_style)
+            return self._blank(y, width)
         has_cursor = line == self.cursor_line()
         base = self.get_component_rich_style("table--cursor" if has_cursor else self.line_class(line))
         return Strip(
@@ -113,6 +118,14 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
             ],
             width,
         )
+
+    def _blank(self, y: int, width: int) -> Strip:
+        said = self.nothing.split("\n") if not self.count() else []
+        if 2 <= y < 2 + len(said):
+            return Strip(
+                [Segment(fit(f"  {said[y - 2]}", width), self.get_component_rich_style("table--faint"))], width
+            )
+        return Strip.blank(width, self.rich_style)
 
     def fit_lines(self) -> None:
         """Follow a number of lines that has changed."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding
+from textual.content import Content
 from textual.widgets import Checkbox
 
 if TYPE_CHECKING:
@@ -15,16 +16,11 @@ class Tick(Checkbox, inherit_bindings=False):
     """Space switches it; Enter is left to the dialog it is in."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("space", "toggle_button", "Switch", show=False)]
-    BUTTON_LEFT = "["
-    BUTTON_RIGHT = "]"
 
     def __init__(self, label: str, value: bool, id: str) -> None:  # noqa: A002, FBT001 - Textual's words
         super().__init__(label, value=value, id=id, compact=True)
-        self._show()
 
-    def watch_value(self) -> None:
-        self._show()
-        super().watch_value()
-
-    def _show(self) -> None:
-        self.BUTTON_INNER = "x" if self.value else " "
+    @property
+    def _button(self) -> Content:
+        """Textual's own is drawn by half blocks in colours, and not seen without them."""
+        return Content.assemble(("[x]" if self.value else "[ ]", self.get_visual_style("toggle--button")))
