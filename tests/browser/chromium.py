@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
@@ -43,11 +45,24 @@ class Chromium:
         profile = f"--user-data-dir={self._folder / f'profile-{len(self._opened)}'}"
         for flag in (*FLAGS, *flags, profile):
             options.add_argument(flag)
-        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
         browser = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
         self._opened.append(browser)
         browser.set_page_load_timeout(PATIENCE)
         return browser
+
+    @staticmethod
+    def asked_of(browser: webdriver.Chrome) -> set[str]:
+        """The hosts, with ports, that its page has asked for anything since it was looked at last."""
+        urls: list[str] = []
+        for entry in browser.get_log("performance"):
+            event = json.loads(entry["message"])["message"]
+            match event["method"]:
+                case "Network.requestWillBeSent":
+                    urls.append(event["params"]["request"]["url"])
+                case "Network.webSocketCreated":
+                    urls.append(event["params"]["url"])
+        return {parts.netloc for parts in map(urlsplit, urls) if parts.scheme in ("http", "https", "ws", "wss")}
 
     def close(self) -> None:
         for browser in self._opened:

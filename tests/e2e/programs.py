@@ -62,6 +62,10 @@ class Program:
             asyncio.create_task(self._read_complaints(), name=f"stderr of {name}"),
         ]
 
+    @property
+    def pid(self) -> int:
+        return self._child.pid
+
     async def _read_events(self) -> None:
         async for line in self._child.stdout:
             self.events.append(json.loads(line))
