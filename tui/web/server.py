@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 DEFAULT_PORT: Final = 9180
 
 MOST_TERMINALS: Final = 8
-"""At once: each is a process of some eighty megabytes."""
+"""At once: each is a process of some sixty megabytes."""
 
 IDLE: Final = 3600.0
 """Seconds without a key or a move of the mouse after which a terminal is closed; what it showed is the daemon's."""
