@@ -46,7 +46,7 @@ class Flow(Protocol):
 class Link:
     """One direction of a host's access. `carried` counts the bytes so far."""
 
-    __slots__ = ("_agenda", "_busy", "_flows", "_free_at", "_patience", "_rate", "burst", "carried")
+    __slots__ = ("_agenda", "_busy", "_flows", "_free_at", "_patience", "_rate", "burst", "carried", "changes")
 
     def __init__(self, agenda: Agenda, rate: float | None) -> None:
         self._agenda = agenda
@@ -56,6 +56,8 @@ class Link:
         self.carried = 0
         self.burst = MAX_BURST
         """Bytes that one flow may carry in its turn."""
+        self.changes = 0
+        """How often the rate was set."""
         self._rate: float | None = None
         self._patience = 0.0
         self.rate = rate
@@ -68,6 +70,7 @@ class Link:
     @rate.setter
     def rate(self, rate: float | None) -> None:
         self._rate = rate
+        self.changes += 1
         if rate is None:
             self.burst = MAX_BURST
             self._patience = 0.0

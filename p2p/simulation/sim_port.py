@@ -24,14 +24,6 @@ if TYPE_CHECKING:
 SYN_WAITS: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
 """Seconds between the attempts of a connect that nobody answers: Linux gives up after these 127 s."""
 
-MIN_WINDOW: Final = 65_536
-MAX_WINDOW: Final = 4 << 20
-WINDOW_SLACK: Final = 0.1
-"""A stream's window holds what the slower of its two links carries in a round trip and this many seconds, within the
-two bounds, as a kernel that tunes its buffers ends up with. Without rates it is `UNLIMITED_WINDOW`."""
-
-UNLIMITED_WINDOW: Final = 1 << 20
-
 
 class SimNetwork:
     """The network port of one simulated host."""
@@ -152,8 +144,8 @@ class _Attempt:
             internet.agenda.plan(back, self._refuse)
             return
         internet.record("connect", self._near, self._remote, b"")
-        there = Pipe(self._host, far, _window(self._host, far))
-        here = Pipe(far, self._host, _window(far, self._host))
+        there = Pipe(self._host, far)
+        here = Pipe(far, self._host)
         here.last_arrival = back  # nothing overtakes the answer
         near_end = SimStream(self._host, self._near, self._remote, here, there)
         far_end = SimStream(far, self._remote, self._near, there, here)
@@ -171,11 +163,3 @@ class _Attempt:
     def _refuse(self) -> None:
         if not self.answer.done() and not self._given_up:
             self.answer.set_exception(NetworkError("connection refused"))
-
-
-def _window(sender: SimHost, receiver: SimHost) -> int:
-    rates = [rate for rate in (sender.up.rate, receiver.down.rate) if rate is not None]
-    if not rates:
-        return UNLIMITED_WINDOW
-    seconds = 2 * sender.internet.latency(sender, receiver) + WINDOW_SLACK
-    return min(max(int(min(rates) * seconds), MIN_WINDOW), MAX_WINDOW)

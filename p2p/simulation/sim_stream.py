@@ -29,6 +29,14 @@ END: Final = b""
 INITIAL_WINDOW: Final = 10 * 1_460
 """Bytes that a new connection sends before the first acknowledgement (RFC 6928)."""
 
+MIN_WINDOW: Final = 65_536
+MAX_WINDOW: Final = 4 << 20
+WINDOW_SLACK: Final = 0.1
+"""A stream's window holds what the slower of its two links carries in a round trip and this many seconds, within the
+two bounds, as a kernel that tunes its buffers ends up with. Without rates it is `UNLIMITED_WINDOW`."""
+
+UNLIMITED_WINDOW: Final = 1 << 20
+
 WORTH_A_VIEW: Final = 1_024
 """Bytes from which on a view of them costs less than a copy of what is cut off."""
 
@@ -123,6 +131,7 @@ class Pipe:
         "_receiver_host",
         "_refused",
         "_sender_host",
+        "_tuned_at",
         "_up_link",
         "in_flight",
         "last_arrival",
@@ -130,7 +139,7 @@ class Pipe:
         "window",
     )
 
-    def __init__(self, sender_host: SimHost, receiver_host: SimHost, window: int) -> None:
+    def __init__(self, sender_host: SimHost, receiver_host: SimHost) -> None:
         self._sender_host = sender_host
         self._receiver_host = receiver_host
         alone = sender_host is receiver_host
@@ -139,8 +148,11 @@ class Pipe:
         self._refused = False
         self._departure = _Departure(self)
         self._landing = _Landing(self)
-        self.window = window
         self.in_flight = 0
+        self.window = 0
+        """Bytes that may be in flight at most."""
+        self._tuned_at = 0
+        self._tune()
         self.last_arrival = 0.0
         self.receiver: SimStream | None = None
 
@@ -152,7 +164,17 @@ class Pipe:
     @property
     def room(self) -> int:
         """Bytes that `put` may take now."""
+        if self._tuned_at != self._up_link.changes + self._down_link.changes:
+            self._tune()
         return self.window - self.in_flight
+
+    def _tune(self) -> None:
+        self._tuned_at = self._up_link.changes + self._down_link.changes
+        rates = [rate for rate in (self._up_link.rate, self._down_link.rate) if rate is not None]
+        if rates:
+            self.window = min(max(int(min(rates) * (self.round_trip + WINDOW_SLACK)), MIN_WINDOW), MAX_WINDOW)
+        else:
+            self.window = UNLIMITED_WINDOW
 
     @property
     def writable(self) -> bool:
