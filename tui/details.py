@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Final
 from p2p.daemon.client_values import Part
 from p2p.quantities import format_duration, format_rate, format_size
 from tui.columns import Side, percent, state_of
+from tui.peers import address_of, flags_in_words, order_of, with_whom
 from tui.safe_text import safe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from p2p.daemon.client_values import TorrentDetails, TorrentRow
 
@@ -93,6 +94,7 @@ def _overview(details: TorrentDetails, row: TorrentRow, _: float) -> Sequence[Ce
             "Peers",
             f"{row.peers_connected:,} connected: {row.peers_sending_to_us:,} give, {row.peers_getting_from_us:,} take",
         ),
+        *with_whom(details.peers),
         ("Found by", ", ".join(f"{name} {number:,}" for name, number in known.items() if number)),
         ("Swarm", _known(row.seeders, f"{row.seeders:,} seeders, {max(0, row.leechers):,} leechers")),
         ("Pieces", f"{details.piece_count:,} of {format_size(details.piece_size)}"),
@@ -116,18 +118,36 @@ def _overview(details: TorrentDetails, row: TorrentRow, _: float) -> Sequence[Ce
 
 def _peers(details: TorrentDetails, _: TorrentRow, __: float) -> Sequence[Cells]:
     """Those who give or take most first."""
-    order = sorted(details.peers, key=lambda peer: (-peer.rate_to_client - peer.rate_to_peer, peer.address, peer.port))
     return [
         (
-            safe(f"{peer.address}:{peer.port}"),
+            address_of(peer),
             safe(peer.client_name),
             safe(peer.flag_str),
             percent(peer.progress),
             format_rate(peer.rate_to_client) if peer.rate_to_client else "",
             format_rate(peer.rate_to_peer) if peer.rate_to_peer else "",
         )
-        for peer in order
+        for peer in order_of(details.peers)
     ]
+
+
+def _about_peer(details: TorrentDetails, line: int, _: float) -> str:
+    peers = order_of(details.peers)
+    return flags_in_words(peers[line].flag_str) if line < len(peers) else ""
+
+
+def _about_tracker(details: TorrentDetails, line: int, now: float) -> str:
+    """The whole of what it has answered."""
+    if line >= len(details.tracker_stats):
+        return ""
+    tracker = details.tracker_stats[line]
+    due = _due(tracker.next_announce_time, now)
+    parts = (
+        safe(tracker.announce),
+        safe(tracker.last_announce_result) if tracker.has_announced else "",
+        f"asked again {due if due == 'now' else 'in ' + due}" if due else "",
+    )
+    return ": ".join(part for part in parts if part)
 
 
 def _trackers(details: TorrentDetails, _: TorrentRow, now: float) -> Sequence[Cells]:
@@ -148,6 +168,12 @@ def _look_of_tracker(cells: Cells) -> str:
     answer = cells[2]
     return "table--faint" if answer == _NOT_ASKED else "table--line" if answer == _SUCCESS else "table--bad"
 
+
+ABOUT: Final[Mapping[str, Callable[[TorrentDetails, int, float], str]]] = {
+    "peers": _about_peer,
+    "trackers": _about_tracker,
+}
+"""What is said of the line under the cursor, by the tab's key."""
 
 TABS: Final = (
     Tab("overview", "Overview", Part.PEERS, (Heading("", 12), Heading("")), _overview),

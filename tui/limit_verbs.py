@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from p2p.daemon.client_values import GoalMode, Part, TorrentChanges
 from tui.form import YES, Field, Form, kilo, minutes, ratio
+from tui.schedule_verbs import SCHEDULE_VERBS
 from tui.verb import ActsOn, Verb, ids_of, which
 
 if TYPE_CHECKING:
@@ -152,6 +153,7 @@ async def _switch_slow(client: Client) -> None:
 
 
 LIMIT_VERBS: Final = (
+    *SCHEDULE_VERBS,
     Verb("limits", "d", "Limit rates, ratio and idle time of torrents", ActsOn.TORRENTS, _limits),
     Verb("session-limits", "D", "Limit the session's rates, and seeding", ActsOn.INTERFACE, _session_limits),
     Verb(

@@ -34,7 +34,7 @@ PAIRS: Final = (Heading("", 12), Heading(""))
 KILO: Final = 1_000
 """Bytes in the kilobyte of the RPC's limits."""
 
-_DAYS: Final = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
+DAYS: Final = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
 """In the order of the schedule's bits."""
 
 
@@ -239,8 +239,8 @@ _SCHEDULE: Final = ("alt_speed_time_begin", "alt_speed_time_end", "alt_speed_tim
 
 def _schedule(begin: int, end: int, days: int) -> str:
     """Minutes since midnight, and days as bits from Sunday on."""
-    named = [name for bit, name in enumerate(_DAYS) if days >> bit & 1]
-    on = "every day" if len(named) == len(_DAYS) else ", ".join(named) or "on no day"
+    named = [name for bit, name in enumerate(DAYS) if days >> bit & 1]
+    on = "every day" if len(named) == len(DAYS) else ", ".join(named) or "on no day"
     return f"{begin // 60:02}:{begin % 60:02} to {end // 60:02}:{end % 60:02}, {on}"
 
 

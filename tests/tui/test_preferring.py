@@ -49,7 +49,7 @@ async def test_keys_order_columns_views_and_theme_are_a_persons_own(tmp_path):
             app.action_verb("columns", "nane")
             await until(pilot, lambda: "there is no 'nane'" in screen_of(app))
             await pilot.press("f9")
-            await until(pilot, lambda: "KEYS" in screen_of(app) and "f9" in screen_of(app))
+            await until(pilot, lambda: "KEYS" in screen_of(app))
 
 
 @drives("columns", "sort", "save-view", "theme")

@@ -12,7 +12,7 @@ from textual.widgets import Static
 
 from p2p.daemon.client_values import Part
 from p2p.daemon.own_facts import LogFacts, PieceMap, RateHistory
-from tui.details import TABS, Heading
+from tui.details import ABOUT, TABS, Heading
 from tui.pieces import AMONG_LEGEND, HERE_LEGEND, cells_among, cells_here, read_pieces, summary
 from tui.rate_trail import RateTrail
 from tui.safe_text import safe
@@ -72,6 +72,7 @@ class DetailsScreen(OverScreen):
         Binding("tab", "step(1)", "Next tab", show=False),
         Binding("shift+tab", "step(-1)", "Tab before", show=False),
         Binding("z", "zoom", "Rates of another span", show=False),
+        Binding("f", "legend", "What flags of peers mean", show=False),
     ]
 
     class Needed(Message):
@@ -94,6 +95,7 @@ class DetailsScreen(OverScreen):
         yield HeadLine(id="figures")
         yield TabLine([page.title for page in _PAGES], id="tabs")
         yield TextTable(id="lines")
+        yield Static("", id="about", markup=False)
         yield FilesView(id="files")
         with Vertical(id="pieces"):
             yield Static("asking", id="piece-sums", markup=False)
@@ -116,6 +118,7 @@ class DetailsScreen(OverScreen):
             if details is not None and self.files is not None:
                 self.files.take(details.files)
             self._draw()
+            self._tell_about()
 
     def see(self, seen: Seen) -> None:
         match seen.sight:
@@ -131,10 +134,31 @@ class DetailsScreen(OverScreen):
             case Sight.LOG:
                 self._see_log(seen)
 
+    def on_text_table_reached(self, _: TextTable.Reached) -> None:
+        self._tell_about()
+
+    def _tell_about(self) -> None:
+        """What the line under the cursor has no room for."""
+        tab = _PAGES[self._tab].tab
+        about = None if tab is None else ABOUT.get(tab.key)
+        line = self.query_one("#about", Static)
+        line.display = about is not None
+        if about is not None and self._details is not None:
+            at = self.query_one("#lines", TextTable).cursor_line()
+            line.update(about(self._details, at, self._clock()))
+
+    def action_legend(self) -> None:
+        """What flags of peers mean."""
+        from tui.peers import FLAGS  # noqa: PLC0415 - on demand
+        from tui.screens.pick import PickDialog  # noqa: PLC0415 - as above
+
+        headings = (Heading("", 2), Heading("Flags of peers"))
+        self.app.push_screen(PickDialog("Legend", headings, list(FLAGS.items()), 0))
+
     def _see_log(self, seen: Seen) -> None:
         row, log = self._row(), self.query_one(LogTable)
         if isinstance(seen.what, LogFacts):
-            log.take(seen.what, (seen.hash_string or "", "" if row is None else row.name))
+            log.take(seen.what, seen.hash_string or "", None if row is None else row.id)
         else:
             log.show_lines((Heading(""),), [("this daemon does not tell its log",)])
 
@@ -173,6 +197,7 @@ class DetailsScreen(OverScreen):
         self.post_message(self.Needed(self.hash_string, page.part))
         self.look(*page.sights)
         self._draw()
+        self._tell_about()
 
     def on_tab_line_chosen(self, event: TabLine.Chosen) -> None:
         self.action_tab(event.number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
@@ -13,7 +14,7 @@ from tui.safe_text import safe
 from tui.widgets.text_table import TextTable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from textual import events
 
@@ -27,19 +28,21 @@ _CLASSES: Final = {"warning": "table--marked", "error": "table--bad", "critical"
 
 
 class LogTable(TextTable):
-    """Of all that is logged, or of lines with one of some words."""
+    """Of all that is logged, or of what is about one torrent."""
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's word
         super().__init__(id=id)
         self._kept: deque[LogLine] = deque(maxlen=MOST_LINES)
 
-    def take(self, facts: LogFacts, words: Sequence[str] = ()) -> None:
-        """Lines that are new; with `words` those alone that have one of them."""
+    def take(self, facts: LogFacts, info_hash: str = "", number: int | None = None) -> None:
+        """Lines that are new; with an info-hash those alone that name it, or the torrent's number here."""
         if self._kept and facts.serial < self._kept[-1].serial:
             self._kept.clear()  # this is another daemon's log
         known = self._kept[-1].serial if self._kept else 0
         fresh = [line for line in facts.lines if line.serial > known]
-        fresh = [line for line in fresh if not words or any(word and word in line.text for word in words)]
+        if info_hash:
+            named = re.compile(rf"\b{re.escape(info_hash)}\b" + ("" if number is None else rf"|\bid={number}\b"))
+            fresh = [line for line in fresh if named.search(line.text)]
         if not fresh and self._headings:
             return
         self._kept.extend(fresh)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from textual.message import Message
+
 from tui.columns import GAP, Side
 from tui.safe_text import fit, fit_right
 from tui.widgets.line_table import LineTable
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
 
 class TextTable(LineTable):
     """The cursor stays on its line, as what is on it changes by the second."""
+
+    class Reached(Message):
+        """The cursor has come to another line."""
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's word
         super().__init__(id=id)
@@ -43,6 +48,7 @@ class TextTable(LineTable):
 
     def go(self, line: int) -> None:
         self._cursor = max(0, min(line, len(self._lines) - 1))
+        self.post_message(self.Reached())
 
     def heading(self, width: int) -> str:
         return self._joined([heading.text for heading in self._headings], width)
