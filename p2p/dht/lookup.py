@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from p2p.dht.contact import Contact
     from p2p.ids import Address, NodeId
 
-WIDTH: Final = 4
-"""Queries under way while answers still come nearer; Kademlia's alpha is 3."""
+WIDTH: Final = 6
+"""Queries under way while answers still come nearer. Kademlia's alpha is 3; but of all nodes told of, nearly half do not
+answer, being gone or behind NAT."""
 LAST_WIDTH: Final = 8
 """Queries under way once an answer has brought nothing nearer: the k nearest are known, and all have to be asked."""
 MAX_CANDIDATES: Final = 128

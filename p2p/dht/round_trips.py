@@ -9,6 +9,9 @@ FIRST_STALL: Final = 0.6
 MIN_STALL: Final = 0.02
 """Seconds that a busy machine may take by itself."""
 MAX_STALL: Final = 1.5
+DEVIATIONS: Final = 2.0
+"""Mean deviations above the mean after which one does not wait. TCP takes 4, since it sends again in vain; a search has
+others to ask, and the answer still counts: with 2, one in twenty comes after that."""
 
 
 class RoundTrips:
@@ -33,4 +36,4 @@ class RoundTrips:
         """Seconds after which a query without an answer is slower than nearly all are."""
         if self.smoothed is None:
             return FIRST_STALL
-        return min(max(self.smoothed + 4 * self.deviation, MIN_STALL), MAX_STALL)
+        return min(max(self.smoothed + DEVIATIONS * self.deviation, MIN_STALL), MAX_STALL)

@@ -117,6 +117,7 @@ class Bucket(KBucket):
         self.width = high ^ low
         """The range's size less one, which is the mask of the bits that differ in it."""
         super().__init__(low, high, ksize)
+        self.nodes: dict[bytes, Contact] = {}  # keeps its order as the base's does, in half of the memory
         self.max_replacement_nodes = K
         self._refresh_at = now + THIN_PAUSE
         self._pause = THIN_PAUSE
@@ -131,6 +132,12 @@ class Bucket(KBucket):
     def is_wanting(self, now: float) -> bool:
         """Whether it has fewer than K contacts, and had for its pause."""
         return len(self) < K and now >= self._refresh_at
+
+    @property
+    def refresh_at(self) -> float:
+        """When it is due for a refresh at the earliest, if nothing changes."""
+        fresh_until = self.last_updated + FRESH_FOR
+        return min(fresh_until, self._refresh_at) if len(self) < K else fresh_until
 
     def refreshed(self, now: float) -> None:
         """A search in it begins."""
@@ -188,10 +195,24 @@ class Bucket(KBucket):
         yield from self.nodes.values()
         yield from self.replacement_nodes.values()
 
-    def least_recent(self, now: float, standing: Standing) -> Contact | None:
-        """The contact of this standing that was seen longest ago."""
-        found = [node for node in self.nodes.values() if node.standing(now) is standing]
-        return min(found, key=lambda node: node.last_seen, default=None)
+    def least_recent(self, now: float) -> Contact | None:
+        """The questionable contact that was seen longest ago; None once one that is good was seen before."""
+        node: Contact
+        for node in self.nodes.values():
+            standing = node.standing(now)
+            if standing is Standing.QUESTIONABLE:
+                return node
+            if standing is Standing.GOOD:
+                return None
+        return None
+
+    def first_bad(self, now: float) -> Contact | None:
+        """The bad contact that was seen longest ago."""
+        node: Contact
+        for node in self.nodes.values():
+            if node.standing(now) is Standing.BAD:
+                return node
+        return None
 
 
 class NodeTable(RoutingTable):
@@ -211,13 +232,16 @@ class NodeTable(RoutingTable):
         self._subnets: dict[bytes, None] = {}
         """Where contacts are that are not local; some may have gone since."""
         self._doubtful: list[Contact] = []
-        """Who was questionable when looked for last, or will be by `_looked_until`; seen longest ago first."""
+        """Who was questionable when looked for last, or will be by `_looked_until`, in order of urgency."""
         self._looked_until = NEVER
         self._has_bad = False
+        self._refresh_at = NEVER
+        """Before then no bucket is due for a refresh."""
 
     def split_bucket(self, index: int) -> None:
         """Split a bucket; the half that does not hold our own id is as wide as its range deserves."""
         super().split_bucket(index)
+        self._refresh_at = NEVER
         self._lows.insert(index + 1, self.buckets[index + 1].range[0])
         for half in self.buckets[index : index + 2]:
             if half.prefix_bits <= len(self._widths) and not half.has_in_range(self.node):
@@ -231,10 +255,16 @@ class NodeTable(RoutingTable):
         """Buckets due for a refresh, those that have not changed for longest first: nothing has changed in them for 15
         minutes (BEP 5), or they are wanting and not our own, which the search for ourselves fills.
         """
+        if now < self._refresh_at:
+            return []
+        ours = self.buckets[self.get_bucket_for(self.node)]
+        self._refresh_at = min(
+            [ours.last_updated + FRESH_FOR, *(bucket.refresh_at for bucket in self.buckets if bucket is not ours)]
+        )
         due = [
             bucket
             for bucket in self.buckets
-            if now - bucket.last_updated >= FRESH_FOR or (bucket.is_wanting(now) and not bucket.has_in_range(self.node))
+            if now - bucket.last_updated >= FRESH_FOR or (bucket.is_wanting(now) and bucket is not ours)
         ]
         return sorted(due, key=_last_updated)
 
@@ -266,7 +296,7 @@ class NodeTable(RoutingTable):
             self._looked_until = NEVER
         self._note_subnet(node)
         if not bucket.add_node(node):
-            yielding = bucket.least_recent(now, Standing.BAD) or _first_stranger(bucket, node)
+            yielding = (bucket.first_bad(now) if self._has_bad else None) or _first_stranger(bucket, node)
             if yielding is None:
                 return False
             bucket.remove_node(yielding)  # the replacement that came last is the node
@@ -338,7 +368,7 @@ class NodeTable(RoutingTable):
             return True
         if len(bucket.replacement_nodes) >= bucket.max_replacement_nodes:
             return False
-        return any(each.standing(now) is not Standing.GOOD for each in bucket.nodes.values())
+        return next(iter(bucket.nodes.values())).standing(now) is not Standing.GOOD
 
     def has_room_for(self, contact: Contact) -> bool:
         """Whether a node of whom we were only told would have a place, did it answer."""
@@ -347,11 +377,13 @@ class NodeTable(RoutingTable):
 
     def settle(self, since: float, now: float) -> None:
         """The table has been looked after since then, so what it wants it has asked for in vain."""
+        self._refresh_at = NEVER
         for bucket in self.buckets:
             bucket.settle(since, now)
 
     def make_due(self) -> None:
         """Have all buckets but our own refreshed: who has just joined knows little of what is far (Kademlia, 2.3)."""
+        self._refresh_at = NEVER
         for bucket in self.buckets:
             if not bucket.has_in_range(self.node):
                 bucket.changed(NEVER)
@@ -362,7 +394,8 @@ class NodeTable(RoutingTable):
         if contact is None or contact.address != address:
             return
         contact.failures += 1
-        self._looked_until = NEVER
+        self._doubtful.insert(0, contact)
+        self._refresh_at = NEVER
         self._has_bad = self._has_bad or contact.failures >= MAX_FAILURES
         bucket = self.buckets[self.get_bucket_for(contact)]
         if node_id in bucket.replacement_nodes or (contact.failures >= MAX_FAILURES and bucket.replacement_nodes):
@@ -373,6 +406,7 @@ class NodeTable(RoutingTable):
         if not self._has_bad:
             return
         self._has_bad = False
+        self._refresh_at = NEVER
         for bucket in self.buckets:
             for contact in bucket.get_nodes():
                 if contact.failures >= MAX_FAILURES:
@@ -383,18 +417,25 @@ class NodeTable(RoutingTable):
         seen longest ago. None where nobody waits or all are good.
         """
         bucket = self.buckets[bisect_right(self._lows, int.from_bytes(node_id, "big")) - 1]
-        return bucket.least_recent(now, Standing.QUESTIONABLE) if bucket.replacement_nodes else None
+        return bucket.least_recent(now) if bucket.replacement_nodes else None
 
     def most_questionable(self, now: float, passing: Container[Address]) -> Contact | None:
-        """The questionable contact seen longest ago, those at `passing` left out; None if there is none."""
+        """The questionable contact that has failed or else was seen longest ago, not one at `passing`; None without."""
         if now >= self._looked_until:
             self._look_for_doubtful(now)
-        for contact in self._doubtful:
-            if contact.standing(now) is Standing.QUESTIONABLE and contact.address not in passing:
-                bucket = self.buckets[self.get_bucket_for(contact)]
-                held: Contact | None = bucket.nodes.get(contact.id)
-                if held is contact:
-                    return held
+        doubtful, at = self._doubtful, 0
+        while at < len(doubtful):
+            contact = doubtful[at]
+            standing = contact.standing(now)
+            if standing is Standing.GOOD and contact.last_seen + FRESH_FOR <= self._looked_until:
+                break  # nor is one of the others due
+            held: Contact | None = self.buckets[self.get_bucket_for(contact)].nodes.get(contact.id)
+            if standing is not Standing.QUESTIONABLE or held is not contact:
+                del doubtful[at]
+            elif contact.address in passing:
+                at += 1
+            else:
+                return contact
         return None
 
     def _look_for_doubtful(self, now: float) -> None:
@@ -402,7 +443,7 @@ class NodeTable(RoutingTable):
         self._looked_until = now + LOOK_AHEAD
         until = self._looked_until
         self._doubtful = [each for each in self.contacts() if each.standing(until) is Standing.QUESTIONABLE]
-        self._doubtful.sort(key=_last_seen)
+        self._doubtful.sort(key=_urgency)
 
     def _note_subnet(self, node: Contact) -> None:
         if len(self._subnets) >= MAX_SUBNETS:
@@ -440,8 +481,9 @@ def _last_updated(bucket: Bucket) -> float:
     return bucket.last_updated
 
 
-def _last_seen(contact: Contact) -> float:
-    return contact.last_seen
+def _urgency(contact: Contact) -> tuple[bool, float]:
+    """Those that have failed first, then those seen longest ago."""
+    return not contact.failures, contact.last_seen
 
 
 def _first_stranger(bucket: Bucket, newcomer: Contact) -> Contact | None:

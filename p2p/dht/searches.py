@@ -198,6 +198,8 @@ class Searches:
 
     def go_on(self, now: float) -> None:
         """Ask what follows from the answers that have come, and let searches that have begun know all they can."""
+        if not (self._answered or self._begun or self._queue):
+            return
         while self._begun:
             run = self._begun.popleft()
             run.lookup.offer(run.family.starting_points(run.search.target, now), depth=0)

@@ -7,7 +7,7 @@ from kademlia.node import Node
 
 class KBucket:
     range: tuple[int, int]
-    nodes: OrderedDict[bytes, Any]
+    nodes: dict[bytes, Any]
     replacement_nodes: OrderedDict[bytes, Any]
     last_updated: float
     ksize: int
