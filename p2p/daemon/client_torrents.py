@@ -51,6 +51,9 @@ _DETAIL_FIELDS: Final = tuple(each.name for each in fields(TorrentDetails) if ea
 _TRACKER_LIST_SINCE: Final = 17
 """RPC version that can replace trackers as a whole, and take labels with a torrent that is added."""
 
+_SINCE: Final = {"labels": (16, "3.00"), "group": (17, "4.0"), "sequential_download": (18, "4.1")}
+"""RPC version that brought what others take and forget, and Transmission's."""
+
 _TABLE_SINCE: Final = 16
 
 
@@ -223,6 +226,9 @@ class TorrentCalls(ServerCalls):
         own = [name for name in given if name.startswith("starling_")]
         if own and not (await self.info()).ours:
             raise UnsupportedError(f"this server has no {own[0].removeprefix('starling_')}")
+        for name, (since, version) in _SINCE.items():
+            if given.get(name) and (await self.info()).rpc_version < since:
+                raise UnsupportedError(f"this server has no {name}, which Transmission {version} brought")
         return given
 
     async def move(self, ids: Ids, location: str) -> None:

@@ -165,7 +165,7 @@ async def test_an_old_server_is_asked_in_its_words():
         if body["method"] == "torrent-add":
             told = {"torrent-added": {"id": 4, "hashString": "ab", "name": "n"}}
             return web.Response(**legacy(**told))
-        return web.Response(**legacy(version="2.94 (1)", **{"rpc-version": 15}))
+        return web.Response(**legacy(version="3.00 (1)", **{"rpc-version": 16}))
 
     async with answering(handle) as client:
         changes = TorrentChanges(seed_ratio_mode=GoalMode.OWN, seed_ratio_limit=2.5, labels=("x",), peer_limit=9)
@@ -175,6 +175,10 @@ async def test_an_old_server_is_asked_in_its_words():
         await client.set_settings({"seed_ratio_limit": 1, "cache_size_mib": 4, "encryption": "allowed"})
         with pytest.raises(UnsupportedError):
             await client.change([4], TorrentChanges(tracker_list=(("http://a/",),)))
+        with pytest.raises(UnsupportedError, match="no sequential_download, which Transmission"):
+            await client.change([4], TorrentChanges(sequential_download=True))
+        with pytest.raises(UnsupportedError, match="no group"):
+            await client.change([4], TorrentChanges(group="x"))
     assert asked[1:] == [
         ("torrent-add", {"peer-limit": 9, "filename": "magnet:?x", "download-dir": "/d", "paused": True}),
         ("torrent-set", {"ids": [4], "labels": ["x"], "seedRatioLimit": 2.5, "seedRatioMode": 1}),
