@@ -478,7 +478,7 @@ class Exchange:
                 peer.end(EndKind.BROKEN, "silent for too long")
                 continue
             # While we do not read, silence says nothing about the peer; at a limit of 0 nothing will ever come.
-            if peer.reading or limit == 0:
+            if peer.requests.outstanding and (peer.reading or limit == 0):
                 for block in peer.requests.on_timer(now):
                     self.picker.on_request_dropped(peer.key, block)
             peer.on_tick()

@@ -282,6 +282,9 @@ class Peer:
             return
         self._unhurried = 0
         wire = self.wire
+        if not self.uploads and not wire.pending:  # as for most peers at most ticks
+            self._stop_writing()
+            return
         up = self._up
         limited = up.limited
         moved = 0

@@ -455,7 +455,8 @@ class PiecePicker:
 
     def interesting(self, peer: PeerKey) -> bool:
         """Whether the peer has a piece that we want and lack; O(1)."""
-        return self._crowd.interesting(self._peers[peer])
+        known = self._peers[peer]
+        return bool(self._states.wanted_left if known.seed else known.interest)
 
     def peer_bitfield(self, peer: PeerKey) -> Bitfield:
         """What the peer has. Live; not to be changed."""
