@@ -8,6 +8,7 @@ from pathlib import Path
 
 from chromium import PATIENCE, Chromium
 from programs import STARLING, make_torrent
+from selenium.common.exceptions import TimeoutException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
@@ -16,6 +17,9 @@ from waiting import DEADLINE
 PASSWORD = "sesame 1 & 2"
 NASTY = "<b>bold</b> \u202egnp"
 """A name that is shown as it is, but for what would turn its direction; the engine has taken the slash out."""
+
+HELP = "Ask the trackers for peers now"
+"""A line of the page of keys."""
 
 LAPTOP = {"width": 1280, "height": 800, "deviceScaleFactor": 1, "mobile": False}
 PHONE = {"width": 390, "height": 800, "deviceScaleFactor": 1, "mobile": True}
@@ -50,9 +54,12 @@ class Page:
 
     def until(self, seen):
         """Waits until something holds of the screen; what it shows then."""
-        return WebDriverWait(self._browser, PATIENCE, 0.1).until(
-            lambda browser: (screen := browser.execute_script(SCREEN)) and seen(screen) and screen
-        )
+        try:
+            return WebDriverWait(self._browser, PATIENCE, 0.1).until(
+                lambda browser: (screen := browser.execute_script(SCREEN)) and seen(screen) and screen
+            )
+        except TimeoutException:
+            raise AssertionError(self._browser.execute_script(SCREEN)) from None
 
     def open(self):
         self._browser.get(self._url)
@@ -111,14 +118,14 @@ def steer(page):
     page.press("G", Keys.SPACE)
     page.until(lambda screen: "stopped" in line_of(screen, "content.bin"))
     page.press("?")
-    page.until(lambda screen: "Ask the trackers for peers now" in screen)
+    page.until(lambda screen: HELP in screen)
     page.become_a_phone()
     page.open()
     page.until(lambda screen: "stopped" in line_of(screen, "content.bin"))
     page.press("?")
-    page.until(lambda screen: "Page down" in screen)
+    page.until(lambda screen: HELP in screen)
     page.tap("Escape")
-    page.until(lambda screen: "Page down" not in screen and "content.bin" in screen)
+    page.until(lambda screen: HELP not in screen and "content.bin" in screen)
 
 
 def line_of(screen, name):
