@@ -12,6 +12,7 @@ import os
 import secrets
 import signal
 import sys
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -20,7 +21,7 @@ from p2p.cli import event_loop, web_session
 from p2p.cli.console import note, say, say_json
 from p2p.cli.own_engine import OwnEngine
 from p2p.cli.remote import wall
-from p2p.cli.stop_signals import INTERRUPTED, StopSignals
+from p2p.cli.stop_signals import INTERRUPTED, StopSignals, hangups
 from p2p.cli.tui import Choice
 from p2p.daemon.access import is_loopback
 from p2p.daemon.client import Client
@@ -93,7 +94,10 @@ async def _greet(server: Server, password: str | None) -> None:
 
 async def _serve(server: Server, password: str | None, settings: WebSettings, *, elsewhere: bool, as_json: bool) -> int:
     told = asyncio.Event()
-    with StopSignals() as signals, lines_to(sys.stderr, LOGGER) as log:
+    # A terminal that goes away ends this, unless whoever started it (nohup) said otherwise.
+    heeds = signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
+    going = hangups(told.set) if heeds else nullcontext()
+    with StopSignals() as signals, going, lines_to(sys.stderr, LOGGER) as log:
         log.set_form(PlainLines())
         signals.on_stop(told.set)
         async with Scope() as scope:
