@@ -12,6 +12,7 @@ from p2p.simulation.sim_port import SimNetwork
 
 if TYPE_CHECKING:
     from p2p.net.network import Network
+    from p2p.simulation.nat import Nat
     from p2p.simulation.sim_datagrams import Datagram, SimDatagrams, SimMember
     from p2p.simulation.sim_listener import SimListener
     from p2p.simulation.sim_network import SimInternet
@@ -35,11 +36,14 @@ class SimHost:
         latency: float,
         region: str | None,
         datagram_queue: int,
+        nat: Nat | None,
     ) -> None:
         self.internet = internet
         self.addresses = addresses
         self.latency = latency
         self.region = region
+        self.nat = nat
+        """What stands between this host and the others; None for nothing."""
         self.datagram_queue = datagram_queue
         """Bytes of datagrams that wait at a link in either direction; more are lost."""
         self.up = Link(internet.agenda, up)
@@ -84,7 +88,11 @@ class SimHost:
             if port not in used:
                 return port
 
-    def listener_at(self, address: Address) -> SimListener | None:
+    def listener_for(self, address: Address, source: SimHost) -> SimListener | None:
+        """Who takes a stream to `address` from that host."""
+        outside = source is not self and self.nat is not None and not address.is_ipv6
+        if outside and self.nat is not None and not self.nat.takes_stream(address.port):
+            return None
         return self.listeners.get(address) or self.listeners.get(Address(_wildcard(address), address.port))
 
     def send_datagram(self, source: Address, target: Address, data: bytes) -> None:
@@ -93,6 +101,8 @@ class SimHost:
         if internet.find(self, target.host) is self:
             internet.agenda.plan(internet.agenda.now, self._deliver_datagrams, [(source, target, data)], 0.0)
         else:
+            if self.nat is not None and not source.is_ipv6 and not _is_multicast(target.host):
+                source = self.nat.outward(source, target, internet.agenda.now)
             self._queue(self._leaving, self.up, (source, target, data))
 
     def _queue(self, queue: DatagramQueue, link: Link, datagram: Datagram) -> None:
@@ -125,7 +135,13 @@ class SimHost:
 
     def on_datagram(self, source: Address, target: Address, data: bytes) -> None:
         """A datagram has crossed the distance and waits for this host's link."""
-        self._queue(self._arriving, self.down, (source, target, data))
+        inner: Address | None = target
+        if self.nat is not None and not target.is_ipv6 and not _is_multicast(target.host):
+            inner = self.nat.inward(source, target, self.internet.agenda.now)
+        if inner is None:
+            self.internet.record("lost", source, target, data)
+        else:
+            self._queue(self._arriving, self.down, (source, inner, data))
 
     def _deliver_datagrams(self, burst: list[Datagram], until: float) -> None:  # noqa: ARG002 -- the queue's shape
         for source, target, data in burst:

@@ -15,6 +15,7 @@ from p2p.ids import Address
 from p2p.simulation.agenda import Agenda
 from p2p.simulation.errors import SimulationError
 from p2p.simulation.latency import Latencies
+from p2p.simulation.nat import Nat
 from p2p.simulation.sim_datagrams import SimDatagrams
 from p2p.simulation.sim_host import DATAGRAM_QUEUE, SimHost, is_loopback
 from p2p.simulation.sim_port import SimNetwork
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Sequence
 
+    from p2p.simulation.nat import NatKind
     from p2p.simulation.sim_stream import Packet, Pipe
     from p2p.simulation.trace import Trace
 
@@ -72,9 +74,11 @@ class SimInternet:
         latency: float = DEFAULT_LATENCY,
         region: str | None = None,
         datagram_queue: int = DATAGRAM_QUEUE,
+        nat: NatKind | None = None,
     ) -> SimHost:
         """A new host. `up` and `down` are bytes a second, None for no limit; `latency` is seconds to the middle of the
-        network, or of its `region`; `datagram_queue` is the bytes of datagrams that may wait at each link.
+        network, or of its `region`; `datagram_queue` is the bytes of datagrams that may wait at each link; `nat` is the
+        kind of translator that it is behind.
 
         Raises SimulationError for an address that is taken or no address, and for a rate that carries nothing.
         """
@@ -88,7 +92,16 @@ class SimInternet:
         for address in canonical:
             if address in self._hosts:
                 raise SimulationError(f"{address} belongs to another host")
-        host = SimHost(self, canonical, up, down, latency=latency, region=region, datagram_queue=datagram_queue)
+        host = SimHost(
+            self,
+            canonical,
+            up,
+            down,
+            latency=latency,
+            region=region,
+            datagram_queue=datagram_queue,
+            nat=None if nat is None else Nat(nat),
+        )
         for address in canonical:
             self._hosts[address] = host
         return host

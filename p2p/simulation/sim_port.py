@@ -138,7 +138,7 @@ class _Attempt:
         if self._stream is not None or self.answer.done():
             return  # the second of two attempts that were both slow
         back = internet.agenda.now + internet.latency(self._host, far)
-        listener = far.listener_at(self._remote)
+        listener = far.listener_for(self._remote, self._host)
         if listener is None:
             internet.record("refuse", self._near, self._remote, b"")
             internet.agenda.plan(back, self._refuse)

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from p2p.disk.storage import Storage
     from p2p.metainfo.layout import Layout
     from p2p.session.torrent import Torrent
+    from p2p.simulation.nat import NatKind
     from p2p.simulation.trace import Trace
 
 TRACKER: Final = Address("10.0.0.1", 6969)
@@ -148,11 +149,21 @@ class SimWorld:
         """A generator of its own for the next thing that needs chance."""
         return random.Random(self.rng.getrandbits(64))
 
-    def add_host(self, *, up: float | None = None, down: float | None = None, latency: float = 0.02) -> SimHost:
-        """A host at the next free address. Rates in bytes a second, latency in seconds to the middle of the network."""
+    def add_host(
+        self,
+        *,
+        up: float | None = None,
+        down: float | None = None,
+        latency: float = 0.02,
+        region: str | None = None,
+        nat: NatKind | None = None,
+    ) -> SimHost:
+        """A host at the next free address. Rates in bytes a second, latency in seconds to the middle of the network or
+        of its region; `nat` is the kind of translator that it is behind."""
         index = self._hosts
         self._hosts += 1
-        return self.internet.host(f"10.{1 + index // 250}.0.{1 + index % 250}", up=up, down=down, latency=latency)
+        address = f"10.{1 + index // 250}.0.{1 + index % 250}"
+        return self.internet.host(address, up=up, down=down, latency=latency, region=region, nat=nat)
 
     async def start_tracker(self, *, tell: Callable[..., None] | None = None) -> Tracker:
         """Let the real tracker listen, over HTTP and UDP, until the world ends or it is closed.
