@@ -25,7 +25,7 @@ from tui.facts import (
 from tui.query import parse
 from tui.safe_text import safe
 from tui.screens.torrents import TorrentsScreen
-from tui.serving import Serving
+from tui.speaking import Speaking
 from tui.verb import ActsOn, Mark
 from tui.verbs import BY_NAME, VERBS
 from tui.widgets.line_table import LineTable
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from tui.feed import Access
     from tui.file_tree import Chosen
     from tui.memory import Memory
+    from tui.said import Said
     from tui.screens.details import DetailsScreen
     from tui.screens.files import FilesView
 
@@ -47,7 +48,7 @@ INTERRUPTED: Final = 130
 """The exit status after Ctrl-C."""
 
 
-class StarlingApp(Serving):
+class StarlingApp(Speaking):
     """`find` says where the daemon is, when that is known; `clock` tells seconds since the epoch.
 
     `config` is the text of `tui.toml`; into `memory` goes what is changed in the interface.
@@ -196,18 +197,9 @@ class StarlingApp(Serving):
                 continue
             yield SystemCommand(verb.name, verb.about, lambda name=verb.name: self.action_verb(name))
 
-    @on(TorrentsScreen.Said)
-    def _said(self, event: TorrentsScreen.Said) -> None:
-        name, _, words = event.text.partition(" ")
-        if name in BY_NAME:
-            self.action_verb(name, words.strip())
-            return
-        near = [each for each in BY_NAME if each.startswith(name)]
-        if len(near) == 1:
-            self.action_verb(near[0], words.strip())
-        else:
-            offered = ", ".join(near or BY_NAME)
-            self.notify(f"no verb {safe(name)!r}; there are {offered}", severity="warning", markup=False)
+    @on(TorrentsScreen.Pasted)
+    def _pasted(self, event: TorrentsScreen.Pasted) -> None:
+        self.ask_source(event.text)
 
     # -- the deck
 
@@ -216,13 +208,18 @@ class StarlingApp(Serving):
 
     @on(LineTable.Opened)
     def _opened(self, _: LineTable.Opened) -> None:
+        if self.rows.cursor is not None and self.screen is self._list:
+            self.show_details(self.rows.cursor, 0)
+
+    def show_details(self, row: TorrentRow, tab: int) -> None:
         from tui.screens.details import DetailsScreen  # noqa: PLC0415 - as above
 
-        row = self.rows.cursor
-        if row is not None and self.screen is self._list:
-            name = row.hash_string
-            self._details = DetailsScreen(name, lambda: self.rows.by_hash(name), self._clock)
-            self.push_screen(self._details, self._left)
+        name = row.hash_string
+        if self._details is not None:
+            self._details.action_tab(tab)
+            return
+        self._details = DetailsScreen(name, lambda: self.rows.by_hash(name), self._clock, tab)
+        self.push_screen(self._details, self._left)
 
     def _left(self, _: None) -> None:
         self._details = None
@@ -234,7 +231,14 @@ class StarlingApp(Serving):
         (self._files or self._list).ask_filter(text)
 
     def ask_command(self) -> None:
-        self._list.ask_command()
+        usable = [name for name, verb in BY_NAME.items() if self._is_for_here(verb.acts_on)]
+        self.open_line(usable, self.every() if self.over is None else self._meant(), self._carry_out)
+
+    def _carry_out(self, said: Said) -> None:
+        if said.rows is None:
+            self.action_verb(said.verb.name, said.words)
+        else:
+            said.verb.act(self, said.rows, said.words)
 
     @on(TorrentsScreen.SortAsked)
     def _sort_asked(self, event: TorrentsScreen.SortAsked) -> None:

@@ -14,7 +14,7 @@ from tui.file_verbs import FILE_VERBS
 from tui.form import YES, Field, Form, file_name, folder, labels
 from tui.limit_verbs import LIMIT_VERBS
 from tui.safe_text import safe
-from tui.verb import ActsOn, Verb, ids_of, which
+from tui.verb import ActsOn, Takes, Verb, ids_of, which
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -155,9 +155,16 @@ CHANGE_VERBS: Final = (
         _INTERFACE,
         lambda deck, _, words: deck.choose_removal(words),
     ),
-    Verb("move", "m", "Move the content to another folder, or say where it is", _TORRENTS, _move),
-    Verb("rename", "f2", "Rename the torrent, or the file or folder under the cursor", _TORRENTS, _rename),
-    Verb("labels", "L", "Change the labels", _TORRENTS, _labels),
+    Verb("move", "m", "Move the content to another folder, or say where it is", _TORRENTS, _move, takes=Takes.FOLDER),
+    Verb(
+        "rename",
+        "f2",
+        "Rename the torrent, or the file or folder under the cursor",
+        _TORRENTS,
+        _rename,
+        takes=Takes.ANYTHING,
+    ),
+    Verb("labels", "L", "Change the labels", _TORRENTS, _labels, takes=Takes.LABELS),
     *LIMIT_VERBS,
     *FILE_VERBS,
     Verb("priority-up", "plus", "More bandwidth than others", _TORRENTS, lambda deck, rows, _: _weigh(deck, rows, 1)),

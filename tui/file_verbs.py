@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from p2p.daemon.client_values import Part, Priority, TorrentChanges
-from tui.verb import ActsOn, Mark, Verb
+from tui.verb import ActsOn, Mark, Takes, Verb
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -65,7 +65,14 @@ def _file_verb(*, wanted: bool, priority: Priority | None) -> Callable[[Deck, Se
 _FILES: Final = ActsOn.FILES
 
 FILE_VERBS: Final = (
-    Verb("file-skip", "0", "Skip files; `:file-skip all` every one", _FILES, _file_verb(wanted=False, priority=None)),
+    Verb(
+        "file-skip",
+        "0",
+        "Skip files; `:file-skip all` every one",
+        _FILES,
+        _file_verb(wanted=False, priority=None),
+        takes=Takes.ALL,
+    ),
     Verb("file-want", "w", "Want files", _FILES, _file_verb(wanted=True, priority=None)),
     Verb("file-low", "minus", "Low priority for files", _FILES, _file_verb(wanted=True, priority=Priority.LOW)),
     Verb(

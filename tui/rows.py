@@ -115,6 +115,15 @@ class Rows:
     def at(self, line: int) -> TorrentRow:
         return self._rows[str(self._order[line][-1])]
 
+    def values_of(self, key: str) -> tuple[str, ...]:
+        """What all torrents have of something that a filter can ask for; of labels and trackers alone."""
+        match key:
+            case "label":
+                return tuple(sorted({label for row in self._rows.values() for label in row.labels}))
+            case "tracker":
+                return tuple(sorted({row.tracker for row in self._rows.values()}))
+        return ()
+
     def by_hash(self, hash_string: str) -> TorrentRow | None:
         return self._rows.get(hash_string)
 

@@ -31,6 +31,25 @@ class ActsOn(Enum):
     """What can be marked: the list of torrents, or files, whichever is seen."""
 
 
+class Takes(Enum):
+    """What stands after a verb's name on the `:` line."""
+
+    AS_IT_ACTS = "as it acts"
+    """Torrents for a verb that acts on them, anything for any other."""
+    TORRENTS = "torrents"
+    """Names of those that it acts on, in place of those that are chosen."""
+    ANYTHING = "anything"
+    NOTHING = "nothing"
+    FOLDER = "folder"
+    LABELS = "labels"
+    COLUMN = "column"
+    LEVEL = "level"
+    SERVER = "server"
+    THEME = "theme"
+    ALL = "all"
+    """That word, or nothing."""
+
+
 class Deck(Protocol):
     """What verbs can do: the application."""
 
@@ -59,6 +78,9 @@ class Deck(Protocol):
     def sort_by(self, column: str) -> None: ...
     def sort_files(self, words: str) -> None: ...
     def mark(self, how: Mark) -> None: ...
+    def show_details(self, row: TorrentRow, tab: int) -> None:
+        """Open a torrent, on that tab, from 0."""
+
     def show_swarm(self, rows: Sequence[TorrentRow]) -> None: ...
     def show_session(self) -> None: ...
     def set_log_level(self, level: str) -> None: ...
@@ -106,6 +128,8 @@ class Verb:
     acts_on: ActsOn
     act: Act
     hint: str = ""
+    takes: Takes = Takes.AS_IT_ACTS
+    """What may stand after its name on the `:` line."""
 
 
 def which(rows: Sequence[TorrentRow]) -> str:

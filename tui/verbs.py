@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from p2p.daemon.client_values import Status
 from tui.change_verbs import CHANGE_VERBS
-from tui.verb import ActsOn, Mark, Verb, ids_of, which
+from tui.verb import ActsOn, Mark, Takes, Verb, ids_of, which
 from tui.view_verbs import VIEW_VERBS
 
 if TYPE_CHECKING:
@@ -107,11 +107,33 @@ VERBS: Final = (
         "Choose the order; `:sort size` by that column, again to reverse",
         _LIST,
         lambda deck, _, words: deck.sort_by(words),
+        takes=Takes.COLUMN,
     ),
-    Verb("mark", "x", "Mark for verbs, or unmark", _LINES, lambda deck, _, __: deck.mark(Mark.TOGGLE)),
-    Verb("mark-all", "A", "Mark all that are seen, or none", _LINES, lambda deck, _, __: deck.mark(Mark.ALL)),
-    Verb("invert-marks", "i", "Mark what is not marked", _LINES, lambda deck, _, __: deck.mark(Mark.INVERT)),
-    Verb("unmark", "u", "Mark nothing", _LINES, lambda deck, _, __: deck.mark(Mark.NONE)),
+    Verb(
+        "mark",
+        "x",
+        "Mark for verbs, or unmark",
+        _LINES,
+        lambda deck, _, __: deck.mark(Mark.TOGGLE),
+        takes=Takes.NOTHING,
+    ),
+    Verb(
+        "mark-all",
+        "A",
+        "Mark all that are seen, or none",
+        _LINES,
+        lambda deck, _, __: deck.mark(Mark.ALL),
+        takes=Takes.NOTHING,
+    ),
+    Verb(
+        "invert-marks",
+        "i",
+        "Mark what is not marked",
+        _LINES,
+        lambda deck, _, __: deck.mark(Mark.INVERT),
+        takes=Takes.NOTHING,
+    ),
+    Verb("unmark", "u", "Mark nothing", _LINES, lambda deck, _, __: deck.mark(Mark.NONE), takes=Takes.NOTHING),
     Verb(
         "swarm",
         "W",
@@ -134,11 +156,27 @@ VERBS: Final = (
         "Log from the next level on; `:log-level debug` from that one",
         _INTERFACE,
         lambda deck, _, words: deck.set_log_level(words),
+        takes=Takes.LEVEL,
     ),
-    Verb("reconnect", "ctrl+r", "Try a lost connection now", _INTERFACE, lambda deck, _, __: deck.reconnect()),
-    Verb("command", "colon", "Say a verb by name", _LIST, lambda deck, _, __: deck.ask_command(), "command"),
-    Verb("help", "question_mark,f1", "Show the keys", _INTERFACE, lambda deck, _, __: deck.show_help(), "help"),
-    Verb("quit", "q", "Leave; a daemon goes on", _INTERFACE, lambda deck, _, __: deck.leave(), "quit"),
+    Verb(
+        "reconnect",
+        "ctrl+r",
+        "Try a lost connection now",
+        _INTERFACE,
+        lambda deck, _, __: deck.reconnect(),
+        takes=Takes.NOTHING,
+    ),
+    Verb("command", "colon", "Say a verb by name", _INTERFACE, lambda deck, _, __: deck.ask_command(), "command"),
+    Verb(
+        "help",
+        "question_mark,f1",
+        "Show the keys",
+        _INTERFACE,
+        lambda deck, _, __: deck.show_help(),
+        "help",
+        Takes.NOTHING,
+    ),
+    Verb("quit", "q", "Leave; a daemon goes on", _INTERFACE, lambda deck, _, __: deck.leave(), "quit", Takes.NOTHING),
 )
 
 BY_NAME: Final[Mapping[str, Verb]] = {verb.name: verb for verb in VERBS}

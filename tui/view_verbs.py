@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from tui.verb import ActsOn, Verb
+from tui.verb import ActsOn, Takes, Verb
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -17,7 +17,15 @@ def _view(key: str) -> Callable[[Deck, Sequence[TorrentRow], str], None]:
     return lambda deck, _, __: deck.view(key)
 
 
+def _open(tab: int) -> Callable[[Deck, Sequence[TorrentRow], str], None]:
+    return lambda deck, rows, _: deck.show_details(rows[0], tab)
+
+
 VIEW_VERBS: Final = (
+    Verb("info", "", "Open a torrent", ActsOn.TORRENTS, _open(0)),
+    Verb("files", "", "Open a torrent's files", ActsOn.TORRENTS, _open(1)),
+    Verb("peers", "", "Open a torrent's peers", ActsOn.TORRENTS, _open(2)),
+    Verb("trackers", "", "Open a torrent's trackers", ActsOn.TORRENTS, _open(3)),
     *(Verb(f"view-{key}", key, f"View {key}: a filter and an order", ActsOn.LIST, _view(key)) for key in "1234567890"),
     Verb(
         "save-view",
@@ -39,6 +47,7 @@ VIEW_VERBS: Final = (
         "The next server; `:server NAME` that one",
         ActsOn.LIST,
         lambda deck, _, words: deck.go_to_server(words),
+        takes=Takes.SERVER,
     ),
     Verb(
         "servers",
@@ -60,5 +69,6 @@ VIEW_VERBS: Final = (
         "Another theme; `:theme nord` that one",
         ActsOn.INTERFACE,
         lambda deck, _, words: deck.choose_theme(words),
+        takes=Takes.THEME,
     ),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from driven import declared, drives
 from own_daemon import own_daemon
-from stage import app_before, played, until
+from stage import app_before, played, screen_of, until
 
 from p2p.daemon.client import Status
 from tui.verbs import BY_NAME
@@ -62,3 +62,13 @@ async def test_marks_are_taken_back_and_the_rest_is_quick(app):
         assert app.rows.marked == 1
         await pilot.press("u", "ctrl+r", "question_mark")
         assert app.rows.marked == 0
+
+
+@drives("info", "files", "peers", "trackers")
+async def test_a_torrent_is_opened_where_is_said(app):
+    async with played(app) as pilot:
+        await until(pilot, lambda: len(app.rows) == 1)
+        for verb in ("files", "peers", "trackers", "info"):
+            await said(pilot, app, verb)
+            title = "Overview" if verb == "info" else verb.capitalize()
+            await until(pilot, lambda title=title: f"[{title}]" in screen_of(app))

@@ -48,7 +48,7 @@ async def test_torrents_are_seen_filtered_marked_and_sorted(daemon):
     async with played(app) as pilot:
         await rows_are(pilot, app, ["apple", "banana", "cherry"])
         await until(pilot, lambda: "3 torrents" in screen_of(app))
-        assert "metadata" in screen_of(app)
+        await until(pilot, lambda: "metadata" in screen_of(app))
         await pilot.press("j", "x", "k")
         assert app.rows.cursor.name == "banana"
         assert app.rows.marked == 1

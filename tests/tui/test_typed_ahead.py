@@ -88,7 +88,7 @@ async def test_a_list_without_torrents_tells_what_can_be_done(tmp_path):
         app = app_before(daemon.url)
         async with played(app) as pilot:
             await until(pilot, lambda: "No torrents yet." in screen_of(app) and "a  Add one" in screen_of(app))
-            app.post_message(Paste(f"\n{MAGNET}\nmore"))
+            app.post_message(Paste(f"\n{MAGNET}\n"))
             await until(pilot, lambda: bool(app.screen.query("#source")))
             assert app.screen.query_one("#source").value == MAGNET
             await pilot.press("enter")

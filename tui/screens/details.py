@@ -83,11 +83,13 @@ class DetailsScreen(OverScreen):
             self.hash_string = hash_string
             self.parts = parts
 
-    def __init__(self, hash_string: str, row: Callable[[], TorrentRow | None], clock: Callable[[], float]) -> None:
+    def __init__(
+        self, hash_string: str, row: Callable[[], TorrentRow | None], clock: Callable[[], float], tab: int = 0
+    ) -> None:
         super().__init__(hash_string)
         self._row = row
         self._clock = clock
-        self._tab = 0
+        self._tab = tab
         self._details: TorrentDetails | None = None
         self._trail = RateTrail()
 
@@ -106,7 +108,7 @@ class DetailsScreen(OverScreen):
         yield Hints()
 
     def on_mount(self) -> None:
-        self.action_tab(0)
+        self.action_tab(self._tab)
 
     def take(self, details: TorrentDetails | None) -> None:
         """What the daemon tells of it; None where it has no such torrent."""

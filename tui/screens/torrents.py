@@ -13,6 +13,7 @@ from textual.widgets import Input, Static
 from p2p.quantities import count
 from tui.columns import USUAL
 from tui.figures import FAINT, Figure, sum_figures
+from tui.offers import FilterOffer
 from tui.query import MOST_CHARACTERS, parse
 from tui.terms import QueryError
 from tui.widgets.figures_line import FiguresLine
@@ -44,7 +45,11 @@ FIRST_STEPS: Final = {
 class Line(Input):
     """A line to type into at the foot of the screen, which Escape leaves."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "back"), Binding("enter", "submit", "do it")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "leave", "back"),
+        Binding("enter", "submit", "do it"),
+        Binding("tab", "take_offer", "complete"),
+    ]
 
     class Left(Message):
         """Without an answer."""
@@ -56,14 +61,19 @@ class Line(Input):
     def action_leave(self) -> None:
         self.post_message(self.Left(self))
 
+    def action_take_offer(self) -> None:
+        """What is offered after what is typed."""
+        self.action_end()
+        self.action_cursor_right()
+
 
 class TorrentsScreen(Screen[None]):
     """It looks at `rows` and never asks a daemon."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "clear", "Clear the filter, then the marks", show=False)]
 
-    class Said(Message):
-        """A line after `:`."""
+    class Pasted(Message):
+        """Text that is something to add."""
 
         def __init__(self, text: str) -> None:
             super().__init__()
@@ -88,8 +98,12 @@ class TorrentsScreen(Screen[None]):
         yield FiguresLine(CONNECTING, id="figures")
         yield TorrentTable(self._rows, self._clock, self._columns, id="torrents")
         yield Static("", id="empty", markup=False)
-        yield Line(placeholder="size>1G & seeding & tracker:debian", id="filter", max_length=MOST_CHARACTERS)
-        yield Line(placeholder="a verb, such as: sort size", id="command", max_length=MOST_CHARACTERS)
+        yield Line(
+            placeholder="size>1G & seeding & tracker:debian",
+            id="filter",
+            max_length=MOST_CHARACTERS,
+            suggester=FilterOffer(self._rows.values_of),
+        )
         yield FiguresLine(id="status")
         yield Hints()
 
@@ -167,10 +181,9 @@ class TorrentsScreen(Screen[None]):
 
     def on_paste(self, event: Paste) -> None:
         """A link that is pasted here is one to add."""
-        lines = event.text.strip().splitlines()
-        if lines:
+        if event.text.strip():
             event.stop()
-            self.post_message(self.Said(f"add {lines[0]}"))
+            self.post_message(self.Pasted(event.text))
 
     def marked(self) -> None:
         """Marks, and perhaps the cursor, are others."""
@@ -184,11 +197,6 @@ class TorrentsScreen(Screen[None]):
     def ask_filter(self, text: str) -> None:
         line = self.query_one("#filter", Line)
         line.value = text or self._rows.query.text
-        self._open(line)
-
-    def ask_command(self) -> None:
-        line = self.query_one("#command", Line)
-        line.value = ""
         self._open(line)
 
     def _open(self, line: Line) -> None:
@@ -222,13 +230,6 @@ class TorrentsScreen(Screen[None]):
     def _filter_said(self, event: Input.Submitted) -> None:
         self._close(self.query_one("#filter", Line))
         event.stop()
-
-    @on(Input.Submitted, "#command")
-    def _command_said(self, event: Input.Submitted) -> None:
-        self._close(self.query_one("#command", Line))
-        event.stop()
-        if event.value.strip():
-            self.post_message(self.Said(event.value.strip()))
 
     @on(Line.Left)
     def _line_left(self, event: Line.Left) -> None:
