@@ -2,15 +2,18 @@
 
 The rule: nothing is written to the terminal but what became otherwise. Nothing blinks, slides or spins unless it is
 wished for (`motion = true` in `tui.toml`): over a slow line each step of it would be waited for. With NO_COLOR in the
-environment no colour is written at all.
+environment no colour is written at all. What acts on a terminal is never written to it as text, also where it stands in
+a line that is being edited, such as the name that a torrent is to have instead of its own.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
+from rich.segment import Segment
 from textual.app import App
-from textual.filter import Monochrome, NoColor
+from textual.filter import LineFilter, Monochrome, NoColor
 from textual.widgets import Input
 
 from tui.themes import OWN, usual
@@ -19,7 +22,20 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from textual import events
-    from textual.filter import LineFilter
+    from textual.color import Color
+
+
+class Inert(LineFilter):
+    """Blanks, in as many cells, for control characters and what turns the direction of text."""
+
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:  # noqa: ARG002 - Textual's
+        if all(segment.text.isprintable() for segment in segments):
+            return segments
+        return [Segment(_inert(text), style, control) for text, style, control in segments]
+
+
+def _inert(text: str) -> str:
+    return "".join(each if each.isprintable() else " " * cell_len(each) for each in text)
 
 
 class Appearance(App[None]):
@@ -32,7 +48,7 @@ class Appearance(App[None]):
         for theme in OWN:
             self.register_theme(theme)
         self.theme = usual(None if self.no_color else self.console.color_system)
-        self._colourless = NoColor()
+        self._colourless, self._inert = NoColor(), Inert()
         self.move(wished=False)
 
     def move(self, *, wished: bool) -> None:
@@ -42,7 +58,8 @@ class Appearance(App[None]):
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Textual's for NO_COLOR writes shades of grey, which are colours."""
-        return [self._colourless if isinstance(each, Monochrome) else each for each in super().get_line_filters()]
+        theirs = super().get_line_filters()
+        return [self._inert, *(self._colourless if isinstance(each, Monochrome) else each for each in theirs)]
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         if isinstance(event.widget, Input):

@@ -54,12 +54,51 @@ LIGHT: Final = Theme(
         "border": "#1d5fbf",
     },
 )
-PLAIN: Final = "ansi-dark"
-"""Textual's theme of what the terminal itself calls red, green and so on, on its own background, light or dark."""
+PLAIN: Final = Theme(
+    name="starling-plain",
+    ansi=True,
+    primary="ansi_cyan",
+    secondary="ansi_magenta",
+    accent="ansi_yellow",
+    warning="ansi_yellow",
+    error="ansi_bright_red",
+    success="ansi_green",
+    foreground="ansi_default",
+    background="ansi_default",
+    surface="ansi_default",
+    panel="ansi_default",
+    boost="ansi_default",
+    dark=True,
+    variables={
+        "ansi-background": "ansi_black",
+        "ansi-foreground": "ansi_white",
+        "border": "ansi_cyan",
+        "border-blurred": "ansi_default",
+        "block-cursor-foreground": "ansi_black",
+        "block-cursor-background": "ansi_white",
+        "primary-muted": "ansi_default",
+        "scrollbar": "ansi_white",
+        "scrollbar-hover": "ansi_white",
+        "scrollbar-active": "ansi_white",
+        "scrollbar-background": "ansi_default",
+        "scrollbar-background-hover": "ansi_default",
+        "scrollbar-background-active": "ansi_default",
+        "scrollbar-corner-color": "ansi_default",
+        "input-cursor-background": "ansi_white",
+        "input-cursor-foreground": "ansi_black",
+        "input-cursor-text-style": "none",
+        "input-selection-background": "ansi_cyan",
+        "input-selection-foreground": "ansi_black",
+        "screen-selection-background": "ansi_cyan",
+        "screen-selection-foreground": "ansi_black",
+    },
+)
+"""What the terminal itself calls red, green and so on, on its own background, light or dark. Blue is left out: on black
+it cannot be read."""
 
-OWN: Final = (DARK, LIGHT)
+OWN: Final = (DARK, LIGHT, PLAIN)
 
 
 def usual(colour_system: str | None) -> str:
     """The theme of whoever has chosen none. `colour_system` is what Rich calls the colours that the terminal has."""
-    return DARK.name if colour_system in ("truecolor", "256") else PLAIN
+    return DARK.name if colour_system in ("truecolor", "256") else PLAIN.name

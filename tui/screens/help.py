@@ -33,6 +33,9 @@ FILTERS
 _SYSTEMS: Final = ("app.focus_", "screen.copy_text", "help_quit")
 """Textual's own keys, which nobody looks for here."""
 
+WIDTH: Final = 74
+"""Cells of a line: what is left of 80."""
+
 Sections = Sequence[tuple[str, Sequence[tuple[str, str]]]]
 """What keys are for, and (keys, what they do)."""
 
@@ -83,7 +86,7 @@ class HelpScreen(ModalScreen[None]):
             page.border_subtitle = "escape: back"
             for title, lines in self._sections:
                 yield Static(
-                    "\n".join([title.upper(), *(f"  {keys:<{width}}  {about}" for keys, about in lines), ""]),
+                    "\n".join([title.upper(), *(_line(keys, width, about) for keys, about in lines), ""]),
                     classes="section",
                     markup=False,
                 )
@@ -102,7 +105,12 @@ class HelpScreen(ModalScreen[None]):
         page.scroll_relative(y=pages * max(1, page.size.height - 1), animate=False)
 
 
+def _line(keys: str, width: int, about: str) -> str:
+    """With what has no room below itself."""
+    return textwrap.fill(about, WIDTH, initial_indent=f"  {keys:<{width}}  ", subsequent_indent=" " * (width + 4))
+
+
 def _listed(title: str, words: Iterable[str]) -> str:
     """In lines that fit into half of a wide screen."""
-    lines = textwrap.wrap(", ".join(words), 70, initial_indent=f"  {title}: ", subsequent_indent=" " * 4)
+    lines = textwrap.wrap(", ".join(words), WIDTH, initial_indent=f"  {title}: ", subsequent_indent=" " * 4)
     return "\n".join(lines) + "\n"

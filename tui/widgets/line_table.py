@@ -6,6 +6,7 @@ its first line and stays when it scrolls.
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.segment import Segment
@@ -109,15 +110,13 @@ class LineTable(ScrollView, can_focus=True, inherit_bindings=False):
             return self._blank(y, width)
         has_cursor = line == self.cursor_line()
         base = self.get_component_rich_style("table--cursor" if has_cursor else self.line_class(line))
-        return Strip(
-            [
-                Segment(
-                    text, base if not name or has_cursor else base + self.get_component_rich_style(name, partial=True)
-                )
-                for text, name in self.parts(line, width)
-            ],
-            width,
-        )
+        styles = {"": base}
+        segments: list[Segment] = []
+        for name, run in groupby(self.parts(line, width), lambda part: "" if has_cursor else part[1]):
+            if name not in styles:
+                styles[name] = base + self.get_component_rich_style(name, partial=True)
+            segments.append(Segment("".join(text for text, _ in run), styles[name]))
+        return Strip(segments, width)
 
     def _blank(self, y: int, width: int) -> Strip:
         said = self.nothing.split("\n") if not self.count() else []
