@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from itertools import pairwise
 
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from p2p.disk.storage import PieceState
-from p2p.errors import DiskFullError
+from p2p.errors import DiskFullError, StorageError
 from p2p.metainfo.create import CreationPlan, hash_job
 from p2p.metainfo.envelope import Envelope
 from p2p.metainfo.metainfo import Metainfo
@@ -113,5 +114,110 @@ def test_a_full_disk_takes_nothing_and_tells_no_lie_of_bad_pieces():
         knobs.full = False
         assert await disk.store(1, [PIECES[1]], check)
         assert dict(disk.content) == {1: PIECES[1]}
+
+    run(main())
+
+
+def disk_with(knobs):
+    return SimDisk(METAINFO.layout, None, knobs, Reference(PIECES))
+
+
+def put(disk, piece, content=None):
+    return disk.store(piece, [content or PIECES[piece]], METAINFO.piece_check(piece))
+
+
+def now():
+    return asyncio.get_running_loop().time()
+
+
+def test_a_disk_has_the_room_it_has_until_it_has_more():
+    async def main():
+        knobs = DiskKnobs(space=PIECE + 100)
+        disk = disk_with(knobs)
+        assert await put(disk, 0)
+        with pytest.raises(DiskFullError):
+            await put(disk, 1)
+        assert await put(disk, 0)  # takes no more room than it did
+        knobs.space = 2 * PIECE
+        assert await put(disk, 1)
+        with pytest.raises(DiskFullError):
+            await put(disk, 2)
+        assert sorted(disk.content) == [0, 1]
+
+    run(main())
+
+
+def test_calls_share_the_speed_of_the_disk():
+    async def main():
+        disk = disk_with(DiskKnobs(store_rate=PIECE, read_rate=2 * PIECE, hash_rate=None))
+        await asyncio.gather(put(disk, 0), put(disk, 1))
+        assert now() == pytest.approx(2.0)
+        await disk.read(0, 0, PIECE)
+        assert now() == pytest.approx(2.5)
+
+    run(main())
+
+
+def test_hashing_takes_time_on_the_clock():
+    async def main():
+        disk = disk_with(DiskKnobs(hash_rate=PIECE))
+        assert await put(disk, 0)
+        assert now() == pytest.approx(1.0)
+        assert await disk.verify(0, METAINFO.piece_check(0)) is PieceState.GOOD
+        assert now() == pytest.approx(2.0)
+
+    run(main())
+
+
+def test_the_call_named_fails_and_every_one_after_it():
+    async def main():
+        disk = disk_with(DiskKnobs(failing_store=2, failing_read=2, failing_sync=2))
+        assert await put(disk, 0)
+        await disk.read(0, 0, 10)
+        await disk.sync()
+        for _ in range(2):
+            with pytest.raises(StorageError):
+                await put(disk, 1)
+            with pytest.raises(StorageError):
+                await disk.read(0, 0, 10)
+            with pytest.raises(StorageError):
+                await disk.sync()
+        assert sorted(disk.content) == [0]
+
+    run(main())
+
+
+def test_what_was_corrupted_reads_wrong_and_verifies_bad_on_this_disk_alone():
+    async def main():
+        one, other = disk_with(DiskKnobs()), disk_with(DiskKnobs())
+        for disk in (one, other):
+            assert await put(disk, 1)
+        one.corrupt(1, at=7)
+        assert await one.verify(1, METAINFO.piece_check(1)) is PieceState.BAD
+        assert (await one.read(1, 7, 1))[0] == PIECES[1][7] ^ 0xFF
+        assert await other.verify(1, METAINFO.piece_check(1)) is PieceState.GOOD
+        assert await put(one, 1)
+        assert one.content[1] is PIECES[1]
+
+    run(main())
+
+
+def test_a_crash_takes_what_was_not_synced():
+    async def main():
+        knobs = DiskKnobs(sync_time=1.0, space=2 * PIECE)
+        disk = disk_with(knobs)
+        assert await put(disk, 0)
+        syncing = asyncio.ensure_future(disk.sync())
+        await asyncio.sleep(0.5)
+        assert await put(disk, 1)
+        await syncing
+        disk.corrupt(0)
+        disk.crash()
+        assert sorted(disk.content) == [0]
+        assert await disk.verify(0, METAINFO.piece_check(0)) is PieceState.BAD
+        assert await put(disk, 1)  # there is room for it again
+        await disk.sync()
+        disk.crash()
+        assert sorted(disk.content) == [0, 1]
 
     run(main())
