@@ -11,7 +11,6 @@ from p2p.daemon.client_errors import UnsupportedError
 from p2p.errors import ConfigError
 from p2p.quantities import format_duration
 from tui.asking import Asking
-from tui.details import Heading
 from tui.safe_text import safe
 from tui.verb import ids_of, which
 
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
 
 _SECONDS: Final = "starling_undo_seconds"
 """The setting of our own daemon: for how long a removal with content can be undone."""
-
-_HEADINGS: Final = (Heading("Torrent"), Heading("Folder", 24), Heading("Still", 8))
 
 
 class Removing(Asking):
@@ -78,8 +75,10 @@ class Removing(Asking):
                 names = ", ".join(safe(each.torrent_name) for each in latest[:5])
                 self.say(f"no removal of {safe(name)!r} can be undone; there are: {names}", warn=True)
             return
+        from tui.details import Heading  # noqa: PLC0415 - as above
         from tui.screens.pick import PickDialog  # noqa: PLC0415 - as above
 
+        headings = (Heading("Torrent"), Heading("Folder", 24), Heading("Still", 8))
         now = self._clock()
         lines = [
             (safe(each.torrent_name), safe(each.download_dir), format_duration(max(0.0, each.until - now)))
@@ -90,7 +89,7 @@ class Removing(Asking):
             if line is not None:
                 self._bring_back([latest[line]])
 
-        self.push_screen(PickDialog("Bring back with its content", _HEADINGS, lines, 0), picked)
+        self.push_screen(PickDialog("Bring back with its content", headings, lines, 0), picked)
 
     def _bring_back(self, removals: Sequence[Removal]) -> None:
         words = ", ".join(safe(each.torrent_name) for each in removals)[:60]

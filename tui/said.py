@@ -7,6 +7,7 @@ torrents names torrents, and is never passed over in silence. Verbs that the com
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
 
@@ -108,8 +109,9 @@ def _verb(name: str, here: Here, at: int) -> Verb:
     if found is None:
         near = [each for each in here.verbs if each.startswith(name)]
         if len(near) != 1:
-            offered = ", ".join(near or sorted(here.usable))
-            raise LineError(f"no verb {safe(name)!r}; there are {offered}", at)
+            near = near or get_close_matches(name, here.verbs)
+            offered = f"there are {', '.join(near)}" if near else "Tab offers those that there are"
+            raise LineError(f"no verb {safe(name)!r}; {offered}", at)
         found = here.verbs[near[0]]
     if found.name not in here.usable:
         raise LineError(f"{found.name} is for {found.acts_on.value}, which are not here", at)

@@ -37,6 +37,8 @@ def test_a_verb_gets_the_words_after_it_or_the_torrents_they_name():
     ("line", "position", "reason"),
     [
         (" st", 1, "no verb 'st'; there are start, start-now, stop"),
+        ("starrt", 0, "no verb 'starrt'; there are start"),
+        ("zzzz", 0, "no verb 'zzzz'; Tab offers those"),
         ("stop  debian", 6, "2 torrents are so named: Debian 12, Debian 13"),
         ("remove suse", 7, "no torrent that is seen is so named"),
         ("unmark all", 7, "nothing stands after unmark"),
