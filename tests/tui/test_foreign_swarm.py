@@ -99,3 +99,14 @@ async def test_what_another_daemon_tells_is_seen_and_what_it_does_not_is_said(ap
         await shows(pilot, app, "this daemon does not tell that")
         await pilot.press("6")
         await shows(pilot, app, "Alternative", "/srv")
+
+
+async def test_a_daemon_that_cannot_undo_is_said_to_be_so(app):
+    async with played(app) as pilot:
+        await until(pilot, lambda: len(app.rows) == 1)
+        await pilot.press("U")
+        await until(pilot, lambda: "this daemon cannot undo a removal" in screen_of(app))
+        await pilot.press("R")
+        await until(pilot, lambda: "This cannot be undone." in screen_of(app))
+        await pilot.press("n", "r")
+        await until(pilot, lambda: "Remove 1 torrent, and leave" in screen_of(app))
