@@ -69,7 +69,7 @@ VERBS: Final = (
         _INTERFACE,
         lambda deck, _, words: deck.ask_creation(words),
     ),
-    Verb("toggle", "space", "Start what is stopped, stop what runs", _TORRENTS, _toggle, "start/stop"),
+    Verb("toggle", "space", "Start what is stopped, stop what runs", _TORRENTS, _toggle, "run/stop"),
     Verb("toggle-all", "Y", "Stop all that are seen; start them if all are stopped", _LIST, _toggle_all),
     Verb("start", "", "Start, when the queue lets it", _TORRENTS, _start),
     Verb("start-now", "N", "Start past the queue", _TORRENTS, _start_now),

@@ -53,7 +53,7 @@ class HeadLine(Widget):
         shown = list(self._standing)
         while shown and cell_len("  ".join(shown)) + 4 > width - wanted:
             shown.pop()
-        standing = "  ".join(shown) + " " if shown else ""
+        standing = "  ".join(shown)
         room = width - cell_len(standing)
         left, right = (self.get_component_rich_style(f"head--{name}") for name in ("name", "standing"))
-        return Strip([Segment(fit(f" {self._title}", room), left), Segment(standing, right)], width)
+        return Strip([Segment(fit(self._title, room), left), Segment(standing, right)], width)
