@@ -17,5 +17,9 @@ class TimeLimitError(SimulationError):
     """The program was still running when virtual time reached its bound."""
 
 
+class PatienceError(SimulationError):
+    """The program was still running when it had taken as much real time as it may."""
+
+
 class LivelockError(SimulationError):
     """The program keeps the loop busy and never waits."""

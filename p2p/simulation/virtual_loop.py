@@ -12,22 +12,27 @@ from __future__ import annotations
 import asyncio
 import gc
 import math
+from collections.abc import Callable
 from contextlib import contextmanager
 from heapq import heapify, heappop, heappush
 from itertools import count
 from pathlib import PurePath
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar, TypeVarTuple, Unpack
 
-from p2p.simulation.errors import DeadlockError, LivelockError, SimulationError, TimeLimitError
+from p2p.simulation.errors import DeadlockError, LivelockError, PatienceError, SimulationError, TimeLimitError
 
 if TYPE_CHECKING:
     from collections import deque
-    from collections.abc import Callable, Coroutine, Iterator
+    from collections.abc import Coroutine, Iterator
     from concurrent.futures import Executor
     from contextvars import Context
 
 T = TypeVar("T")
 Arguments = TypeVarTuple("Arguments")
+JobCost = Callable[[Callable[..., Any]], float]
+"""The seconds that a job takes, given its function."""
+
 _Entry = tuple[float, int, "Callable[..., None] | None", Any]
 
 FREE_TURNS: Final = 1_000
@@ -43,6 +48,9 @@ BUSY_TURNS: Final = 1_000_000
 TEARDOWN: Final = 3_600.0
 """Seconds past the bound for cancelled tasks to say their goodbyes in, once the bound has been reported."""
 
+PATIENCE_TURNS: Final = 1_024
+"""Loop turns between two looks at the real clock."""
+
 COLLECT_AFTER: Final = 100_000
 """Objects more than before, after which cycles are looked for."""
 
@@ -56,21 +64,34 @@ NAMED_TASKS: Final = 20
 class VirtualLoop(asyncio.BaseEventLoop):
     """An event loop whose clock starts at `epoch` seconds and moves only when every task waits.
 
-    `until` bounds the clock: a run that would pass it raises TimeLimitError. A deadlock raises DeadlockError, a
-    program that never waits LivelockError. What escapes a callback ends the run.
+    `until` bounds the clock: a run that would pass it raises TimeLimitError; `patience` bounds the seconds that the run
+    may take in the real world, and raises PatienceError. A deadlock raises DeadlockError, a program that never waits
+    LivelockError. What escapes a callback ends the run. `job_cost` gives the seconds on the clock that a job for an
+    executor takes; by default they take none.
     """
 
     _ready: deque[asyncio.Handle]
     _stopping: bool
 
-    def __init__(self, *, epoch: float = 0.0, until: float | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        epoch: float = 0.0,
+        until: float | None = None,
+        patience: float | None = None,
+        job_cost: JobCost | None = None,
+    ) -> None:
         super().__init__()
         self.now = epoch
         """What the clock says. To be read; only the loop moves it."""
         self.actions = 0
         """Planned actions that were done so far."""
         self._until = math.inf if until is None else until
+        self._patience = patience
+        self._patient_until = math.inf if patience is None else perf_counter() + patience
+        self._job_cost = job_cost
         self._busy_turns = 0
+        self._turns = 0
         self._sequence = count()
         self._agenda: list[_Entry] = []
         """A heap of actions (with their arguments) and timers (None and the handle), in order of time and of setting:
@@ -121,11 +142,24 @@ class VirtualLoop(asyncio.BaseEventLoop):
         *args: *Arguments,
     ) -> asyncio.Future[T]:
         future: asyncio.Future[T] = self.create_future()
+        cost = 0.0 if self._job_cost is None else self._job_cost(func)
         try:
-            future.set_result(func(*args))
+            result = func(*args)
         except Exception as error:  # noqa: BLE001 -- it belongs to whoever awaits the job
-            future.set_exception(error)
+            self._settle(cost, future, future.set_exception, error)
+        else:
+            self._settle(cost, future, future.set_result, result)
         return future
+
+    def _settle(self, cost: float, future: asyncio.Future[T], settle: Callable[[Any], None], outcome: object) -> None:
+        def settle_if_awaited() -> None:
+            if not future.done():
+                settle(outcome)
+
+        if cost > 0.0:
+            self.plan(self.now + cost, settle_if_awaited, ())
+        else:
+            settle(outcome)
 
     def _run_once(self) -> None:
         """All turns until the loop is stopped: what is ready, then what is due, and where nothing is, time passes."""
@@ -134,6 +168,13 @@ class VirtualLoop(asyncio.BaseEventLoop):
             if self._failure is not None:
                 failure, self._failure = self._failure, None
                 raise failure
+            self._turns += 1
+            if not self._turns % PATIENCE_TURNS and perf_counter() > self._patient_until:
+                self._patient_until = math.inf
+                raise PatienceError(
+                    f"still running after {self._patience:g} s of real time, at {self.now:.6f} s: "
+                    + self._describe_tasks()
+                )
             if ready:
                 self._count_turn()
                 for _ in range(len(ready)):
@@ -264,13 +305,25 @@ class _Timer(asyncio.TimerHandle):
     pending: bool
 
 
-def run(main: Coroutine[Any, Any, T], *, until: float | None = None, epoch: float = 0.0) -> T:
+def run(
+    main: Coroutine[Any, Any, T],
+    *,
+    until: float | None = None,
+    epoch: float = 0.0,
+    patience: float | None = None,
+    job_cost: JobCost | None = None,
+) -> T:
     """Run a program in virtual time and return its result, as `asyncio.run` does in real time.
 
-    The clock starts at `epoch` seconds; `until`, on the same clock, bounds it. Tasks that the program leaves behind are
-    cancelled in order of creation. Raises DeadlockError, TimeLimitError, LivelockError, or what the program raises.
+    The clock starts at `epoch` seconds; `until`, on the same clock, bounds it, and `patience` the seconds of real time.
+    See `VirtualLoop` for `job_cost`. Tasks that the program leaves behind are cancelled in order of creation. Raises
+    DeadlockError, TimeLimitError, PatienceError, LivelockError, or what the program raises.
     """
-    with _rare_collections(), asyncio.Runner(loop_factory=lambda: VirtualLoop(epoch=epoch, until=until)) as runner:
+
+    def make() -> VirtualLoop:
+        return VirtualLoop(epoch=epoch, until=until, patience=patience, job_cost=job_cost)
+
+    with _rare_collections(), asyncio.Runner(loop_factory=make) as runner:
         return runner.run(_ending_in_order(main))
 
 
@@ -307,4 +360,14 @@ def _where(task: asyncio.Task[Any]) -> str:
         name = PurePath(frame.f_code.co_filename).name
         places.append(f"{frame.f_code.co_qualname} ({name}:{frame.f_lineno})")
         awaited = awaited.cr_await
-    return " < ".join(reversed(places)) or "a place without a frame"
+    where = " < ".join(reversed(places)) or "a place without a frame"
+    return where + _what_for(task)
+
+
+def _what_for(task: asyncio.Task[Any]) -> str:
+    """The tasks that a suspended task waits for, directly or in a group."""
+    waiter = getattr(task, "_fut_waiter", None)
+    children = [waiter, *getattr(waiter, "_children", ())]
+    names = [child.get_name() for child in children if isinstance(child, asyncio.Task)]
+    more = f" and {len(names) - NAMED_TASKS} more" if len(names) > NAMED_TASKS else ""
+    return f", for {', '.join(names[:NAMED_TASKS])}{more}" if names else ""

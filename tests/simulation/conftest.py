@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import sys
 from contextlib import AsyncExitStack
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import pytest
 
@@ -14,6 +15,21 @@ from p2p.simulation.virtual_loop import run
 from p2p.simulation.world import SINGLE_FILE, SimWorld
 
 sys.path.insert(0, str(Path(__file__).parent))
+
+
+def replay_command(node, seed):
+    """What runs a scenario again exactly as it ran: all chance in it comes from the seed."""
+    return f"STARLING_SEED={seed} {PurePath(sys.executable).name} -m pytest {shlex.quote(node)}"
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """A scenario that fails says how it is played again."""
+    outcome = yield
+    report = outcome.get_result()
+    if report.failed and "seed" in getattr(item, "funcargs", {}):
+        report.sections.append(("play this again", replay_command(item.nodeid, item.funcargs["seed"])))
+
 
 UNDER_WAY = 10.0
 """Seconds that what was sent last may need on the slowest link of a scenario."""

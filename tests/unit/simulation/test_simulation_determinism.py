@@ -38,7 +38,7 @@ async def peer(internet, host, addresses, rng):
 async def main(seed):
     digest = TraceDigest()
     rng = random.Random(seed)
-    internet = SimInternet(random.Random(rng.random()), loss=0.1, trace=digest)
+    internet = SimInternet(random.Random(rng.random()), loss=0.1, jitter=0.01, reordering=0.1, trace=digest)
     addresses = [f"10.0.0.{number}" for number in range(20)]
     hosts = [internet.host(a, up=50_000, down=200_000, latency=rng.random() / 10) for a in addresses]
     await asyncio.gather(*(peer(internet, host, addresses, random.Random(rng.random())) for host in hosts))

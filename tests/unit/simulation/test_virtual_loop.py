@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from p2p.simulation import DeadlockError, LivelockError, SimulationError, TimeLimitError, run
+from p2p.simulation import DeadlockError, LivelockError, PatienceError, SimulationError, TimeLimitError, run
 
 
 def now():
@@ -77,6 +77,69 @@ def test_a_deadlock_names_the_tasks_and_where_they_wait():
     assert "nothing can wake up at 0.000000 s" in text
     assert text.index("first in Event.wait") < text.index("second in Event.wait")
     assert "starve (test_virtual_loop.py:" in text
+    assert ", for first, second" in text
+
+
+def test_a_deadlock_names_the_task_that_a_task_waits_for():
+    async def main():
+        never = asyncio.get_running_loop().create_future()
+
+        async def sleeper():
+            await never
+
+        await asyncio.create_task(sleeper(), name="sleeper")
+
+    with pytest.raises(
+        DeadlockError, match=r"Task-\d+ in .*main \(test_virtual_loop.py:\d+\).*, for sleeper; sleeper in"
+    ):
+        run(main())
+
+
+def test_real_time_is_bounded():
+    async def main():
+        while True:
+            await asyncio.sleep(1)
+
+    with pytest.raises(PatienceError, match=r"still running after 0\.05 s of real time, at \d+.*main"):
+        run(main(), patience=0.05)
+
+
+def test_jobs_take_what_they_cost_on_the_clock():
+    async def main():
+        loop = asyncio.get_running_loop()
+        assert await asyncio.gather(loop.run_in_executor(None, int, "7"), loop.run_in_executor(None, len, "four")) == [
+            7,
+            4,
+        ]
+        assert now() == 3.0
+        with pytest.raises(ValueError, match="invalid literal"):
+            await loop.run_in_executor(None, int, "x")
+        assert now() == 5.0
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(loop.run_in_executor(None, len, ""), 1)
+        await asyncio.sleep(10)
+
+    run(main(), job_cost={int: 2.0, len: 3.0}.__getitem__)
+
+
+def test_a_timer_set_for_now_comes_after_what_is_ready():
+    """As on a real loop: a program that goes on in steps of no time leaves turns to the others."""
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        seen = []
+
+        def step(left):
+            seen.append("step")
+            if left:
+                loop.call_at(now(), step, left - 1)
+                loop.call_soon(seen.append, "other")
+
+        loop.call_at(1.0, step, 3)
+        await asyncio.sleep(2)
+        return seen
+
+    assert run(main()) == ["step", "other", "step", "other", "step", "other", "step"]
 
 
 def test_virtual_time_is_bounded():
