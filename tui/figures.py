@@ -100,8 +100,8 @@ def session_figures(standing: Standing) -> list[Figure]:
 
 
 def _port(standing: Standing) -> Figure:
-    port = standing.settings.get("peer_port")
-    if not isinstance(port, int) or port <= 0:
+    port = port_of(standing.settings)
+    if not port:
         return Figure("", 8)
     match standing.port_open:
         case None:
@@ -110,6 +110,12 @@ def _port(standing: Standing) -> Figure:
             return Figure(f"port {port} open", 8)
         case False:
             return Figure(f"port {port} closed", 2, BAD)
+
+
+def port_of(settings: Mapping[str, Json]) -> int:
+    """That peers come to, 0 for none."""
+    port = settings.get("peer_port")
+    return port if isinstance(port, int) and 0 < port < 1 << 16 else 0
 
 
 def _interface(settings: Mapping[str, Json]) -> str:

@@ -18,7 +18,7 @@ from p2p.errors import ConfigError
 from tui.config import MOST_SERVERS, NamedServer
 from tui.facts import SessionArrived
 from tui.feed import Access
-from tui.figures import Standing, room_figures, room_of, session_figures
+from tui.figures import Standing, port_of, room_figures, room_of, session_figures
 from tui.form import Field, Form
 from tui.preferring import Preferring
 from tui.safe_text import safe
@@ -56,7 +56,7 @@ class Serving(Preferring):
         self._places: dict[str, Place] = {}
         self._address = ""
         self._is_ours = False
-        self._ports: dict[tuple[str, object], bool] = {}
+        self._ports: dict[tuple[str, int], bool] = {}
         """Whether a server's port is open, as far as it was tested."""
 
     @property
@@ -76,7 +76,7 @@ class Serving(Preferring):
         folder = fact.settings.get("download_dir")
         self.folder = safe(folder) if isinstance(folder, str) else ""
         self.room = room_of(fact.around.space)
-        port = (self._address, fact.settings.get("peer_port"))
+        port = (self._address, port_of(fact.settings))
         standing = Standing(
             self.server_name or self._address,
             fact.statistics,
@@ -93,7 +93,7 @@ class Serving(Preferring):
     def test_port(self) -> None:
         """Whether peers reach the daemon: it asks somebody outside."""
         settings = {} if self._session is None else self._session.settings
-        port = (self._address, settings.get("peer_port"))
+        port = (self._address, port_of(settings))
 
         def then(is_open: bool) -> None:  # noqa: FBT001 - an answer
             self._ports[port] = is_open
