@@ -92,8 +92,7 @@ def read(
     inner: Collection[str] = (),
     remembered: Mapping[str, Entry] | None = None,
 ) -> Config:
-    """What the file says and what is laid over it. `verbs` are those there are, with their keys; `inner` see `settled`.
-    """
+    """What the file says and what is laid over it. `verbs` have their keys by name; `inner` is as in `tui.keys`."""
     troubles: list[str] = []
     base: dict[str, Any] = {}
     if len(text) > MOST_BYTES:
