@@ -8,7 +8,7 @@ DEV := $(VENV)/.dev
 NPM := $(VENV)/npm
 NPM_RIVALS := bittorrent-dht@11.0.12 flood@4.11.0
 
-.PHONY: demo test check format interop browser clients sim bench clean
+.PHONY: demo test snapshots pictures check format interop browser clients sim bench clean
 .DELETE_ON_ERROR:
 
 $(BIN)/pip:
@@ -28,7 +28,13 @@ demo: $(RUNTIME)  ## tracker, seeder and leechers on loopback: real files, every
 	$(BIN)/starling demo
 
 test: $(DEV)  ## unit, contract, simulation and rivals from the package index
-	$(BIN)/python -m pytest -n 2 --dist loadfile tests/architecture tests/unit tests/contract tests/fuzz tests/simulation tests/tui tests/e2e
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/architecture tests/unit tests/contract tests/fuzz tests/simulation tests/tui tests/snapshots tests/e2e
+
+snapshots: $(DEV)  ## keep how the screens of the interface look now, and its table of verbs; look at them before
+	STARLING_RECORD=1 $(BIN)/python -m pytest -n 2 tests/snapshots
+
+pictures: $(DEV)  ## the tour's pictures
+	$(BIN)/python tests/snapshots/make_pictures.py
 
 check: $(DEV)  ## format, lint, types, borders
 	$(BIN)/ruff format --check .
