@@ -186,7 +186,7 @@ class Exchange:
         if self.dht is not None:
             self.dht.greet(peer)
         if peer.wire.peer_interested:
-            self.serving.on_interested(peer)
+            self.serving.on_interest()
         self.on_peer_events(peer, events, now)
 
     def detach(self, peer: Peer) -> None:
@@ -197,6 +197,7 @@ class Exchange:
         self._extensions.detach(peer)
         self.storing.forget(peer)
         self.serving.forget(peer)
+        self.serving.on_interest()
         had_requests = peer.requests.outstanding > 0
         self.picker.on_peer_left(peer.key)
         peer.release()
@@ -244,7 +245,7 @@ class Exchange:
                 self.wasted += size
 
     def _take_turn(self, peer: Peer, now: float) -> None:
-        self.serving.fill(now)
+        self.serving.fill(now, seeding=self.seeding)
         self._show_interest(peer)
         self._ask(peer, now)
         if peer.hurried or peer.uploads:
@@ -360,9 +361,9 @@ class Exchange:
                 for block in peer.requests.on_choked(peer.wire.fast):
                     self.picker.on_request_dropped(peer.key, block)
             case wire.Interested():
-                self.serving.on_interested(peer)
+                self.serving.on_interest()
             case wire.NotInterested():
-                pass  # the next round takes the slot back
+                self.serving.on_interest()
             case wire.BitfieldReceived(data=data):
                 self.picker.on_peer_bitfield(peer.key, Bitfield.from_bytes(data, self.picker.have.size))
                 self._drop_if_pointless(peer)
@@ -486,6 +487,7 @@ class Exchange:
                 peer.wire.send_keep_alive()
         self._extensions.on_tick(now)
         self.serving.choke_if_due(now, seeding=self.seeding, upload_rate=self.rate_up.rate(now))
+        self.serving.fill(now, seeding=self.seeding)
         if limit:
             askable = [peer for peer in self.peers.values() if peer.wire.am_interested and not peer.wire.peer_choking]
             self._budget.on_tick(limit, outstanding=sum(self._asked()), peers=len(askable), slack=self._down.slack(now))

@@ -54,7 +54,7 @@ class Serving:
         self._allowed_fast: dict[int, frozenset[int]] = {}
         self._fast_left: dict[int, int] = {}
         """Bytes that each peer may still ask for while it is choked."""
-        self._newly_interested: Peer | None = None
+        self._to_fill = False
         self._stopped = False
 
     # -- peers come and go
@@ -116,18 +116,24 @@ class Serving:
 
     # -- choking
 
-    def on_interested(self, peer: Peer) -> None:
-        """A peer wants what we have: at the end of its turn `fill` may give it a slot that stands empty."""
-        self._newly_interested = peer
+    def on_interest(self) -> None:
+        """Somebody began or ceased to want what we have, or is gone: `fill` looks at the end of the turn."""
+        self._to_fill = True
 
-    def fill(self, now: float) -> None:
-        """Give empty slots to those who wait for one, if somebody came to wait in this turn."""
-        peer, self._newly_interested = self._newly_interested, None
-        if peer is None or not peer.wire.peer_interested or not peer.wire.am_choking:
+    def fill(self, now: float, *, seeding: bool) -> None:
+        """Give slots that nobody uses to those who wait for one, if that may have changed in this turn."""
+        if not self._to_fill:
             return
-        unchoked = sum(not peer.wire.am_choking for peer in self._peers.values() if not peer.ended.done())
-        if unchoked <= self.choker.slots:  # one more than these is given
-            self._apply(self.choker.fill(self._choke_peers(now), now, self._rng), now)
+        self._to_fill = False
+        used = waiting = 0
+        for peer in self._peers.values():
+            if peer.wire.peer_interested and not peer.ended.done():
+                if peer.wire.am_choking:
+                    waiting += 1
+                else:
+                    used += 1
+        if waiting and used <= self.choker.slots:  # one more than these is given
+            self._apply(self.choker.fill(self._choke_peers(now), now, self._rng, seeding=seeding), now)
 
     def choke_if_due(self, now: float, *, seeding: bool, upload_rate: float) -> None:
         """Play the choking round when its time has come. `upload_rate` is what goes out, in bytes a second."""

@@ -190,15 +190,27 @@ class Choker:
             slots=self.slots,
         )
 
-    def fill(self, peers: Sequence[ChokePeer], now: float, rng: Random) -> ChokeRound:
-        """Between rounds: give slots that stand empty to interested peers at once. Chokes nobody."""
+    def fill(self, peers: Sequence[ChokePeer], now: float, rng: Random, *, seeding: bool) -> ChokeRound:
+        """Between rounds: give slots that nobody makes use of to interested peers at once.
+
+        Whoever holds one and wants nothing loses it to them; nobody else is choked.
+        """
         self._forget_absent(peers)
-        room = self.slots + 1 - sum(not peer.choked for peer in peers)
+        room = self.slots + 1 - sum(peer.interested and not peer.choked for peer in peers)
         waiting = [peer for peer in peers if peer.interested and peer.choked] if room > 0 else []
-        drawn = self._draw(waiting, room, now, rng)
+        if seeding:
+            chosen = sorted(waiting, key=self._waited)[: max(room, 0)]
+            for peer in chosen:
+                self._serve(peer)
+        else:
+            chosen = _givers(waiting)[: max(room, 0)]
+            rest = [peer for peer in waiting if peer not in chosen]
+            chosen += self._draw(rest, room - len(chosen), now, rng)
+        idle = sorted((peer for peer in peers if not (peer.interested or peer.choked)), key=_least_giving)
+        surplus = len(chosen) + len(idle) - max(room, 0)
         return ChokeRound(
-            unchoke=tuple(peer.key for peer in drawn),
-            choke=(),
+            unchoke=tuple(peer.key for peer in chosen),
+            choke=tuple(peer.key for peer in idle[: max(surplus, 0)]) if chosen else (),
             optimistic=next(reversed(self._granted), None),
             slots=self.slots,
         )
@@ -215,9 +227,7 @@ class Choker:
 
     def _by_merit(self, wanting: list[ChokePeer], now: float, rng: Random) -> dict[int, ChokePeer]:
         """Leeching: the best givers, then the optimistic ones whose time is not up, then the urn."""
-        givers = [peer for peer in wanting if peer.rate_from > 0 and not peer.snubbed]
-        givers.sort(key=lambda peer: (-peer.rate_from, peer.choked, peer.joined, peer.key))
-        chosen = {peer.key: peer for peer in givers[: self.slots]}
+        chosen = {peer.key: peer for peer in _givers(wanting)[: self.slots]}
         by_key = {peer.key: peer for peer in wanting}
         held = self._granted
         self._granted = {}
@@ -250,9 +260,16 @@ class Choker:
         chosen = sorted(wanting, key=order)[: self.slots + 1]
         for peer in chosen:
             if peer.choked:
-                self._turn += 1
-                self._served[peer.key] = self._turn
+                self._serve(peer)
         return {peer.key: peer for peer in chosen}
+
+    def _waited(self, peer: ChokePeer) -> tuple[int, float, int]:
+        """Sorts those who wait for a turn of a seed: never served, then longest since served."""
+        return self._served.get(peer.key, -1), peer.joined, peer.key
+
+    def _serve(self, peer: ChokePeer) -> None:
+        self._turn += 1
+        self._served[peer.key] = self._turn
 
     def _draw(self, waiting: list[ChokePeer], room: int, now: float, rng: Random) -> list[ChokePeer]:
         """Up to `room` peers out of the urn, refilled when it is empty; they hold optimistic slots from now."""
@@ -278,6 +295,16 @@ class Choker:
         self._granted = {key: since for key, since in self._granted.items() if key in present}
         self._drawn = {key: None for key in self._drawn if key in present}
         self._served = {key: turn for key, turn in self._served.items() if key in present}
+
+
+def _least_giving(peer: ChokePeer) -> tuple[float, float, int]:
+    return peer.rate_from, -peer.joined, -peer.key
+
+
+def _givers(peers: Sequence[ChokePeer]) -> list[ChokePeer]:
+    """Those who give us something, the best first."""
+    givers = [peer for peer in peers if peer.rate_from > 0 and not peer.snubbed]
+    return sorted(givers, key=lambda peer: (-peer.rate_from, peer.choked, peer.joined, peer.key))
 
 
 def _turn_runs(peer: ChokePeer, now: float) -> bool:

@@ -155,10 +155,10 @@ def test_a_flood_of_interest_costs_a_look_a_turn_at_most(play, monkeypatch, floo
     looks = 0
     fill = Choker.fill
 
-    def count(choker, *arguments):
+    def count(choker, *arguments, **named):
         nonlocal looks
         looks += 1
-        return fill(choker, *arguments)
+        return fill(choker, *arguments, **named)
 
     monkeypatch.setattr(Choker, "fill", count)
     floods = {

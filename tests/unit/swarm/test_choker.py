@@ -82,8 +82,9 @@ class Swarm:
         return answer
 
     def fill(self) -> ChokeRound:
-        answer = self.choker.fill([peer.facts() for peer in self.peers], self.now, self.rng)
-        assert answer.choke == ()
+        answer = self.choker.fill([peer.facts() for peer in self.peers], self.now, self.rng, seeding=self.seeding)
+        by_key = {peer.key: peer for peer in self.peers}
+        assert not any(by_key[key].interested for key in answer.choke)
         self.apply(answer)
         return answer
 
@@ -234,15 +235,59 @@ def test_a_small_swarm_starts_before_the_first_round() -> None:
     assert swarm.round().choke == ()
 
 
-def test_a_peer_that_lost_interest_frees_its_slot_at_the_round() -> None:
+def test_a_peer_that_lost_interest_loses_its_slot_to_one_that_waits() -> None:
     peers = [Peer(key=i) for i in range(3)]
     swarm = Swarm(peers, slots=0)
     (first,) = swarm.fill().unchoke
-    peers[first].interested = False
     assert swarm.fill().unchoke == ()
-    answer = swarm.round()
+    peers[first].interested = False
+    answer = swarm.fill()
     assert answer.choke == (first,)
     assert len(answer.unchoke) == 1
+
+
+def test_a_peer_that_lost_interest_keeps_a_slot_that_nobody_waits_for() -> None:
+    peers = [Peer(key=i) for i in range(3)]
+    swarm = Swarm(peers)
+    swarm.fill()
+    peers[1].interested = False
+    answer = swarm.fill()
+    assert (answer.choke, answer.unchoke) == ((), ())
+    # Of two such peers the one that gives less goes.
+    peers[2].interested = False
+    peers[2].gives = 5e3
+    swarm.choker.set_slots(2)
+    swarm.peers.append(Peer(key=3))
+    answer = swarm.fill()
+    assert (answer.choke, answer.unchoke) == ((1,), (3,))
+
+
+def test_slots_between_rounds_go_to_the_best_givers_first() -> None:
+    peers = [Peer(key=i, gives=1_000.0 * (i % 7)) for i in range(12)]
+    swarm = Swarm(peers, slots=3)
+    assert swarm.fill().unchoke == (6, 5, 4, 11)
+
+
+def test_a_snubbing_giver_waits_for_the_urn() -> None:
+    peers = [Peer(key=0, gives=1e6, snubbed=True), Peer(key=1, gives=1.0)]
+    swarm = Swarm(peers, slots=0)
+    assert swarm.fill().unchoke == (1,)
+
+
+def test_a_seed_gives_slots_between_rounds_by_turns() -> None:
+    peers = [Peer(key=i, gives=1e6 * i, joined=float(i)) for i in range(6)]
+    swarm = Swarm(peers, slots=1, seeding=True)
+    assert swarm.fill().unchoke == (0, 1)
+    for peer in peers[:2]:
+        peer.interested = False
+    assert swarm.fill().unchoke == (2, 3)
+    for peer in peers[:4]:
+        peer.interested = not peer.interested
+    # Those who never had a turn come before those who had one, whoever waits.
+    assert swarm.fill().unchoke == (4, 5)
+    for peer in peers[4:]:
+        peer.interested = False
+    assert swarm.fill().unchoke == (0, 1)
 
 
 @settings(max_examples=30, deadline=None)
