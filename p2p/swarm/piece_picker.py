@@ -4,12 +4,14 @@ What a peer is asked, in this order, and why:
 
 1. The free blocks of pieces it already works on: finished pieces can be verified and traded, and one sender a piece
    tells who sent bad data.
-2. Whole fresh pieces, if there is room in its queue for at least one and few enough pieces are open.
-3. The free blocks of pieces others began: abandoned ones first, then by priority and least missing. A piece open for
+2. Of a seed among leechers, fresh pieces that only seeds have, if few enough pieces are open: what a seed sends that
+   leechers have already, they all wait for the longer.
+3. Whole fresh pieces, if there is room in its queue for at least one and few enough pieces are open.
+4. The free blocks of pieces others began: abandoned ones first, then by priority and least missing. A piece open for
    STALE_AFTER seconds comes before fresh pieces for every peer, so that a slow peer cannot sit on a rare one.
-4. Fresh pieces: the highest priority, then the fewest peers, equals by chance. The first few pieces are drawn without
+5. Fresh pieces: the highest priority, then the fewest peers, equals by chance. The first few pieces are drawn without
    regard to rarity, because the rarest are the slowest to get and a newcomer has nothing to trade (Cohen 2003).
-5. Endgame, once every wanted block that anybody has is asked for: blocks asked of others, by chance, few at a time,
+6. Endgame, once every wanted block that anybody has is asked for: blocks asked of others, by chance, few at a time,
    and only of a peer that has next to nothing left to do.
 
 A piece is had, open (partial or being verified) or fresh (which includes unwanted), and only fresh ones can be started.
@@ -25,7 +27,7 @@ from p2p.errors import RemoteProtocolError
 from p2p.ids import BLOCK_SIZE, Block, PieceIndex
 from p2p.swarm.block_outcome import BlockOutcome
 from p2p.swarm.crowd import Crowd, PickerPeer
-from p2p.swarm.draw import first_pieces, random_pieces
+from p2p.swarm.fresh_pieces import RANDOM_FIRST, FreshPieces
 from p2p.swarm.partial_piece import PartialPiece, PeerKey
 from p2p.swarm.pick_mode import PickMode
 from p2p.swarm.piece_states import PieceStates
@@ -39,9 +41,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Block", "PeerKey", "PickMode", "PieceIndex", "PiecePicker"]
 
-RANDOM_FIRST: Final = 4
-"""Pieces had before rarity counts (Cohen 2003, "random first piece"; four is what clients in use settle on)."""
-
 STALE_AFTER: Final = 20.0
 """Seconds after which an open piece is everybody's: more than a healthy peer needs for a piece of common size."""
 
@@ -53,10 +52,6 @@ ENDGAME_IDLE: Final = 4
 
 ENDGAME_BATCH: Final = 16
 """Blocks asked again in one pick: what arrives meanwhile need not be asked twice."""
-
-MOST_DRAWN: Final = 32
-"""Pieces drawn ahead at once: enough to make the draw cheap a piece, few enough to be used up while still true."""
-
 
 _OLD: Final = BlockOutcome(new=False, piece_complete=False, cancel_at=())
 _NEW: Final = BlockOutcome(new=True, piece_complete=False, cancel_at=())
@@ -76,9 +71,9 @@ class PiecePicker:
         self._size = piece_count
         self._piece_size = piece_size
         self._rng = rng
-        self._mode = PickMode.RAREST_FIRST
         self._states = PieceStates(piece_count)
         self._crowd = Crowd(self._states)
+        self._fresh = FreshPieces(self._states, self._crowd, rng=rng)
         self._peers = self._crowd.peers
         self._open: dict[int, PartialPiece] = {}
         # The open pieces that have free blocks, in the order they got some; those of priority 0 among them.
@@ -185,11 +180,11 @@ class PiecePicker:
 
     @property
     def mode(self) -> PickMode:
-        return self._mode
+        return self._fresh.mode
 
     @mode.setter
     def mode(self, mode: PickMode) -> None:
-        self._mode = mode
+        self._fresh.mode = mode
         self._states.epoch += 1
 
     # Facts about blocks.
@@ -343,23 +338,36 @@ class PiecePicker:
     def _pick_further(self, known: PickerPeer, blocks: list[Block], count: int, now: float) -> None:
         # One and a half times the peers at work: each has its own piece, and every second one is about to end.
         few_open = 2 * (len(self._open) - self._verifying) < 3 * (self._busy_peers + 1)
-        whole = self._piece_size(0) // BLOCK_SIZE if few_open and self._mode is PickMode.RAREST_FIRST else 0
+        whole = self._piece_size(0) // BLOCK_SIZE if few_open and self._fresh.mode is PickMode.RAREST_FIRST else 0
         if self._sharable:
             self._pick_shared(known, blocks, count, now - STALE_AFTER if whole else now)
+        if whole and known.seed and len(self._peers) > self._crowd.availability.seeds:
+            self._pick_scarce(known, blocks, count, now)
         while whole and count - len(blocks) >= whole:
-            piece = self._next_fresh(known)
+            piece = self._fresh.next(known)
             if piece is None:
                 break
             self._start(known, piece, blocks, count, now)
         if self._sharable and whole and len(blocks) < count:
             self._pick_shared(known, blocks, count, now)
         while len(blocks) < count:
-            piece = self._next_fresh(known)
+            piece = self._fresh.next(known)
             if piece is None:
                 break
             self._start(known, piece, blocks, count, now)
         if not blocks and known.asked <= ENDGAME_IDLE and self.endgame:
             self._pick_again(known, blocks, count)
+
+    def _pick_scarce(self, known: PickerPeer, blocks: list[Block], count: int, now: float) -> None:
+        """Fresh pieces that only seeds have, of one of them, where others are connected that lack them too."""
+        while len(blocks) < count:
+            piece = self._fresh.next(known)
+            if piece is None:
+                return
+            if self.spread(piece):
+                self._fresh.put_back(known, piece)
+                return
+            self._start(known, piece, blocks, count, now)
 
     def _pick_shared(self, known: PickerPeer, blocks: list[Block], count: int, before: float) -> None:
         """Free blocks of open pieces that are abandoned or were started no later than `before`."""
@@ -370,7 +378,7 @@ class PiecePicker:
             for piece, partial in self._sharable.items()
             if (partial.started <= before or partial.idle) and priority(piece) and have[piece]
         ]
-        if self._mode is PickMode.SEQUENTIAL:
+        if self._fresh.mode is PickMode.SEQUENTIAL:
             shared.sort(key=lambda partial: (-priority(partial.piece), partial.piece))
         else:
             shared.sort(key=lambda partial: (not partial.idle, -priority(partial.piece), partial.free))
@@ -378,36 +386,6 @@ class PiecePicker:
             if len(blocks) >= count:
                 return
             self._take(known, partial, blocks, count)
-
-    def _next_fresh(self, known: PickerPeer) -> int | None:
-        """The piece to start with this peer, None if it has no fresh one that we want.
-
-        Several pieces are drawn at once. The draw stays true while nothing but starts happened since: they only take
-        pieces out of the set it was made from.
-        """
-        states = self._states
-        if known.drawn_at == states.epoch:
-            while known.drawn:
-                piece = known.drawn.pop()
-                if states.is_fresh(piece):
-                    return piece
-            known.draw_size = min(2 * known.draw_size, MOST_DRAWN)
-        else:
-            known.draw_size = 1
-        known.drawn_at = states.epoch
-        known.drawn = self._draw(known, states.best_to_start(known.mask()))
-        return known.drawn.pop() if known.drawn else None
-
-    def _draw(self, known: PickerPeer, choice: int) -> list[int]:
-        """Pieces of the mask `choice`, the one to start first last."""
-        if self._mode is PickMode.SEQUENTIAL:
-            return first_pieces(choice, self._size, known.draw_size)[::-1]
-        for piece in reversed(known.suggested):
-            if choice & self._states.bit(piece):
-                return [piece]
-        if self.have.count >= RANDOM_FIRST:
-            choice = self._crowd.availability.rarest(choice)
-        return random_pieces(choice, self._size, known.draw_size, self._rng)
 
     @property
     def endgame(self) -> bool:
@@ -465,6 +443,14 @@ class PiecePicker:
     def availability(self, piece: int) -> int:
         """Connected peers that have the piece."""
         return self._crowd.availability.of(piece)
+
+    def spread(self, piece: int) -> bool:
+        """Whether a connected peer has the piece that lacks others."""
+        return self._crowd.availability.of(piece) > self._crowd.availability.seeds
+
+    def among_leechers(self) -> int:
+        """Mask of the pieces that at least one connected peer has that lacks others."""
+        return self._crowd.availability.among_leechers()
 
     def availability_map(self) -> array[int]:
         """Connected peers that have each piece."""

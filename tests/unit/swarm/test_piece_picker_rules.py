@@ -384,3 +384,24 @@ def test_any_swarm_completes_the_same_way_for_the_same_seed(seed):
         return trace
 
     assert download() == download()
+
+
+def test_a_seed_among_leechers_is_asked_for_what_only_seeds_have():
+    picker = picker_of(20, 1, had=RANDOM_FIRST)
+    spread = range(10)
+    join(picker, 1, spread, 20)
+    (begun,) = pieces_in(picker.pick(1, 1))
+    assert begun in spread
+    # Neither what another began, nor a fresh piece that a leecher has: whether a whole piece fits in the queue or not.
+    for count in (1, PIECE // BLOCK_SIZE):
+        assert not set(pieces_in(picker.pick(0, count))) & {begun, *spread}
+    left = [piece for piece in range(10, 20) if not picker.have[piece]]
+    receive_all(picker, 0, [block for _ in left for block in picker.pick(0, PIECE // BLOCK_SIZE)])
+    # With those done, it helps with what is begun.
+    assert set(pieces_in(picker.pick(0, 3 * PIECE // BLOCK_SIZE))) & set(spread)
+
+
+def test_among_seeds_alone_pieces_that_others_began_are_finished():
+    picker = picker_of(20, 3, had=RANDOM_FIRST)
+    (begun,) = pieces_in(picker.pick(0, 1))
+    assert pieces_in(picker.pick(1, 1)) == [begun]
