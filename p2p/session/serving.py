@@ -12,6 +12,7 @@ from p2p.ids import Block, InfoHash, PieceIndex
 from p2p.session.peer_task import EndKind, Peer
 from p2p.session.uploads import MAX_UPLOAD_QUEUE, Uploads, rejected
 from p2p.swarm.choker import ChokePeer, Choker, ChokeRound
+from p2p.swarm.spread import Spread
 from p2p.wire.allowed_fast import allowed_fast_set
 
 if TYPE_CHECKING:
@@ -55,17 +56,23 @@ class Serving:
         self._fast_left: dict[int, int] = {}
         """Bytes that each peer may still ask for while it is choked."""
         self._to_fill = False
+        self._spread = Spread(picker.have.size)
         self._stopped = False
 
     # -- peers come and go
 
     def greet(self, peer: Peer) -> None:
-        """Offer a newcomer some pieces that it may have while it is choked."""
+        """Offer a newcomer some pieces that it may have while it is choked.
+
+        Of those that nobody but seeds has, it gets none: a crowd of newcomers, of one network all the same few, would
+        take what those that hold a slot should have had.
+        """
         have = self._picker.have
         if not peer.wire.fast or peer.address.is_ipv6 or not have.count:
             return
         count = min(ALLOWED_FAST, have.size // 50)
         offered = allowed_fast_set(peer.address.host, self._info_hash, have.size, count) if count else []
+        offered = [piece for piece in offered if self._picker.spread(piece)]
         self._allowed_fast[peer.key] = frozenset(offered)
         self._fast_left[peer.key] = FAST_TIMES * sum(map(self._piece_size, offered))
         for piece in offered:
@@ -75,6 +82,7 @@ class Serving:
         self._allowed_fast.pop(peer.key, None)
         self._fast_left.pop(peer.key, None)
         self._uploads.forget(peer)
+        self._spread.on_left(peer.key)
 
     def stop(self) -> None:
         """From here on every request is refused."""
@@ -92,6 +100,15 @@ class Serving:
             rejected(peer, [block])
         else:
             peer.uploads[block] = None
+            if self._picker.have.complete and self._spread.on_request(peer.key, block.piece):
+                self._suggest(peer)
+
+    def _suggest(self, peer: Peer) -> None:
+        """As a seed, tell the peer what to take next."""
+        if peer.wire.fast and self._picker.have.complete:
+            piece = self._spread.suggest(peer.key, self._picker.among_leechers(), self._rng)
+            if piece is not None:
+                peer.wire.send_suggest(PieceIndex(piece))
 
     def _may_have(self, peer: Peer, block: Block) -> bool:
         if not peer.wire.am_choking:
@@ -172,6 +189,7 @@ class Serving:
             if peer is None or peer.ended.done() or peer.wire.am_choking:
                 continue
             peer.wire.send_choke()
+            self._spread.on_left(key)
             allowed = self._allowed_fast.get(key, frozenset())
             rejected(peer, [block for block in peer.uploads if block.piece not in allowed])
             peer.flush()
@@ -179,6 +197,7 @@ class Serving:
             peer = self._peers.get(key)
             if peer is None or peer.ended.done() or not peer.wire.am_choking:
                 continue
+            self._suggest(peer)
             peer.wire.send_unchoke()
             peer.last_unchoked = now
             peer.sent_since_unchoke = 0

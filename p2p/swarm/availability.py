@@ -62,8 +62,10 @@ class Availability:
 
     def anywhere(self) -> int:
         """Mask of the pieces that at least one peer has."""
-        if self._seeds:
-            return (1 << self._size) - 1
+        return (1 << self._size) - 1 if self._seeds else self.among_leechers()
+
+    def among_leechers(self) -> int:
+        """Mask of the pieces that at least one peer has that lacks others."""
         union = 0
         for plane in self._planes:
             union |= plane

@@ -35,7 +35,7 @@ async def greet(line, world, *, fast=True, first=wire.HAVE_NONE):
     peer_id = PeerId(b"-XX0001-" + line.stream.local.host.encode().rjust(12, b"-"))
     await line.shake(world.metainfo.wire_info_hashes()[0], peer_id, fast=fast)
     await line.receive_handshake()
-    if fast:
+    if fast and first is not None:
         await line.send(message(first))
 
 
@@ -241,12 +241,42 @@ def test_a_choked_peer_gets_its_allowed_pieces_twice_over_and_no_more(play):
                     await asyncio.sleep(1)
                     await line.send(ask)
 
-        _, caller = await seed_and_caller(world, script)
+        async def has_most(line):
+            await greet(line, world, first=None)
+            await line.send(message(wire.BITFIELD, b"\xff" * (world.metainfo.piece_count // 8 - 1) + b"\xfe"))
+            await silence(line)
+
+        seed = await world.add_peer("seed", seeding=True)
+        other = await world.stack.enter_async_context(ScriptedPeer(world.add_host(), 6881, has_most))
+        caller = await world.stack.enter_async_context(ScriptedPeer(world.add_host(), 6881, script))
+        await asyncio.sleep(1)
+        await other.call(seed.address)
+        await asyncio.sleep(1)
+        await caller.call(seed.address)
         await asyncio.sleep(60)
         assert len(offered) == 5
         assert got == 2 * 5 * world.metainfo.piece_length
         assert 40 < refused < 70
         assert not caller.ended
+
+    play(scenario, size=16 << 20)
+
+
+def test_a_newcomer_is_allowed_nothing_that_only_seeds_have(play):
+    """A crowd of them would take the same few pieces of the seed at once, and nothing else would come out of it."""
+
+    async def scenario(world):
+        kinds = []
+
+        async def script(line):
+            await greet(line, world)
+            while True:
+                kinds.append((await line.receive()).kind)
+
+        await seed_and_caller(world, script)
+        await asyncio.sleep(10)
+        assert kinds
+        assert wire.ALLOWED_FAST not in kinds
 
     play(scenario, size=16 << 20)
 
