@@ -18,6 +18,11 @@ PAUSE = 0.1
 
 async def until(ask: Callable[[], T], wanted: Callable[[T], bool]) -> T:
     """Asks in a thread until the answer is wanted; that answer. The test's own deadline ends it."""
-    while not wanted(answer := await asyncio.to_thread(ask)):
-        await asyncio.sleep(PAUSE)
+    answer: T | None = None
+    try:
+        while not wanted(answer := await asyncio.to_thread(ask)):
+            await asyncio.sleep(PAUSE)
+    except asyncio.CancelledError:
+        print(f"waited in vain; the last answer was\n{answer}")
+        raise
     return answer
