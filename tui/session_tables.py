@@ -141,13 +141,13 @@ def _bucket(bucket: DhtBucket) -> str:
 DISK_HEADINGS: Final = (
     Heading("Job"),
     _right("Now", 5),
-    _right("Done", 10),
+    _right("Done", 8),
     _right("Failed", 6),
-    _right("Bytes", 9),
-    _right("p50", 8),
-    _right("p95", 8),
-    _right("p99", 8),
-    _right("Worst", 8),
+    _right("Bytes", 8),
+    _right("p50", 7),
+    _right("p95", 7),
+    _right("p99", 7),
+    _right("Worst", 7),
 )
 
 
@@ -155,6 +155,9 @@ def disk_lines(facts: DiskFacts) -> tuple[list[Cells], list[str]]:
     """Jobs by kind, then filesystems, in the same columns; and the classes of their styles."""
     lines = [_jobs(each) for each in facts.jobs]
     classes = ["table--bad" if each.failed else "table--line" for each in facts.jobs]
+    if facts.filesystems:
+        lines += [("",) * len(DISK_HEADINGS), ("Filesystem", "Torr", "", "", "Free", *[""] * 4)]
+        classes += ["table--faint"] * 2
     for system in facts.filesystems:
         part = system.free / system.total if system.total else 0.0
         lines.append(
@@ -174,7 +177,7 @@ def disk_lines(facts: DiskFacts) -> tuple[list[Cells], list[str]]:
 def disk_sums(facts: DiskFacts) -> str:
     return (
         f"{count(facts.queue, 'job')} waiting   hashing {format_rate(facts.hash_rate)}   "
-        f"{format_size(facts.hashed)} hashed   times of the last 5 minutes; below, filesystems with torrents and room"
+        f"{format_size(facts.hashed)} hashed   times of the last 5 minutes"
     )
 
 

@@ -73,8 +73,9 @@ def test_the_disk_is_told_by_job_and_by_filesystem():
     )
     lines, classes = disk_lines(facts)
     assert lines[0] == ("read", "1", "20", "0", "1 KiB", "2.1 ms", "500 ms", "", "12000 ms")
-    assert lines[1][:5] == ("/full", "3", "1% free", "", "1 B")
-    assert classes == ["table--line", "table--bad", "table--good"]
+    assert lines[2][:5] == ("Filesystem", "Torr", "", "", "Free")
+    assert lines[3][:5] == ("/full", "3", "1% free", "", "1 B")
+    assert classes == ["table--line", "table--faint", "table--faint", "table--bad", "table--good"]
     assert {len(line) for line in lines} == {len(DISK_HEADINGS)}
     assert disk_sums(facts).startswith("1 job waiting   hashing 2 KiB/s   4 KiB hashed")
 
@@ -118,6 +119,6 @@ def test_every_cell_is_one_line_that_does_nothing_to_a_terminal(host, family, sy
     (cells,), _ = hosts_of(facts, NOW)
     assert len(cells) == len(HOST_HEADINGS)
     dht = dht_lines(DhtFacts(True, True, False, 1, 0, 0, None, (family,)))
-    (disk,), _ = disk_lines(DiskFacts(0, 0.0, 0, (), (system,)))
+    (*_, disk), _ = disk_lines(DiskFacts(0, 0.0, 0, (), (system,)))
     for text in (*cells, trouble_of(facts, 0), *(text for line in dht for text in line), *disk):
         assert not any(unicodedata.category(each) in ("Cc", "Cf", "Zl", "Zp") for each in text)
