@@ -27,7 +27,7 @@ from p2p.swarm.peer_list import PeerList, PeerSource
 from p2p.wire.handshake import HANDSHAKE_SIZE, Handshake
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from p2p.ids import Address, InfoHash, PeerId
     from p2p.net.network import Network, Stream
@@ -221,8 +221,8 @@ class Connector:
         worst.end(EndKind.OURS, "made room for another peer")
         return True
 
-    def _hosts(self) -> Iterator[str]:
-        return (peer.address.host for peer in self._by_id.values())
+    def _hosts(self) -> list[str]:
+        return [peer.address.host for peer in self._by_id.values()]
 
     async def _connect(self, address: Address, done: Callable[[], None]) -> None:
         try:
@@ -308,7 +308,7 @@ class Connector:
         await self._run_peer(opened, theirs, address, PeerSource.INCOMING)
 
     def _has_place_for(self, host: str) -> bool:
-        if sum(other == host for other in self._hosts()) >= max(1, int(self._max_peers * HOST_SHARE)):
+        if self._hosts().count(host) >= max(1, int(self._max_peers * HOST_SHARE)):
             return False
         if len(self._by_id) < self._max_peers:
             return True

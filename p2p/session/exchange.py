@@ -450,13 +450,16 @@ class Exchange:
         for peer in list(self.peers.values()):
             if peer.ended.done():
                 continue
-            if not seeding and self.picker.peer_bitfield(peer.key)[piece]:
-                # No news that it acts on: it leaves with what is sent next. For each piece of a fast download from a
-                # seed a packet of its own would cost both sides more than asking for the piece.
+            wire = peer.wire
+            waits = wire.am_choking and wire.peer_interested
+            if not seeding and (waits or self.picker.peer_bitfield(peer.key)[piece]):
+                # No news that it acts on, as it has the piece or may ask for none: it leaves with what is sent next, at
+                # the next tick at the latest. A packet of its own for each piece and peer would cost both sides more
+                # than asking for the piece.
                 peer.send_unhurried_have(piece)
             else:
-                peer.wire.send_have(piece)
-            if peer.wire.am_interested and not self.picker.interesting(peer.key):
+                wire.send_have(piece)
+            if wire.am_interested and not self.picker.interesting(peer.key):
                 peer.wire.send_not_interested()
             if seeding:
                 self._drop_if_pointless(peer)

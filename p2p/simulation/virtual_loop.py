@@ -54,6 +54,9 @@ PATIENCE_TURNS: Final = 1_024
 COLLECT_AFTER: Final = 100_000
 """Objects more than before, after which cycles are looked for."""
 
+OLD_AFTER: Final = 50
+"""How many times cycles are looked for among newer objects before all are looked at, which are tens of millions."""
+
 MANY_CANCELLED: Final = 100
 """Cancelled timers that may lie in the heap in any case; beyond, no more than there are others."""
 
@@ -332,7 +335,7 @@ def _rare_collections() -> Iterator[None]:
     """A world is many objects that live and few cycles that die: to look for them as often as usual is a sixth of a
     run's time."""
     before = gc.get_threshold()
-    gc.set_threshold(COLLECT_AFTER, *before[1:])
+    gc.set_threshold(COLLECT_AFTER, before[1], OLD_AFTER)
     try:
         yield
     finally:
