@@ -18,6 +18,8 @@ import typer
 from p2p.cli.console import complain, say_json
 from p2p.cli.event_loop import GC_THRESHOLD
 from p2p.cli.quantities import parse_rate, parse_size
+from p2p.cli.simulate_dht import EXAMPLES as DHT_EXAMPLES
+from p2p.cli.simulate_dht import dht_command
 from p2p.cli.simulate_plot import parse_plot, write_plot
 from p2p.cli.simulate_view import SwarmProgress, show_report
 from p2p.disk.refusals import printable
@@ -38,6 +40,7 @@ T = TypeVar("T")
 _EXAMPLES: Final = """\b
 Examples:
   starling simulate swarm --leechers 30 --size 16MiB
+  starling simulate dht --nodes 1000
 """
 _SWARM_EXAMPLES: Final = """\b
 Examples:
@@ -50,15 +53,16 @@ Examples:
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     group = typer.Typer(
-        help="Run a whole swarm in virtual time on this computer.", epilog=_EXAMPLES, rich_markup_mode=None
+        help="Run a whole swarm or DHT in virtual time on this computer.", epilog=_EXAMPLES, rich_markup_mode=None
     )
     group.callback()(_group)
     group.command("swarm", epilog=_SWARM_EXAMPLES)(swarm_command)
+    group.command("dht", epilog=DHT_EXAMPLES)(dht_command)
     app.add_typer(group, name="simulate")
 
 
 def _group() -> None:
-    """Run a whole swarm in virtual time on this computer."""
+    """Run a whole swarm or DHT in virtual time on this computer."""
 
 
 def _by(parse: Callable[[str], T]) -> Callable[[str], T]:

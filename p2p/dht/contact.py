@@ -1,5 +1,5 @@
-"""A node as a table holds it: who it is, where, and how it has behaved toward us. With `routing_table` the one door to
-`kademlia`.
+"""A node as a table holds it: who it is, where, and how it has behaved toward us. With `routing_table` and `shortlist`
+the door to `kademlia`.
 
 The rule: who and where never changes, and tables may share it (`anew`); how it has behaved is each table's own.
 """

@@ -13,7 +13,8 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from p2p.dht.routing_table import K, Shortlist
+from p2p.dht.routing_table import K
+from p2p.dht.shortlist import Shortlist
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
     from p2p.ids import Address, NodeId
 
 WIDTH: Final = 6
-"""Queries under way while answers still come nearer. Kademlia's alpha is 3; but of all nodes told of, nearly half do not
-answer, being gone or behind NAT."""
+"""Queries under way while answers still come nearer. Kademlia's alpha is 3; but of all nodes told of, nearly half are
+gone or behind NAT and do not answer."""
 LAST_WIDTH: Final = 8
 """Queries under way once an answer has brought nothing nearer: the k nearest are known, and all have to be asked."""
 MAX_CANDIDATES: Final = 128
@@ -32,6 +33,8 @@ MAX_QUERIES: Final = 200
 """Queries of one search, after which it ends with what it has: far more than the largest network needs."""
 MAX_STRANGERS: Final = K
 """Nodes asked whose ids are not for their addresses."""
+MAX_STRANGE_CANDIDATES: Final = 32
+"""Candidates among them, so that a crowd of them does not displace the others."""
 MAX_CANDIDATES_PER_HOST: Final = 1
 """Candidates at one public IP address, so that answers cannot aim us at a victim (or a host count many times)."""
 MAX_PEERS: Final = 3_000
@@ -80,6 +83,7 @@ class Lookup:
         self._under_way = 0
         self._width = WIDTH
         self._strangers = 0
+        self._strange_candidates = 0
 
     @property
     def is_empty(self) -> bool:
@@ -94,6 +98,10 @@ class Lookup:
         for contact in contacts:
             if contact.id in self._states or contact in shortlist:
                 continue
+            if not contact.compliant:
+                if self._strange_candidates >= MAX_STRANGE_CANDIDATES:
+                    continue
+                self._strange_candidates += 1
             if not contact.reach.is_local:
                 host = contact.address.host
                 count = self._hosts.get(host, 0)

@@ -10,8 +10,8 @@ MIN_STALL: Final = 0.02
 """Seconds that a busy machine may take by itself."""
 MAX_STALL: Final = 1.5
 DEVIATIONS: Final = 2.0
-"""Mean deviations above the mean after which one does not wait. TCP takes 4, since it sends again in vain; a search has
-others to ask, and the answer still counts: with 2, one in twenty comes after that."""
+"""Mean deviations above the mean after which nobody waits. TCP takes 4, because to send again costs it dearly; a search
+asks another, and the answer still counts: with 2, one in ten comes after that on the network."""
 
 
 class RoundTrips:

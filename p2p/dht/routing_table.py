@@ -1,4 +1,5 @@
-"""Who is near whom: the contacts of a node, and the nearest of them to a target. With `contact` one door to `kademlia`.
+"""Who is near whom: the contacts of a node, and the nearest of them to a target. With `contact` and `shortlist`
+the door to `kademlia`.
 
 Its Kademlia core carries this: `Node`, the order of a `KBucket` and its replacement cache, `NodeHeap`, `RoutingTable`.
 What is overridden, because BEP 5 or a bound of ours asks for something else:
@@ -7,19 +8,18 @@ What is overridden, because BEP 5 or a bound of ours asks for something else:
 - `split` and `flush` make buckets of ours, whose replacement cache holds k contacts, and the wide ranges hold more than
   k, so that a search begins nearer to its target;
 - time comes from the caller; nothing reads a clock or sends a ping by itself;
-- the nearest are exactly the nearest, from however many buckets they come;
-- a heap knows its members without a search, and stays sorted.
+- the nearest are exactly the nearest, from however many buckets they come.
 
 A contact enters the table only once it has answered. One table is for one address family (BEP 32).
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right, insort
+from bisect import bisect_right
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
-from kademlia.node import Node, NodeHeap
+from kademlia.node import Node
 from kademlia.routing import KBucket, RoutingTable
 
 from p2p.dht.contact import FRESH_FOR, MAX_FAILURES, NEVER, Contact, Standing
@@ -28,7 +28,7 @@ from p2p.dht.node_id import NODE_ID_BITS
 from p2p.ids import NodeId
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Iterator, Sequence
+    from collections.abc import Container, Iterator, Sequence
     from random import Random
 
     from p2p.ids import Address
@@ -54,56 +54,6 @@ LOOK_AHEAD: Final = 60.0
 """Seconds for which questionable contacts are looked for at once."""
 
 _TOP: Final = 2**NODE_ID_BITS - 1
-
-
-class Shortlist(NodeHeap):
-    """Contacts by their distance to a target, sorted; `maxsize` of them count. The base's heap, kept in order."""
-
-    def __init__(self, target: NodeId, maxsize: int) -> None:
-        super().__init__(Node(target), maxsize)
-        self._members: dict[bytes, Contact] = {}
-
-    def push(self, nodes: Contact | Iterable[Contact]) -> None:
-        """Take in contacts; one whose id is there already changes nothing."""
-        for node in (nodes,) if isinstance(nodes, Contact) else nodes:
-            if node.id not in self._members:
-                self._members[node.id] = node
-                insort(self.heap, (self.node.long_id ^ node.long_id, node))
-
-    def remove(self, peers: Iterable[bytes]) -> None:
-        gone = dict.fromkeys(peers)
-        self.heap = [entry for entry in self.heap if entry[1].id not in gone]
-        for node_id in gone:
-            self._members.pop(node_id, None)
-
-    def trim(self, most: int) -> list[Contact]:
-        """Drop, and return, the farthest beyond `most`."""
-        dropped = [node for _, node in self.heap[most:]]
-        del self.heap[most:]
-        for node in dropped:
-            del self._members[node.id]
-        return dropped
-
-    def popleft(self) -> Contact | None:
-        if not self.heap:
-            return None
-        node: Contact = self.heap.pop(0)[1]
-        del self._members[node.id]
-        return node
-
-    def get_node(self, node_id: bytes) -> Contact | None:
-        return self._members.get(node_id)
-
-    def sorted(self) -> Iterator[Contact]:
-        """All of them, the nearest first."""
-        return (node for _, node in self.heap)
-
-    def __iter__(self) -> Iterator[Contact]:
-        """The nearest `maxsize`, in order."""
-        return iter([node for _, node in self.heap[: self.maxsize]])
-
-    def __contains__(self, node: Node) -> bool:
-        return node.id in self._members
 
 
 class Bucket(KBucket):
@@ -312,17 +262,29 @@ class NodeTable(RoutingTable):
     def closest(self, target: bytes, count: int, now: float) -> list[Contact]:
         """The good contacts nearest to `target`, in order; where they are fewer than `count`, questionable ones after
         them: right after a start, and in a network that has slept, there are no others.
+
+        Those whose ids are not for their addresses (BEP 42) take half of the places, and the rest if nobody else does:
+        else who makes up enough ids beside a key is all that anybody is told of there.
         """
         good: list[Contact] = []
+        strangers: list[Contact] = []
         doubtful: list[Contact] = []
+        room = count // 2
         for contact in self._line.nearest(int.from_bytes(target, "big")):
             if len(good) >= count:
                 break
             standing = contact.standing(now)
             if standing is Standing.GOOD:
-                good.append(contact)
+                if contact.compliant:
+                    good.append(contact)
+                elif room:
+                    room -= 1
+                    good.append(contact)
+                elif len(strangers) < count:
+                    strangers.append(contact)
             elif standing is Standing.QUESTIONABLE and len(doubtful) < count:
                 doubtful.append(contact)
+        good += strangers[: count - len(good)]
         return good + doubtful[: count - len(good)]
 
     def get(self, node_id: bytes) -> Contact | None:

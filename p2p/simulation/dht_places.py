@@ -48,7 +48,7 @@ class Distances:
         mixed = ((low * _FIRST) ^ (high * _SECOND)) & _MASK
         mixed = (mixed ^ mixed >> 29) * _FIRST & _MASK
         places = self._places
-        return self._one_way * places[one] * places[other] * self._pairs[mixed >> 52]
+        return self._one_way * places[low] * places[high] * self._pairs[mixed >> 52]
 
 
 class Addresses:

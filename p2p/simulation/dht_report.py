@@ -6,11 +6,11 @@ where they are. Wall time and memory are this machine's.
 
 from __future__ import annotations
 
-import math
-from dataclasses import asdict, dataclass, replace
+import dataclasses
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from p2p.simulation.errors import SimulationError
+from p2p.simulation.figures import median, percentile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,10 +47,10 @@ class Spread:
     @classmethod
     def of(cls, values: Sequence[float]) -> Spread | None:
         """None where there is no value."""
-        if not values:
+        middle, p95 = median(values), percentile(values, 0.95)
+        if middle is None or p95 is None:
             return None
-        ordered = sorted(values)
-        return cls(quantile(ordered, 0.5), quantile(ordered, 0.95), ordered[-1], sum(ordered) / len(ordered))
+        return cls(middle, p95, max(values), sum(values) / len(values))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,8 @@ class DhtReport:
     """See the module's head."""
 
     plan: DhtPlan
+    outcomes: tuple[Outcome, ...]
+    """The searches, in the order in which they began."""
     searches: int
     """Searches that ended, and whose owner did not go meanwhile."""
     found: int
@@ -95,7 +97,8 @@ class DhtReport:
     wall_time: float = 0.0
     build_time: float = 0.0
     memory: int | None = None
-    """Bytes that the process grew by, for each node made; None where that cannot be told."""
+    """Bytes that the process grew by for each node made, ids and addresses of all included; None where that cannot be
+    told."""
 
     @property
     def success(self) -> float | None:
@@ -110,13 +113,8 @@ class DhtReport:
     def to_json(self) -> dict[str, Json]:
         """All of it, for programs. Seconds, bytes and shares."""
         plan = {key: getattr(value, "value", value) for key, value in asdict(self.plan).items()}
-        fields = asdict(replace(self))
-        fields["plan"] = plan
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        del fields["outcomes"]
+        spreads = {name: asdict(value) for name, value in fields.items() if isinstance(value, Spread)}
+        fields.update(spreads, plan=plan)
         return {**fields, "success": self.success, "events_per_second": self.events_per_second}
-
-
-def quantile(ordered: Sequence[float], share: float) -> float:
-    """The least of the values, given in order, that `share` of them do not exceed. SimulationError without values."""
-    if not ordered:
-        raise SimulationError("no value has no quantile")
-    return ordered[max(math.ceil(share * len(ordered)) - 1, 0)]

@@ -10,7 +10,6 @@ import hashlib
 import math
 import random
 import sys
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -60,10 +59,11 @@ class Torrent:
 
 
 class DhtScenario:
-    """One run of a plan."""
+    """One run of a plan. `clock` is real seconds."""
 
-    def __init__(self, plan: DhtPlan) -> None:
+    def __init__(self, plan: DhtPlan, clock: Callable[[], float]) -> None:
         self.plan = plan
+        self._clock = clock
         self.world = DhtWorld(plan, self._on_event)
         self.outcomes: list[Outcome] = []
         self._rng = random.Random(f"{plan.seed}:scenario")
@@ -83,9 +83,9 @@ class DhtScenario:
 
     def run(self, on_progress: Callable[[float, float], None] = lambda _now, _end: None) -> DhtReport:
         """Play it; `on_progress` is told of virtual seconds now and at the end."""
-        memory, started = peak_memory(), time.perf_counter()
+        memory, started = peak_memory(), self._clock()
         self._populate()
-        built = time.perf_counter()
+        built = self._clock()
         self._plan_all()
         for part in range(1, SLICES + 1):
             self.world.run(self._ends * part / SLICES)
@@ -93,7 +93,7 @@ class DhtScenario:
         grown = peak_memory()
         return self._report(
             build_time=built - started,
-            wall_time=time.perf_counter() - built,
+            wall_time=self._clock() - built,
             memory=None if memory is None or grown is None else (grown - memory) // max(self.world.made, 1),
         )
 
@@ -283,6 +283,7 @@ class DhtScenario:
         told = (self.outcomes, self._stored, world.events, world.datagrams, carried)
         return DhtReport(
             plan=self.plan,
+            outcomes=tuple(ended),
             searches=len(ended),
             found=len(found),
             first_peers=Spread.of([outcome.first for outcome in found if outcome.first is not None]),

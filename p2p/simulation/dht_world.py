@@ -150,13 +150,15 @@ class DhtWorld:
         speaker = host.speaker
         if speaker is None:
             return
-        event = None
-        while (ready := speaker.datagrams_to_send()) or event is not None:
+        while True:
+            ready = speaker.datagrams_to_send()
             for data, address in ready:
                 self._send(host, data, address)
             event = speaker.next_event()
             if event is not None:
                 self._on_event(host, event)
+            elif not ready:
+                break
         self._arm(host)
 
     def _arm(self, host: DhtHost) -> None:

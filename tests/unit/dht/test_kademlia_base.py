@@ -13,7 +13,8 @@ from kademlia.node import Node, NodeHeap
 from kademlia.routing import KBucket, RoutingTable
 
 from p2p.dht.contact import FRESH_FOR, Contact
-from p2p.dht.routing_table import Bucket, K, NodeTable, Shortlist
+from p2p.dht.routing_table import Bucket, K, NodeTable
+from p2p.dht.shortlist import Shortlist
 from p2p.ids import Address
 
 TOP = 2**160 - 1

@@ -242,3 +242,17 @@ def test_any_search_ends_with_the_nearest_that_answer(seed, size, dead_share):
     found = [each.id for each in lookup.nearest()]
     assert not set(found) & dead
     assert len(set(found)) == len(found)
+
+
+def test_a_crowd_of_made_up_ids_does_not_displace_the_others():
+    rng = random.Random(2)
+    lookup = Lookup(TARGET)
+    hosts = [f"20.{number}.0.1" for number in range(60)]
+    honest = [Contact(id_for(host, rng), Address(host, 1)) for host in hosts[:40]]
+    lookup.offer(honest, depth=0)
+    crowd = [Contact(bytes(10) + rng.randbytes(10), Address(f"66.{n // 200}.{n % 200}.1", 1)) for n in range(400)]
+    lookup.offer(crowd, depth=1)
+    for each in (each for wave in range(40) for each in ask_all(lookup) if wave is not None):
+        answer(lookup, each)
+    nearest = sorted(honest, key=lambda each: each.long_id)[:K]
+    assert [each.id for each in nearest] == [each.id for each, _ in lookup.keepers() if each.compliant]

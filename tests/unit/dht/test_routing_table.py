@@ -245,3 +245,92 @@ def test_whatever_happens_the_table_keeps_its_shape(steps):
             assert not bucket.replacement_nodes or len(bucket) == K
             assert all(bucket.range[0] <= contact.long_id <= bucket.range[1] for contact in bucket.contacts())
         assert all(table.get(contact.id) is contact for contact in everybody)
+
+
+def stranger(rng, prefix, host):
+    """A contact at a public address whose id is not for it."""
+    while True:
+        made = Contact(prefix + rng.randbytes(20 - len(prefix)), Address(host, 6881))
+        if not made.compliant:
+            return made
+
+
+def resident(rng, number):
+    host = f"{20 + number // 200}.{number % 200}.{rng.randrange(256)}.1"
+    return Contact(id_for(host, rng), Address(host, 6881))
+
+
+def test_ids_made_up_beside_a_key_take_half_of_an_answer_and_the_rest_only_where_nobody_else_is():
+    rng = random.Random(4)
+    key = rng.randbytes(20)
+    table = NodeTable(key[:6] + rng.randbytes(14), 0.0)
+    crowd = [stranger(rng, key[:5], f"66.{number}.0.1") for number in range(16)]
+    for contact in crowd:
+        table.on_response(contact.id, contact.address, 0.1, 10.0)
+    assert {each.id for each in table.closest(key, K, 10.0)} <= {each.id for each in crowd}
+    assert len(table.closest(key, K, 10.0)) == K
+    honest = [resident(rng, number) for number in range(40)]
+    for contact in honest:
+        table.on_response(contact.id, contact.address, 0.1, 10.0)
+    told = table.closest(key, K, 10.0)
+    nearest = sorted(
+        (each for each in honest if table.get(each.id)), key=lambda each: each.long_id ^ int(key.hex(), 16)
+    )
+    assert [each.id for each in told if each.compliant] == [each.id for each in nearest[: K // 2]]
+    assert len(told) == K
+
+
+def test_questionable_contacts_are_asked_in_turn_those_that_failed_first():
+    rng = random.Random(4)
+    table = NodeTable(rng.randbytes(20), 0.0)
+    contacts = [resident(rng, number) for number in range(6)]
+    for number, contact in enumerate(contacts):
+        table.on_response(contact.id, contact.address, 0.1, float(number))
+    assert table.most_questionable(FRESH_FOR - 1, {}) is None
+    due = FRESH_FOR + 2.5
+    assert table.most_questionable(due, {}).id == contacts[0].id
+    assert table.most_questionable(due, {contacts[0].address: None}).id == contacts[1].id
+    table.on_response(contacts[0].id, contacts[0].address, 0.1, due)
+    assert table.most_questionable(due, {}).id == contacts[1].id
+    table.on_silence(contacts[5].id, contacts[5].address)
+    assert table.most_questionable(due, {}).id == contacts[5].id
+    table.on_silence(contacts[5].id, contacts[5].address)
+    table.drop_bad()
+    assert table.get(contacts[5].id) is None
+    assert table.most_questionable(due, {}).id == contacts[1].id
+    later = due + FRESH_FOR + 1
+    seen = []
+    while (contact := table.most_questionable(later, {})) is not None:
+        table.on_response(contact.id, contact.address, 0.1, later)
+        seen.append(contact.id)
+    assert seen == [contacts[at].id for at in (1, 2, 3, 4, 0)]
+
+
+def test_one_of_a_host_and_two_of_a_subnet_have_a_place_again_once_others_have_gone():
+    rng = random.Random(4)
+    table = NodeTable(rng.randbytes(20), 0.0)
+    one, two, three = (resident(rng, 0).anew() for _ in range(3))
+    made = [Contact(each.id, Address(f"20.0.0.{number}", 6881)) for number, each in enumerate((one, two, three), 1)]
+    assert [table.add_contact(each, 1.0) for each in made] == [True, True, False]
+    again = Contact(three.id, Address("20.0.0.1", 7))
+    assert not table.add_contact(again, 1.0)
+    for _ in range(2):
+        table.on_silence(made[0].id, made[0].address)
+    table.drop_bad()
+    assert table.add_contact(made[2], 2.0)
+
+
+def test_what_a_contact_is_may_be_shared_and_how_it_behaves_is_not():
+    one = resident(random.Random(4), 3)
+    one.last_response, one.failures, one.rtt = 5.0, 1, 0.2
+    other = one.anew()
+    assert other.id is one.id
+    assert other.address is one.address
+    assert (other.compact, other.reach, other.compliant, other.long_id) == (
+        one.compact,
+        one.reach,
+        one.compliant,
+        one.long_id,
+    )
+    assert (other.last_response, other.failures, other.rtt) == (float("-inf"), 0, None)
+    assert other.standing(6.0) is Standing.QUESTIONABLE
