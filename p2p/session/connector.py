@@ -198,12 +198,13 @@ class Connector:
 
     def _make_room_for_candidates(self, now: float) -> float | None:
         """All connections are taken: give up an idle one if somebody waits; when to look again."""
+        if now < self._next_room:
+            return self._next_room
         due = self._peer_list.next_candidate_time(now)
         if due is None or due > now:
             return due
-        if now >= self._next_room:
-            self._next_room = now + ROOM_INTERVAL
-            self._make_room(now)
+        self._next_room = now + ROOM_INTERVAL
+        self._make_room(now)
         return self._next_room
 
     def _make_room(self, now: float) -> bool:
