@@ -61,6 +61,10 @@ class Acquaintances:
                 found.append(contact)
         return found
 
+    def latest(self, passing: Address) -> Contact | None:
+        """Who answered last, not at the address `passing`."""
+        return next((each for each in reversed(self._known.values()) if each.address != passing), None)
+
     def _forget(self, contact: Contact) -> None:
         self._known.pop(contact.id, None)
         self._line.discard(contact.long_id)

@@ -184,7 +184,8 @@ class NodeTable(RoutingTable):
         self._doubtful: list[Contact] = []
         """Who was questionable when looked for last, or will be by `_looked_until`, in order of urgency."""
         self._looked_until = NEVER
-        self._has_bad = False
+        self._bad: dict[bytes, None] = {}
+        """Who has turned bad; some may have gone or answered since."""
         self._refresh_at = NEVER
         """Before then no bucket is due for a refresh."""
 
@@ -241,12 +242,13 @@ class NodeTable(RoutingTable):
         while node.id not in bucket.nodes and len(bucket) >= bucket.ksize and bucket.has_in_range(self.node):
             self.split_bucket(self.get_bucket_for(node))
             bucket = self.buckets[self.get_bucket_for(node)]
-        self._has_bad = self._has_bad or node.failures >= MAX_FAILURES
+        if node.failures >= MAX_FAILURES:
+            self._bad[node.id] = None
         if node.last_response + FRESH_FOR < self._looked_until:
             self._looked_until = NEVER
         self._note_subnet(node)
         if not bucket.add_node(node):
-            yielding = (bucket.first_bad(now) if self._has_bad else None) or _first_stranger(bucket, node)
+            yielding = (bucket.first_bad(now) if self._bad else None) or _first_stranger(bucket, node)
             if yielding is None:
                 return False
             bucket.remove_node(yielding)  # the replacement that came last is the node
@@ -357,22 +359,20 @@ class NodeTable(RoutingTable):
             return
         contact.failures += 1
         self._doubtful.insert(0, contact)
-        self._refresh_at = NEVER
-        self._has_bad = self._has_bad or contact.failures >= MAX_FAILURES
+        if contact.failures >= MAX_FAILURES:
+            self._bad[contact.id] = None
         bucket = self.buckets[self.get_bucket_for(contact)]
         if node_id in bucket.replacement_nodes or (contact.failures >= MAX_FAILURES and bucket.replacement_nodes):
             bucket.remove_node(contact)
 
     def drop_bad(self) -> None:
         """Let bad contacts go that nothing has replaced. Call it while others answer, so that the fault is theirs."""
-        if not self._has_bad:
-            return
-        self._has_bad = False
-        self._refresh_at = NEVER
-        for bucket in self.buckets:
-            for contact in bucket.get_nodes():
-                if contact.failures >= MAX_FAILURES:
-                    bucket.remove_node(contact)
+        for node_id in self._bad:
+            contact = self.get(node_id)
+            if contact is not None and contact.failures >= MAX_FAILURES:
+                self._refresh_at = NEVER  # its bucket may have become one that wants contacts
+                self.buckets[self.get_bucket_for(contact)].remove_node(contact)
+        self._bad.clear()
 
     def challenged(self, node_id: bytes, now: float) -> Contact | None:
         """Whom to ping because others wait for a place in the bucket of `node_id` (BEP 5): the questionable contact

@@ -117,8 +117,10 @@ class Upkeep:
         """A node has not answered, nor has anybody else since. Ask the one most likely to: are we cut off?"""
         if len(family.unjudged) < MAX_UNJUDGED:
             family.unjudged.append(waiting)
-        others = [each for each in family.table.contacts() if each.address != waiting.address]
-        likely = max(others, key=lambda each: each.last_response, default=None)
+        likely = family.known.latest(waiting.address)
+        if likely is None:
+            others = [each for each in family.table.contacts() if each.address != waiting.address]
+            likely = max(others, key=lambda each: each.last_response, default=None)
         if likely is not None:
             self.verify(family, likely.address, likely, now)
 
