@@ -7,6 +7,7 @@ how they join. The text is in whatever monospace font the viewer has, stretched 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from html import escape
 from itertools import groupby
 
@@ -64,10 +65,9 @@ def picture(lines, width, title="", colours=ColorSystem.TRUECOLOR):
     ground, marks, words = [], [], []
     for y, line in enumerate(lines):
         x = 0
-        for (front, back, decoration), run in groupby(
-            _cells(line), lambda cell, system=colours: look_of(cell[1], system)
-        ):
-            text = "".join(cell[0] for cell in run)
+        seen = [each for each in line if each[0]]
+        for (front, back, decoration), run in groupby(seen, lambda each, system=colours: look_of(each[1], system)):
+            text = "".join(text for text, _ in run)
             cells = cell_len(text)
             if back != PALETTE.background_color.hex:
                 ground.append(
@@ -105,6 +105,7 @@ def _cells(line):
             yield cluster, style
 
 
+@lru_cache(maxsize=4_096)
 def look_of(style, system):
     """Colours in hex, and the rest of the style as CSS."""
     front, back = style.color, style.bgcolor
@@ -125,6 +126,9 @@ def look_of(style, system):
 
 def _draw(text, x, y, name, marks, words):
     """Blocks as rectangles, blanks not at all, and words; a wide character by itself, so that it stays in its cells."""
+    if text.isascii():
+        words += [_word(found.group(), x + found.start(), y, name) for found in _WORDS.finditer(text)]
+        return
     for kind, run in groupby(_placed(text, x), lambda each: _kind(each[0])):
         placed = list(run)
         if kind == "word":
