@@ -186,7 +186,7 @@ class Exchange:
         if self.dht is not None:
             self.dht.greet(peer)
         if peer.wire.peer_interested:
-            self.serving.on_interest()
+            self.serving.on_interest(peer)
         self.on_peer_events(peer, events, now)
 
     def detach(self, peer: Peer) -> None:
@@ -197,7 +197,7 @@ class Exchange:
         self._extensions.detach(peer)
         self.storing.forget(peer)
         self.serving.forget(peer)
-        self.serving.on_interest()
+        self.serving.on_interest(peer)
         had_requests = peer.requests.outstanding > 0
         self.picker.on_peer_left(peer.key)
         peer.release()
@@ -361,9 +361,9 @@ class Exchange:
                 for block in peer.requests.on_choked(peer.wire.fast):
                     self.picker.on_request_dropped(peer.key, block)
             case wire.Interested():
-                self.serving.on_interest()
+                self.serving.on_interest(peer)
             case wire.NotInterested():
-                self.serving.on_interest()
+                self.serving.on_interest(peer)
             case wire.BitfieldReceived(data=data):
                 self.picker.on_peer_bitfield(peer.key, Bitfield.from_bytes(data, self.picker.have.size))
                 self._drop_if_pointless(peer)

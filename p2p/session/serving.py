@@ -56,6 +56,8 @@ class Serving:
         self._fast_left: dict[int, int] = {}
         """Bytes that each peer may still ask for while it is choked."""
         self._to_fill = False
+        self._all_used = False
+        """Every slot was in use when last looked, and none was given up since."""
         self._spread = Spread(picker.have.size)
         self._stopped = False
 
@@ -133,9 +135,14 @@ class Serving:
 
     # -- choking
 
-    def on_interest(self) -> None:
-        """Somebody began or ceased to want what we have, or is gone: `fill` looks at the end of the turn."""
-        self._to_fill = True
+    def on_interest(self, peer: Peer) -> None:
+        """A peer began or ceased to want what we have, or is gone: where that leaves somebody waiting beside a slot
+        that nobody uses, `fill` looks at the end of the turn."""
+        if not peer.wire.am_choking:
+            self._all_used = False
+            self._to_fill = True
+        elif peer.wire.peer_interested and not self._all_used:
+            self._to_fill = True
 
     def fill(self, now: float, *, seeding: bool) -> None:
         """Give slots that nobody uses to those who wait for one, if that may have changed in this turn."""
@@ -149,13 +156,15 @@ class Serving:
                     waiting += 1
                 else:
                     used += 1
-        if waiting and used <= self.choker.slots:  # one more than these is given
+        self._all_used = used > self.choker.slots  # one more than these is given
+        if waiting and not self._all_used:
             self._apply(self.choker.fill(self._choke_peers(now), now, self._rng, seeding=seeding), now)
 
     def choke_if_due(self, now: float, *, seeding: bool, upload_rate: float) -> None:
         """Play the choking round when its time has come. `upload_rate` is what goes out, in bytes a second."""
         if now < self.choker.next_round:
             return
+        self._all_used = False  # there may be more slots from now on, or less in them
         decision = self.choker.round(
             self._choke_peers(now),
             now,
