@@ -198,7 +198,7 @@ class TorrentExtensions:
             peer = self._askers[key].peer  # whoever is gone is told nothing
             if peer.ended.done() or not _takes(peer, ut_pex.NAME):
                 continue
-            added = tuple(PexPeer(address, PexFlags(flags)) for address, flags in change.added)
+            added = tuple(PexPeer(address, ut_pex.pex_flags(flags)) for address, flags in change.added)
             peer.wire.send_extension(ut_pex.NAME, PexMessage(added, change.dropped).encode())
             peer.flush()
 

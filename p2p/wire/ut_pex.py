@@ -44,6 +44,11 @@ _BY_VALUE: Final = tuple(map(PexFlags, range(_KNOWN + 1)))
 """Messages carry hundreds, and to make flags of a number each time would cost more than the rest of the message."""
 
 
+def pex_flags(value: int) -> PexFlags:
+    """The flags that a byte names, as far as we know them."""
+    return _BY_VALUE[value & _KNOWN]
+
+
 class PexPeer(NamedTuple):
     """An address where a peer listens, and what is known of it."""
 
@@ -69,7 +74,7 @@ class PexMessage:
             if suffix and not added and not dropped:
                 continue
             fields[b"added" + suffix] = pack([peer.address for peer in added])
-            fields[b"added" + suffix + b".f"] = bytes(peer.flags & _KNOWN for peer in added)
+            fields[b"added" + suffix + b".f"] = bytes([int(peer.flags) & _KNOWN for peer in added])
             fields[b"dropped" + suffix] = pack(dropped)
         return bencode.encode(fields)
 
@@ -110,7 +115,7 @@ def _added(
         flags = b""
     for at, address in enumerate(_addresses(fields, key, unpack)):
         if address.port:
-            yield PexPeer(address, _BY_VALUE[flags[at] & _KNOWN] if at < len(flags) else PexFlags.NONE)
+            yield PexPeer(address, pex_flags(flags[at]) if at < len(flags) else PexFlags.NONE)
 
 
 def _addresses(
