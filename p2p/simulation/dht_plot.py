@@ -66,7 +66,7 @@ def plot_sizes(reports: Sequence[DhtReport]) -> str:
 
     panels = [
         panel(
-            "Seconds to the first peers",
+            "Time to the first peers",
             "milliseconds",
             [
                 line("median", lambda each: None if each.first_peers is None else each.first_peers.median, 0, 1_000),
