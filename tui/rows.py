@@ -143,8 +143,8 @@ class Rows:
                 self._marks.discard(name)
         for name, row in fresh.items():
             known = self._rows.get(name)
-            if known is not None and known.id != row.id:
-                self._names.pop(known.id, None)
+            if known is not None and known.id != row.id and self._names.get(known.id) == name:
+                del self._names[known.id]
             self._rows[name] = row
             self._names[row.id] = name
         return self._arrange(dict.fromkeys((*gone, *fresh)), now)

@@ -176,6 +176,16 @@ def test_a_number_that_another_torrent_has_now_is_that_torrents():
     assert len(model) == 0
 
 
+def test_torrents_that_have_changed_numbers_go_by_the_new_ones():
+    model = Rows()
+    model.replace([row_of(1), row_of(2), row_of(3)], NOW)
+    model.replace([replace(row_of(1), id=2), replace(row_of(2), id=3), replace(row_of(3), id=1)], NOW)
+    model.take([], [2], NOW)
+    assert [row.name for row in lines(model)] == ["torrent 2", "torrent 3"]
+    model.take([], [1, 3], NOW)
+    assert len(model) == 0
+
+
 def test_a_column_is_put_on_top_of_the_stack_and_reversed():
     model = big(3)
     model.sort_by("name", NOW)
