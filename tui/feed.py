@@ -52,6 +52,9 @@ DETAILS_INTERVAL: Final = 1.0
 VERB_PATIENCE: Final = 30.0
 """Seconds that a verb waits for a connection: the longest pause before one is tried."""
 
+REST: Final = 4
+"""Times as long as an answer took nothing is asked after it: the files of a large torrent are many bytes."""
+
 SPACE_EVERY: Final = 5
 """Rounds of the session's figures for one look at what is around it, and for the settings of a foreign daemon."""
 
@@ -194,20 +197,23 @@ class Feed:
 
     async def watch_details(self) -> None:
         """Tell what is open, while there is a connection."""
+        loop = asyncio.get_running_loop()
         while True:
             self._opened.clear()
+            began = loop.time()
             client, wanted = self._client, self._open
             if wanted is None:
                 await self._opened.wait()
                 continue
             if client is None:
                 await self._connected.wait()
+                began = loop.time()
             else:
                 with suppress(StarlingError):  # `follow` asks the same daemon, and tells why it is gone
                     details = await client.details(wanted[0], *wanted[1])
                     if wanted == self._open:
                         self._tell(DetailsArrived(wanted[0], details))
-            await _wait(self._opened, DETAILS_INTERVAL)
+            await _wait(self._opened, max(DETAILS_INTERVAL, REST * (loop.time() - began)))
 
     def look(self, hash_string: str | None, *sights: Sight) -> None:
         """Tell these, of a torrent or of the session, from now on and at once, and nothing else of their kind."""
@@ -264,10 +270,13 @@ class Feed:
             return
         try:
             await act(client)
-            self._tell(VerbDone(words))
-            await self._refresh(client)
         except StarlingError as error:
             self._tell(VerbFailed(words, str(error)))
+            return
+        self._tell(VerbDone(words))
+        if client is self._client:  # by another one all is asked for anew
+            with suppress(StarlingError):  # it is done; `follow` asks the same daemon, and tells why it is gone
+                await self._refresh(client)
 
     async def ask(self, words: str, question: Callable[[Client], Awaitable[T]]) -> tuple[T, ...]:
         """What the daemon answers; nothing where it does not, and why is told."""

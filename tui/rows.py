@@ -291,17 +291,17 @@ class Rows:
 
     def sums(self) -> Sums:
         """Of those that are marked and seen; of all that are seen where none is marked."""
-        rows = self._rows
-        seen = [rows[name] for name in self._marks if name in self._keys] or [rows[name] for name in self._keys]
-        return Sums(
-            len(seen),
-            sum(row.size_when_done for row in seen),
-            sum(row.left_until_done for row in seen),
-            sum(row.rate_download for row in seen),
-            sum(row.rate_upload for row in seen),
-            sum(row.downloaded_ever for row in seen),
-            sum(row.uploaded_ever for row in seen),
-        )
+        rows, keys = self._rows, self._keys
+        seen = [rows[name] for name in self._marks if name in keys] or [rows[name] for name in keys]
+        size = left = down = up = downloaded = uploaded = 0
+        for row in seen:  # at once: it is done whenever anything moves
+            size += row.size_when_done
+            left += row.left_until_done
+            down += row.rate_download
+            up += row.rate_upload
+            downloaded += row.downloaded_ever
+            uploaded += row.uploaded_ever
+        return Sums(len(seen), size, left, down, up, downloaded, uploaded)
 
     def is_marked(self, hash_string: str) -> bool:
         return hash_string in self._marks
