@@ -444,6 +444,7 @@ class Exchange:
 
     def _on_verified(self, piece: PieceIndex) -> None:
         self.picker.on_piece_verified(piece)
+        self.serving.on_offer()
         if self.picker.priority(piece):
             self.done_size += self.store.piece_size(piece)
         seeding = self.seeding
@@ -490,6 +491,7 @@ class Exchange:
                 peer.wire.send_keep_alive()
         self._extensions.on_tick(now)
         self.serving.choke_if_due(now, seeding=self.seeding, upload_rate=self.rate_up.rate(now))
+        self.serving.on_offer()
         self.serving.fill(now, seeding=self.seeding)
         if limit:
             askable = [peer for peer in self.peers.values() if peer.wire.am_interested and not peer.wire.peer_choking]

@@ -12,6 +12,7 @@ from p2p.ids import Block, InfoHash, PieceIndex
 from p2p.session.peer_task import EndKind, Peer
 from p2p.session.uploads import MAX_UPLOAD_QUEUE, Uploads, rejected
 from p2p.swarm.choker import ChokePeer, Choker, ChokeRound
+from p2p.swarm.opening import Opening
 from p2p.swarm.spread import Spread
 from p2p.wire.allowed_fast import allowed_fast_set
 
@@ -58,6 +59,7 @@ class Serving:
         self._to_fill = False
         self._all_used = False
         """Every slot was in use when last looked, and none was given up since."""
+        self._opening = Opening()
         self._spread = Spread(picker.have.size)
         self._stopped = False
 
@@ -156,17 +158,33 @@ class Serving:
                     waiting += 1
                 else:
                     used += 1
+        if waiting:
+            self._hold(now, seeding=seeding)
         self._all_used = used > self.choker.slots  # one more than these is given
         if waiting and not self._all_used:
             self._apply(self.choker.fill(self._choke_peers(now), now, self._rng, seeding=seeding), now)
+
+    def on_offer(self) -> None:
+        """We have more to give, or time has passed: in the beginning that opens slots."""
+        if self._opening.running:
+            self._to_fill = True
+            self._all_used = False
+
+    def _hold(self, now: float, *, seeding: bool) -> None:
+        if self._opening.running:
+            given = self._picker.among_leechers().bit_count() if seeding else self._picker.have.count
+            self.choker.hold(self._opening.most(given, now))
 
     def choke_if_due(self, now: float, *, seeding: bool, upload_rate: float) -> None:
         """Play the choking round when its time has come. `upload_rate` is what goes out, in bytes a second."""
         if now < self.choker.next_round:
             return
+        peers = self._choke_peers(now)
+        if any(peer.interested for peer in peers):
+            self._hold(now, seeding=seeding)
         self._all_used = False  # there may be more slots from now on, or less in them
         decision = self.choker.round(
-            self._choke_peers(now),
+            peers,
             now,
             self._rng,
             seeding=seeding,

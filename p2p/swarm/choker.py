@@ -140,6 +140,7 @@ class Choker:
         """`slots` fixes the number of regular slots; None lets it follow the upload."""
         self._fixed = slots
         self._count = _SlotCount()
+        self._most: int | None = None
         self._next_round = -math.inf
         self._granted: dict[int, float] = {}  # optimistic slots: key -> since when; insertion is the order of grants
         self._drawn: dict[int, None] = {}  # whom the urn has let out since it was last full
@@ -149,7 +150,12 @@ class Choker:
     @property
     def slots(self) -> int:
         """Regular slots; one optimistic slot comes on top."""
-        return self._count.count if self._fixed is None else self._fixed
+        slots = self._count.count if self._fixed is None else self._fixed
+        return slots if self._most is None else min(slots, self._most)
+
+    def hold(self, most: int | None) -> None:
+        """Use `most` regular slots at most, whatever the upload carries, until told otherwise; None for any number."""
+        self._most = most
 
     def set_slots(self, slots: int | None) -> None:
         """Fix the number of regular slots, or let it follow the upload again; takes effect with the next round."""
@@ -179,7 +185,7 @@ class Choker:
         wanting = [peer for peer in peers if peer.interested]
         if upload_limit is not None:
             self._count.from_limit(upload_limit)
-        elif len(wanting) > self.slots + 1:
+        elif self._most is None and len(wanting) > self.slots + 1:
             self._count.on_rate(upload_rate, now)
         self._forget_absent(peers)
         chosen = self._by_turns(wanting, now) if seeding else self._by_merit(wanting, now, rng)

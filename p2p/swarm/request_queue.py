@@ -32,9 +32,9 @@ MOST_LIMIT: Final = 2_000
 LEAST_DEPTH: Final = 4
 """Enough to bridge a round trip on a slow line, and the start of the growth."""
 
-QUEUE_TIME: Final = 1.0
+QUEUE_TIME: Final = 0.5
 """Seconds of work kept in the peer's hands beyond the round trip: enough for a late loop turn on either side. More lets
-many peers ask a slow seed for the same pieces, and is what a crash or a choke throws away."""
+many peers ask a slow seed for the same pieces, leaves pieces half done for longer, and is what a choke throws away."""
 
 WINDOW: Final = 0.5
 """Seconds over which one rate sample is taken."""

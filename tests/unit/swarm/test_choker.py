@@ -348,3 +348,16 @@ def test_next_round_and_snapshot() -> None:
     assert swarm.choker.next_round == 17.0
     seen = swarm.choker.snapshot()
     assert (seen.slots, seen.optimistic, seen.next_round, seen.next_optimistic) == (4, 1, 17.0, 37.0)
+
+
+def test_held_slots_are_not_given_and_come_back() -> None:
+    peers = [Peer(key=i) for i in range(12)]
+    swarm = Swarm(peers, slots=4)
+    swarm.choker.hold(0)
+    assert len(swarm.fill().unchoke) == 1
+    assert swarm.fill().unchoke == ()
+    swarm.choker.hold(2)
+    assert len(swarm.fill().unchoke) == 2
+    swarm.choker.hold(None)
+    assert len(swarm.round().unchoke) == 2
+    assert len(swarm.unchoked()) == 5
