@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import subprocess
 import sys
@@ -36,10 +35,10 @@ def test_three_hundred_nodes_find_what_is_announced(seed):
 
 def test_a_network_that_has_joined_and_one_that_is_built_are_alike(seed):
     """Built tables are fuller than those of nodes that have only just joined; what a search costs is alike."""
-    plan = {"seed": seed, "nodes": 80, "torrents": 20, "searches": 60, "over": 10.0}
+    plan = {"seed": seed, "nodes": 60, "torrents": 20, "searches": 60, "over": 5.0}
     joined, built = play(origin=Origin.JOINED, **plan), play(**plan)
     assert joined.success == built.success == 1.0
-    assert joined.made == built.made == 80
+    assert joined.made == built.made == 60
     assert joined.contacts == pytest.approx(built.contacts, rel=0.35)
     assert joined.queries.mean == pytest.approx(built.queries.mean, rel=0.25)
     assert joined.hops.mean == pytest.approx(built.hops.mean, rel=0.35)
@@ -57,12 +56,10 @@ def test_peers_stay_found_while_half_of_the_nodes_are_replaced(seed):
 @pytest.mark.parametrize("attack", list(Refusal), ids=lambda attack: attack.value)
 def test_ids_made_up_beside_a_key_hide_nothing(seed, attack):
     """Sixteen attackers a key are nearer to it than anybody else; their ids are not for their addresses (BEP 42)."""
-    plan = DhtPlan(seed=seed, nodes=200, torrents=10, searches=40, attackers=16, attack=attack, upkeep=False)
-    attacked = DhtScenario(plan, time.perf_counter).run()
-    assert attacked.success >= 0.97
-    calm = DhtScenario(dataclasses.replace(plan, attackers=0), time.perf_counter).run()
-    assert attacked.queries.mean > calm.queries.mean + 4  # the attackers were asked
-    assert attacked.first_peers.p95 < 1.0
+    report = play(seed=seed, nodes=150, torrents=10, searches=40, over=20.0, attackers=16, attack=attack, upkeep=False)
+    assert report.success >= 0.97
+    assert report.queries.mean > 12  # eight are asked where nobody attacks, and up to eight attackers
+    assert report.first_peers.p95 < 1.0
 
 
 def test_a_world_at_rest_makes_those_alone_that_somebody_reaches(seed):
