@@ -22,13 +22,14 @@ from p2p.cli.simulate_dht import EXAMPLES as DHT_EXAMPLES
 from p2p.cli.simulate_dht import dht_command
 from p2p.cli.simulate_plot import parse_plot, write_plot
 from p2p.cli.simulate_view import SwarmProgress, show_report
-from p2p.disk.refusals import printable
+from p2p.simulation.behaviours import BEHAVIOURS
 from p2p.simulation.errors import SimulationError
-from p2p.simulation.plan import MOST_PEERS, Arrivals, RateMix, SwarmPlan
+from p2p.simulation.plan import MOST_PEERS, Arrivals, BehaviourMix, RateMix, RoundTrips, SwarmPlan
 from p2p.simulation.report import report_on
 from p2p.simulation.swarm import run_swarm
 from p2p.simulation.swarm_plot import plot_swarm
 from p2p.simulation.virtual_loop import run
+from p2p.swarm.choking import DEFAULT, POLICIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,6 +48,7 @@ Examples:
   starling simulate swarm --seeders 1 --leechers 30 --up 1MiB/s --down 10MiB/s --size 16MiB --seed 1
   starling simulate swarm --leechers 50 --up 10%:10MiB/s,40%:2MiB/s,50%:512KiB/s --plot swarm.svg
   starling simulate swarm --leechers 100 --arrivals poisson:2 --json
+  starling simulate swarm --behaviours 30%:free-rider --seed-up 512KiB/s --choker proportional
 """
 
 
@@ -77,20 +79,6 @@ def _by(parse: Callable[[str], T]) -> Callable[[str], T]:
     return parse_option
 
 
-def _parse_rtt(text: str) -> tuple[float, float]:
-    """Seconds out of milliseconds, `40` or `20-80`. A usage error for anything else."""
-    low, _, high = text.removesuffix("ms").partition("-")
-    try:
-        times = float(low.removesuffix("ms")) / 1_000, float(high or low.removesuffix("ms")) / 1_000
-    except ValueError as error:
-        raise typer.BadParameter(
-            f"{printable(text)!r} is no round trip: write it like 20-80, in milliseconds"
-        ) from error
-    if not 0 <= times[0] <= times[1] <= 60:
-        raise typer.BadParameter("a round trip goes from the least to the most, up to a minute")
-    return times
-
-
 Count = Annotated[int, typer.Option("--leechers", metavar="N", min=1, max=MOST_PEERS, help="Peers that download.")]
 Seeders = Annotated[int, typer.Option("--seeders", metavar="N", min=1, max=MOST_PEERS, help="Peers that have it all.")]
 Up = Annotated[
@@ -117,8 +105,10 @@ PieceLength = Annotated[
     int | None, typer.Option("--piece-length", metavar="SIZE", parser=parse_size, help="Pieces (default: 256KiB).")
 ]
 Rtt = Annotated[
-    tuple[float, float] | None,
-    typer.Option("--rtt", metavar="MS[-MS]", parser=_parse_rtt, help="Round trips between peers (default: 20-80)."),
+    RoundTrips | None,
+    typer.Option(
+        "--rtt", metavar="MS[-MS]", parser=_by(RoundTrips.parse), help="Round trips between peers (default: 20-80)."
+    ),
 ]
 Come = Annotated[
     Arrivals | None,
@@ -128,6 +118,19 @@ Come = Annotated[
         parser=_by(Arrivals.parse),
         help="flash, over:SECONDS or poisson:LEECHERS_A_SECOND (default: flash).",
     ),
+]
+Behaviours = Annotated[
+    BehaviourMix | None,
+    typer.Option(
+        "--behaviours",
+        metavar="MIX",
+        parser=_by(BehaviourMix.parse),
+        help=f"Shares of leechers that misbehave, as 30%:NAME; names: {', '.join(BEHAVIOURS)}.",
+    ),
+]
+Policy = Annotated[
+    str,
+    typer.Option("--choker", metavar="NAME", help=f"Choking policy of all others: {', '.join(POLICIES)}."),
 ]
 SeedLeaves = Annotated[
     float | None, typer.Option("--seed-leaves-after", metavar="SECONDS", min=0, help="Let the seeders go.")
@@ -155,6 +158,8 @@ def swarm_command(
     piece_length: PieceLength = None,
     rtt: Rtt = None,
     arrivals: Come = None,
+    behaviours: Behaviours = None,
+    choker: Policy = DEFAULT,
     seed_leaves_after: SeedLeaves = None,
     leave_after: Leave = None,
     within: Within = 3_600.0,
@@ -176,8 +181,10 @@ def swarm_command(
         up=up or RateMix.of(1 << 20),
         down=down or RateMix.of(10 << 20),
         seed_up=seed_up or 1 << 20,
-        rtt=rtt or (0.020, 0.080),
+        rtt=rtt or RoundTrips(0.020, 0.080),
         arrivals=arrivals or Arrivals(),
+        behaviours=behaviours or BehaviourMix(),
+        choker=choker,
         seed_leaves_after=seed_leaves_after,
         leave_after=leave_after,
         give_up_after=within,

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from p2p.disk.free_space import endless_room, room_at
 from p2p.disk.meter import DiskMeter
+from p2p.swarm.choking import POLICIES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from p2p.disk.free_space import Room
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from p2p.net.http import HttpClient
     from p2p.net.interface_binding import InterfaceBinding
     from p2p.net.network import Network
+    from p2p.swarm.choking.policy import PolicyFactory
 
 
 class StorageFactory(Protocol):
@@ -54,6 +56,9 @@ class Environment:
 
     disk: DiskMeter = field(default_factory=DiskMeter)
     """How the jobs of `storage` go."""
+
+    choking: Mapping[str, PolicyFactory] = field(default_factory=lambda: POLICIES)
+    """The choking policies there are, by the names that settings call them by."""
 
     interface: InterfaceBinding | None = None
     """The network interface that `network` and `http` are held to, if they are."""

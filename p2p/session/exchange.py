@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from p2p.session.throttle import Throttle
     from p2p.session.uploads import Uploads
     from p2p.swarm.bans import SmartBan
-    from p2p.swarm.choker import Choker
+    from p2p.swarm.choking.policy import ChokingPolicy
     from p2p.swarm.piece_picker import PiecePicker
     from p2p.wire.arena import ArenaPool
     from p2p.wire.extension import ExtensionHandshake
@@ -63,7 +63,7 @@ class Exchange:
         store: PieceStore,
         arenas: ArenaPool,
         picker: PiecePicker,
-        choker: Choker,
+        choker: ChokingPolicy,
         bans: SmartBan,
         uploads: Uploads,
         scope: Scope,

@@ -17,7 +17,6 @@ from p2p.session.greeting import Greeting
 from p2p.session.magnet_stage import MagnetStage
 from p2p.session.uploads import Uploads
 from p2p.swarm.bans import SmartBan
-from p2p.swarm.choker import Choker
 from p2p.swarm.peer_list import PeerSource
 from p2p.swarm.piece_picker import PiecePicker
 
@@ -284,7 +283,7 @@ class Membership:
             store=store,
             arenas=services.arenas,
             picker=picker,
-            choker=Choker(slots=services.settings.upload_slots),
+            choker=environment.choking[services.settings.choking](slots=services.settings.upload_slots),
             bans=SmartBan(environment.secrets(16)),
             uploads=uploads,
             scope=scope,

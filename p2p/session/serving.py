@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from p2p.ids import Block, InfoHash, PieceIndex
 from p2p.session.peer_task import EndKind, Peer
 from p2p.session.uploads import MAX_UPLOAD_QUEUE, Uploads, rejected
-from p2p.swarm.choker import ChokePeer, Choker, ChokeRound
+from p2p.swarm.choker import ChokePeer, ChokeRound
 from p2p.swarm.opening import Opening
 from p2p.swarm.spread import Spread
 from p2p.wire.allowed_fast import allowed_fast_set
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from p2p.session.throttle import Throttle
+    from p2p.swarm.choking.policy import ChokingPolicy
     from p2p.swarm.piece_picker import PiecePicker
 
 ALLOWED_FAST: Final = 5
@@ -39,7 +40,7 @@ class Serving:
         peers: dict[int, Peer],
         picker: PiecePicker,
         piece_size: Callable[[int], int],
-        choker: Choker,
+        choker: ChokingPolicy,
         uploads: Uploads,
         rng: random.Random,
         info_hash: InfoHash,

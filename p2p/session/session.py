@@ -88,6 +88,8 @@ class Session:
         )
         if settings.interface is not None and environment.interface is None:
             raise ConfigError(f"the environment is not held to the interface {settings.interface}")
+        if settings.choking not in environment.choking:
+            raise ConfigError(f"{settings.choking!r} is no choking policy: {', '.join(environment.choking)}")
         now = asyncio.get_running_loop().time()
         services = self._services = Services(
             settings=settings,

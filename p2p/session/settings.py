@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from p2p.session.encryption import Encryption
+from p2p.swarm.choking import DEFAULT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,6 +55,9 @@ class Settings:
 
     upload_slots: int | None = None
     """Unchoke slots a torrent; None lets them follow the upload capacity."""
+
+    choking: str = DEFAULT
+    """Who gets those slots, by a name in `p2p.swarm.choking`."""
 
     trackers: bool = True
     """Whether to announce at all."""

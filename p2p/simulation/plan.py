@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from p2p.quantities import format_rate, parse_rate
 from p2p.session.encryption import Encryption
+from p2p.simulation.behaviours import BEHAVIOURS
 from p2p.simulation.errors import SimulationError
+from p2p.swarm.choking import DEFAULT, POLICIES
 
 if TYPE_CHECKING:
     import random
@@ -24,6 +26,9 @@ T = TypeVar("T")
 
 MOST_PEERS: Final = 10_000
 """Sessions in one process: a thousand of them take a gigabyte."""
+
+LONGEST_TRIP: Final = 60.0
+"""Seconds: connections time out soon after."""
 
 _SHARE: Final = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,3})?)%:(.+)")
 
@@ -63,6 +68,53 @@ class RateMix:
         if len(self.classes) == 1:
             return rate_name(self.classes[0][1])
         return ",".join(f"{100 * share:g}%:{rate_name(rate)}" for share, rate in self.classes)
+
+
+@dataclass(frozen=True, slots=True)
+class BehaviourMix:
+    """Names in `p2p.simulation.behaviours`, each with the share of leechers it has; the rest behave."""
+
+    classes: tuple[tuple[float, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        _check_shares([share for share, _ in self.classes], whole=False)
+        for _, name in self.classes:
+            if name not in BEHAVIOURS:
+                raise SimulationError(f"{name!r} is no behaviour: {', '.join(BEHAVIOURS)}")
+
+    @classmethod
+    def parse(cls, text: str) -> BehaviourMix:
+        """Names and shares out of `30%:free-rider`. SimulationError for anything else."""
+        return cls(tuple(_parse_shares(text)))
+
+    @property
+    def rest(self) -> float:
+        """The share of those who behave."""
+        return max(0.0, 1.0 - sum(share for share, _ in self.classes))
+
+    def __str__(self) -> str:
+        return ",".join(f"{100 * share:g}%:{name}" for share, name in self.classes)
+
+
+@dataclass(frozen=True, slots=True)
+class RoundTrips:
+    """Seconds of a round trip between two peers, the least and the most: each host's share is drawn evenly."""
+
+    least: float = 0.040
+    most: float = 0.160
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.least <= self.most <= LONGEST_TRIP:
+            raise SimulationError("a round trip goes from the least to the most, up to a minute")
+
+    @classmethod
+    def parse(cls, text: str) -> RoundTrips:
+        """Milliseconds, `40` or `20-80`. SimulationError for anything else."""
+        low, dash, high = text.removesuffix("ms").partition("-")
+        try:
+            return cls(float(low) / 1_000, float(high if dash else low) / 1_000)
+        except ValueError as error:
+            raise SimulationError(f"{text!r} is no round trip: write it like 20-80, in milliseconds") from error
 
 
 class ArrivalKind(Enum):
@@ -135,15 +187,11 @@ class SwarmPlan:
 
     seed_up: float | None = 1 << 20
     seed_down: float | None = 10 << 20
-    rtt: tuple[float, float] = (0.040, 0.160)
-    """Seconds of a round trip between two peers, the least and the most: each host's share is drawn evenly."""
-
+    rtt: RoundTrips = RoundTrips()
     arrivals: Arrivals = Arrivals()
-    behaviours: tuple[tuple[str, float], ...] = ()
-    """Names in `p2p.simulation.behaviours` and the share of leechers that behave so; all others are as we are."""
-
-    choker: str | None = None
-    """The choking policy of all who behave; None for the default."""
+    behaviours: BehaviourMix = BehaviourMix()
+    choker: str = DEFAULT
+    """The choking policy of all who behave, by its name in `p2p.swarm.choking`."""
 
     seed_leaves_after: float | None = None
     """Seconds after which the seeders leave; None for never."""
@@ -170,14 +218,8 @@ class SwarmPlan:
             raise SimulationError(f"a swarm has {MOST_PEERS:,} peers at most")
         if self.size < 1:
             raise SimulationError("there is nothing to share")
-        if not 0 <= self.rtt[0] <= self.rtt[1]:
-            raise SimulationError("round trips go from the least to the most")
-        _check_shares([share for _, share in self.behaviours], whole=False)
-
-
-def parse_behaviours(text: str) -> tuple[tuple[str, float], ...]:
-    """Names and shares out of `30%:free-rider,10%:other`. SimulationError for anything else."""
-    return tuple((name, share) for share, name in _parse_shares(text))
+        if self.choker not in POLICIES:
+            raise SimulationError(f"{self.choker!r} is no choking policy: {', '.join(POLICIES)}")
 
 
 def count_out(shares: Sequence[tuple[float, T]], count: int) -> list[T]:

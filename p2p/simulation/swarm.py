@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from p2p.session.settings import Settings
+from p2p.simulation.behaviours import BEHAVIOURS
 from p2p.simulation.plan import SwarmPlan, count_out, rate_name
 from p2p.simulation.sampling import Sampler
 from p2p.simulation.world import SINGLE_FILE, SimPeer, SimWorld
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Member", "PeerClass", "SimSwarm", "SwarmPlan", "SwarmResult", "run_swarm", "start_swarm"]
 
-SAMPLE_INTERVAL: Final = 1.0
+SAMPLE_INTERVAL: Final = 0.25
 """Seconds between looks at the swarm, unless it is large: what a look costs grows with peers and their connections."""
 
 LOOKS_A_SECOND: Final = 10_000
@@ -44,6 +45,9 @@ class PeerClass:
     down: float | None
     idle: bool = False
     """Its uplink is of no use to others."""
+
+    behaviour: str | None = None
+    """A name in `p2p.simulation.behaviours`; None of those who are as we are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,14 +148,20 @@ def cast(plan: SwarmPlan, rng: random.Random) -> list[Member]:
     """The leechers in the order they come. `rng` decides who has which rates."""
     ups = count_out(plan.up.classes, plan.leechers)
     downs = count_out(plan.down.classes, plan.leechers)
-    kinds = [PeerClass(_class_name(up, down), up, down) for up, down in zip(ups, downs, strict=True)]
+    rates = list(zip(ups, downs, strict=True))
+    rng.shuffle(rates)  # who misbehaves has a link like anybody's
+    ways = count_out([*plan.behaviours.classes, (plan.behaviours.rest, None)], plan.leechers)
+    kinds = [_class(up, down, way) for (up, down), way in zip(rates, ways, strict=True)]
     rng.shuffle(kinds)
     times = plan.arrivals.times(plan.leechers, rng)
     return [Member(f"leecher-{index}", kind, times[index]) for index, kind in enumerate(kinds)]
 
 
-def _class_name(up: float | None, down: float | None) -> str:
-    return f"{rate_name(up)} up, {rate_name(down)} down"
+def _class(up: float | None, down: float | None, behaviour: str | None) -> PeerClass:
+    name = f"{rate_name(up)} up, {rate_name(down)} down"
+    if behaviour is None:
+        return PeerClass(name, up, down)
+    return PeerClass(f"{name}, {behaviour}", up, down, idle=BEHAVIOURS[behaviour].idle, behaviour=behaviour)
 
 
 class _Run:
@@ -161,7 +171,8 @@ class _Run:
         self._swarm = swarm
         self._plan = swarm.plan
         self._on_sample = on_sample
-        self._settings = Settings(limit_up=self._plan.limit_up, limit_down=self._plan.limit_down)
+        plan = self._plan
+        self._settings = Settings(limit_up=plan.limit_up, limit_down=plan.limit_down, choking=plan.choker)
         self._tasks: list[asyncio.Task[None]] = []
         self._sampler = Sampler(swarm.world.metainfo.piece_count, swarm.kinds)
         self._seeded_before_first: int | None = None
@@ -217,13 +228,15 @@ class _Run:
 
     async def _join(self, name: str, kind: PeerClass, *, seeding: bool) -> SimPeer:
         plan, world = self._plan, self._swarm.world
-        low, high = plan.rtt
         # A round trip between two hosts crosses the access of each twice.
-        host = world.add_host(up=kind.up, down=kind.down, latency=world.rng.uniform(low / 4, high / 4))
-        self._swarm.kinds[name] = kind.name
-        return await world.add_peer(
-            name, seeding=seeding, host=host, settings=self._settings, encryption=plan.encryption
+        host = world.add_host(
+            up=kind.up, down=kind.down, latency=world.rng.uniform(plan.rtt.least / 4, plan.rtt.most / 4)
         )
+        self._swarm.kinds[name] = kind.name
+        settings = self._settings
+        if kind.behaviour is not None:
+            settings = replace(settings, **BEHAVIOURS[kind.behaviour].settings)
+        return await world.add_peer(name, seeding=seeding, host=host, settings=settings, encryption=plan.encryption)
 
     async def _attend(self, members: list[Member]) -> None:
         """Let all come in their order, and wait until the last is done."""

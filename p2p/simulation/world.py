@@ -21,6 +21,7 @@ from p2p.session.encryption import Encryption
 from p2p.session.environment import Environment
 from p2p.session.session import Session
 from p2p.session.settings import Settings, TorrentOptions
+from p2p.simulation.behaviours import CHOKING
 from p2p.simulation.reference import Reference
 from p2p.simulation.sim_disk import DiskKnobs, SimDisk
 from p2p.simulation.sim_http import SimHttp
@@ -101,6 +102,7 @@ def sim_environment(
         rng=rng,
         secrets=rng.randbytes,
         wall=lambda: epoch + asyncio.get_running_loop().time(),
+        choking=CHOKING,
     )
 
 

@@ -188,7 +188,7 @@ class Choker:
         elif self._most is None and len(wanting) > self.slots + 1:
             self._count.on_rate(upload_rate, now)
         self._forget_absent(peers)
-        chosen = self._by_turns(wanting, now) if seeding else self._by_merit(wanting, now, rng)
+        chosen = (self.seeding if seeding else self.leeching)(wanting, now, rng)
         return ChokeRound(
             unchoke=tuple(peer.key for peer in chosen.values() if peer.choked),
             choke=tuple(peer.key for peer in peers if not peer.choked and peer.key not in chosen),
@@ -204,14 +204,8 @@ class Choker:
         self._forget_absent(peers)
         room = self.slots + 1 - sum(peer.interested and not peer.choked for peer in peers)
         waiting = [peer for peer in peers if peer.interested and peer.choked] if room > 0 else []
-        if seeding:
-            chosen = sorted(waiting, key=self._waited)[: max(room, 0)]
-            for peer in chosen:
-                self._serve(peer)
-        else:
-            chosen = _givers(waiting)[: max(room, 0)]
-            rest = [peer for peer in waiting if peer not in chosen]
-            chosen += self._draw(rest, room - len(chosen), now, rng)
+        choose = self.next_seeding if seeding else self.next_leeching
+        chosen = choose(waiting, max(room, 0), now, rng)
         idle = sorted((peer for peer in peers if not (peer.interested or peer.choked)), key=_least_giving)
         surplus = len(chosen) + len(idle) - max(room, 0)
         return ChokeRound(
@@ -231,9 +225,34 @@ class Choker:
             next_optimistic=None if oldest is None else oldest + OPTIMISTIC_INTERVAL,
         )
 
-    def _by_merit(self, wanting: list[ChokePeer], now: float, rng: Random) -> dict[int, ChokePeer]:
-        """Leeching: the best givers, then the optimistic ones whose time is not up, then the urn."""
-        chosen = {peer.key: peer for peer in _givers(wanting)[: self.slots]}
+    # What a policy decides; others than this one override some of it.
+
+    def leeching(self, wanting: list[ChokePeer], now: float, rng: Random) -> dict[int, ChokePeer]:
+        """Who of the interested ones is unchoked from this round on: the best givers, and the urn's."""
+        return self.by_merit(givers(wanting), wanting, now, rng)
+
+    def seeding(self, wanting: list[ChokePeer], now: float, rng: Random) -> dict[int, ChokePeer]:  # noqa: ARG002
+        """The same while we seed: by turns."""
+        return self._by_turns(wanting, now)
+
+    def next_leeching(self, waiting: list[ChokePeer], room: int, now: float, rng: Random) -> list[ChokePeer]:
+        """Up to `room` of those who wait, between rounds: the best givers, and the urn's."""
+        chosen = givers(waiting)[:room]
+        rest = [peer for peer in waiting if peer not in chosen]
+        return chosen + self.draw(rest, room - len(chosen), now, rng)
+
+    def next_seeding(self, waiting: list[ChokePeer], room: int, now: float, rng: Random) -> list[ChokePeer]:  # noqa: ARG002
+        """The same while we seed: whoever has waited longest."""
+        chosen = sorted(waiting, key=self._waited)[:room]
+        for peer in chosen:
+            self._serve(peer)
+        return chosen
+
+    def by_merit(
+        self, deserving: Sequence[ChokePeer], wanting: Sequence[ChokePeer], now: float, rng: Random
+    ) -> dict[int, ChokePeer]:
+        """The first of the deserving ones, then the optimistic ones whose time is not up, then the urn."""
+        chosen = {peer.key: peer for peer in deserving[: self.slots]}
         by_key = {peer.key: peer for peer in wanting}
         held = self._granted
         self._granted = {}
@@ -246,7 +265,7 @@ class Choker:
                 chosen[key] = by_key[key]
                 room -= 1
         waiting = [peer for peer in wanting if peer.key not in chosen]
-        chosen.update((peer.key, peer) for peer in self._draw(waiting, room, now, rng))
+        chosen.update((peer.key, peer) for peer in self.draw(waiting, room, now, rng))
         return chosen
 
     def _by_turns(self, wanting: list[ChokePeer], now: float) -> dict[int, ChokePeer]:
@@ -277,7 +296,7 @@ class Choker:
         self._turn += 1
         self._served[peer.key] = self._turn
 
-    def _draw(self, waiting: list[ChokePeer], room: int, now: float, rng: Random) -> list[ChokePeer]:
+    def draw(self, waiting: list[ChokePeer], room: int, now: float, rng: Random) -> list[ChokePeer]:
         """Up to `room` peers out of the urn, refilled when it is empty; they hold optimistic slots from now."""
         if room <= 0 or not waiting:
             return []
@@ -307,7 +326,7 @@ def _least_giving(peer: ChokePeer) -> tuple[float, float, int]:
     return peer.rate_from, -peer.joined, -peer.key
 
 
-def _givers(peers: Sequence[ChokePeer]) -> list[ChokePeer]:
+def givers(peers: Sequence[ChokePeer]) -> list[ChokePeer]:
     """Those who give us something, the best first."""
     givers = [peer for peer in peers if peer.rate_from > 0 and not peer.snubbed]
     return sorted(givers, key=lambda peer: (-peer.rate_from, peer.choked, peer.joined, peer.key))

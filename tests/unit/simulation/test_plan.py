@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from p2p.simulation.errors import SimulationError
-from p2p.simulation.plan import Arrivals, RateMix, SwarmPlan, count_out
+from p2p.simulation.plan import Arrivals, BehaviourMix, RateMix, RoundTrips, SwarmPlan, count_out
 
 
 @pytest.mark.parametrize(
@@ -41,6 +41,30 @@ def test_what_is_no_way_to_arrive_is_refused(text):
         Arrivals.parse(text)
 
 
+@pytest.mark.parametrize("text", ["", "80-20", "x", "10-", "-5", "61000", "nan"])
+def test_what_is_no_round_trip_is_refused(text):
+    with pytest.raises(SimulationError):
+        RoundTrips.parse(text)
+
+
+def test_round_trips_are_read():
+    assert RoundTrips.parse("20-80") == RoundTrips(0.02, 0.08)
+    assert RoundTrips.parse("40ms") == RoundTrips(0.04, 0.04)
+
+
+@pytest.mark.parametrize("text", ["free-rider", "30%:saint", "130%:free-rider", "60%:free-rider,60%:free-rider"])
+def test_what_is_no_mix_of_behaviours_is_refused(text):
+    with pytest.raises(SimulationError):
+        BehaviourMix.parse(text)
+
+
+def test_a_mix_of_behaviours_is_read_and_written():
+    mix = BehaviourMix.parse("30%:free-rider")
+    assert mix.classes == ((0.3, "free-rider"),)
+    assert str(mix) == "30%:free-rider"
+    assert mix.rest == pytest.approx(0.7)
+
+
 def test_leechers_arrive_as_told():
     rng = random.Random(1)
     assert Arrivals.parse("flash").times(3, rng) == [0.0, 0.0, 0.0]
@@ -62,7 +86,7 @@ def test_shares_are_counted_out_exactly(weights, count):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"leechers": 0}, {"seeders": 0}, {"leechers": 10_000}, {"size": 0}, {"rtt": (0.2, 0.1)}]
+    "wrong", [{"leechers": 0}, {"seeders": 0}, {"leechers": 10_000}, {"size": 0}, {"choker": "none"}]
 )
 def test_what_is_no_swarm_is_refused(wrong):
     with pytest.raises(SimulationError):
