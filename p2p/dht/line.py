@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from p2p.ids import Address
 
 GIVE_UP: Final = 4.0
+MIN_GIVE_UP: Final = 0.5
+"""Seconds that a query is waited for at least, while nobody else is left to ask: a busy machine may take that long."""
 
 
 class Late(NamedTuple):
@@ -81,7 +83,7 @@ class Line:
             if not waiting.over:
                 if not given_up:
                     stall = when - waiting.sent
-                    self._watch(waiting.sent + min(GIVE_UP * stall, TIMEOUT), waiting, given_up=True)
+                    self._watch(waiting.sent + min(max(GIVE_UP * stall, MIN_GIVE_UP), TIMEOUT), waiting, given_up=True)
                 return Late(waiting, given_up)
         return None
 
