@@ -101,3 +101,13 @@ async def test_the_order_is_stacked_by_menu_and_headings(tmp_path):
             assert names(app) == ["cherry", "banana", "apple"]
             await pilot.press("s", "down", "down", "s", "escape")
             assert [level.column for level in app.rows.levels] == ["name", "state"]
+
+
+@pytest.mark.parametrize(("config", "level"), [("", "none"), ("motion = false", "none"), ("motion = true", "full")])
+async def test_nothing_blinks_or_slides_unless_it_is_wished_for(tmp_path, config, level):
+    async with own_daemon(tmp_path) as daemon:
+        app = app_with(daemon.url, config)
+        async with played(app) as pilot:
+            await pilot.press("slash")
+            await until(pilot, lambda: getattr(app.focused, "id", "") == "filter")
+            assert (app.focused.cursor_blink, app.animation_level) == (level == "full", level)

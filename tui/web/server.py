@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from importlib import resources
@@ -83,6 +84,9 @@ _THEIR_FILES: Final = {
     "xterm.css": "css/xterm.css",
     "roboto-mono.ttf": "fonts/RobotoMono-VariableFont_wght.ttf",
 }
+_ANEW: Final = ("max-age=0", "no-cache")
+"""What browsers send of `Cache-Control` with a page that is loaded anew."""
+
 _FORM: Final = "application/x-www-form-urlencoded"
 
 
@@ -120,6 +124,8 @@ class WebInterface(Server):
         self._login = Login(settings.password or self._key or mint())
         self._reach = Reach(settings.names)
         self._sockets: dict[web.WebSocketResponse, Session] = {}
+        self._left = asyncio.Event()
+        """Set when a terminal has gone."""
         self._under_way = 0
         own = resources.files("tui.web").joinpath("pages")
         self._files = {name: Path(str(own.joinpath(name))) for name in _OWN_FILES}
@@ -217,9 +223,12 @@ class WebInterface(Server):
             return await self._let_in(request, key)
         if request.query_string:  # which scripts of the terminal would look into
             return _see_other()
-        if self._session(request) is None:
+        session = self._session(request)
+        if session is None:
             return self._page("login.html")
-        if len(self._sockets) >= self._settings.most_terminals:
+        # A page that is loaded anew goes away, and leaves the place of its terminal, once this answer is there.
+        comes_again = request.headers.get("Cache-Control") in _ANEW and session in self._sockets.values()
+        if self._is_full and not comes_again:
             return self._page("full.html", HTTPStatus.SERVICE_UNAVAILABLE)
         page = self._page("terminal.html")
         page.headers["Content-Security-Policy"] = _TERMINAL_POLICY
@@ -296,13 +305,28 @@ class WebInterface(Server):
 
     # -- terminals
 
+    @property
+    def _is_full(self) -> bool:
+        return len(self._sockets) >= self._settings.most_terminals
+
+    async def _has_room(self, session: Session) -> bool:
+        """Whether there is a place; the page that had one of this login's may be leaving it right now."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(2 * STOP_BOUND):
+                while self._is_full and session in self._sockets.values():
+                    self._left.clear()
+                    await self._left.wait()
+        return not self._is_full
+
     async def handle_websocket(self, request: web.Request) -> web.WebSocketResponse:
         """A terminal for who is logged in, as long as there is room."""
         session = self._session(request)
         if session is None:
             raise web.HTTPUnauthorized(text="log in first\n")
-        if len(self._sockets) >= self._settings.most_terminals:
+        if not await self._has_room(session):
             raise web.HTTPServiceUnavailable(text="as many terminals are open as there may be\n")
+        if self._session(request) is None:  # logged out meanwhile
+            raise web.HTTPUnauthorized(text="log in first\n")
         try:
             size = bounded(request.query.get("width", "80"), request.query.get("height", "24"))
         except ValueError:
@@ -328,6 +352,7 @@ class WebInterface(Server):
                 await terminal.stop()
             finally:
                 del self._sockets[socket]
+                self._left.set()
         return socket
 
     async def _listen(self, socket: web.WebSocketResponse, terminal: Terminal, ends: float) -> None:

@@ -15,7 +15,7 @@ import aiohttp
 import pytest
 
 from p2p.errors import ConfigError, NetworkError
-from tui.web import terminal
+from tui.web import server, terminal
 from tui.web.server import WebInterface, WebSettings
 from tui.web.terminal import Command
 
@@ -405,7 +405,8 @@ async def test_all_end_with_the_server():
         assert [is_running(pid) for pid in pids] == [False, False]
 
 
-async def test_terminals_are_counted_and_a_full_house_is_told():
+async def test_terminals_are_counted_and_a_full_house_is_told(monkeypatch):
+    monkeypatch.setattr(server, "STOP_BOUND", 0.05)
     async with serving(most_terminals=1) as interface, visiting(interface) as visitor:
         await visitor.log_in()
         async with visitor.socket() as socket:
@@ -436,3 +437,47 @@ async def test_a_terminal_that_nobody_touches_is_closed():
         await visitor.log_in()
         async with visitor.socket() as socket:
             assert await closed(socket) == 1000
+
+
+async def test_a_page_that_is_loaded_anew_has_its_place_though_all_are_taken():
+    async with serving(most_terminals=1) as interface, visiting(interface) as visitor, visiting(interface) as other:
+        await visitor.log_in()
+        await other.log_in()
+        async with visitor.socket() as before:
+            await told(before)
+            for whose, headers, status in (
+                (visitor, {"Cache-Control": "max-age=0"}, 200),
+                (visitor, {}, 503),
+                (other, {"Cache-Control": "max-age=0"}, 503),
+            ):
+                assert (await whose.get(**headers))[0] == status
+            assert await other.refused_socket() == 503
+            coming = asyncio.create_task(visitor.socket().__aenter__())
+            await visitor.get()  # by now that one has been asked for
+            assert not coming.done()
+        after = await coming
+        await told(after)
+        await after.close()
+
+
+async def test_who_has_all_terminals_open_gets_no_further_one(monkeypatch):
+    monkeypatch.setattr(server, "STOP_BOUND", 0.05)
+    async with serving(most_terminals=1) as interface, visiting(interface) as visitor:
+        await visitor.log_in()
+        async with visitor.socket() as socket:
+            await told(socket)
+            assert await visitor.refused_socket() == 503
+
+
+async def test_who_logs_out_while_waiting_for_a_place_gets_none():
+    async with serving(most_terminals=1) as interface, visiting(interface) as visitor:
+        await visitor.log_in()
+        async with visitor.socket() as socket:
+            await told(socket)
+            interface._left.set()
+            coming = asyncio.create_task(visitor.refused_socket())
+            while interface._left.is_set():  # until it waits
+                await asyncio.sleep(0.01)
+            await visitor.log_out()
+            assert await closed(socket) == 1008
+        assert await coming == 401
