@@ -490,9 +490,7 @@ class Exchange:
             if peer.wire.keep_alive_due(now):
                 peer.wire.send_keep_alive()
         self._extensions.on_tick(now)
-        self.serving.choke_if_due(now, seeding=self.seeding, upload_rate=self.rate_up.rate(now))
-        self.serving.on_offer()
-        self.serving.fill(now, seeding=self.seeding)
+        self.serving.on_tick(now, seeding=self.seeding, upload_rate=self.rate_up.rate(now))
         if limit:
             askable = [peer for peer in self.peers.values() if peer.wire.am_interested and not peer.wire.peer_choking]
             self._budget.on_tick(limit, outstanding=sum(self._asked()), peers=len(askable), slack=self._down.slack(now))

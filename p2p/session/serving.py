@@ -60,6 +60,7 @@ class Serving:
         self._to_fill = False
         self._all_used = False
         """Every slot was in use when last looked, and none was given up since."""
+        self._to_look = False
         self._opening = Opening()
         self._spread = Spread(picker.have.size)
         self._stopped = False
@@ -161,8 +162,9 @@ class Serving:
                     used += 1
         if waiting:
             self._hold(now, seeding=seeding)
+        look, self._to_look = self._to_look, False
         self._all_used = used > self.choker.slots  # one more than these is given
-        if waiting and not self._all_used:
+        if waiting and (look or not self._all_used):
             self._apply(self.choker.fill(self._choke_peers(now), now, self._rng, seeding=seeding), now)
 
     def on_offer(self) -> None:
@@ -170,6 +172,15 @@ class Serving:
         if self._opening.running:
             self._to_fill = True
             self._all_used = False
+
+    def on_tick(self, now: float, *, seeding: bool, upload_rate: float) -> None:
+        """About once a second: the choking round, the slots that time opens, and as a seed a look at who passes on what
+        it gets. `upload_rate` is what goes out, in bytes a second."""
+        self.choke_if_due(now, seeding=seeding, upload_rate=upload_rate)
+        self.on_offer()
+        if seeding:
+            self._to_fill = self._to_look = True
+        self.fill(now, seeding=seeding)
 
     def _hold(self, now: float, *, seeding: bool) -> None:
         if self._opening.running:
@@ -195,6 +206,8 @@ class Serving:
         self._apply(decision, now)
 
     def _choke_peers(self, now: float) -> list[ChokePeer]:
+        picker = self._picker
+        once = picker.held_once() if picker.have.complete else 0
         return [
             ChokePeer(
                 key=peer.key,
@@ -206,6 +219,7 @@ class Serving:
                 joined=peer.connected_at,
                 unchoked_at=peer.last_unchoked,
                 sent_since_unchoke=peer.sent_since_unchoke,
+                alone=(picker.peer_mask(peer.key) & once).bit_count() if once else 0,
             )
             for peer in self._peers.values()
             if not peer.ended.done()

@@ -7,7 +7,8 @@ who wait were drawn once. So a swarm in which nobody has anything to give yet st
 looks for new partners on several slots at once (anti-snubbing), and a free rider gets its turn in the urn and no more.
 
 A seed gets nothing, so it gives turns: a peer holds its slot until it had its quota and its minute, then whoever has
-waited longest since its last turn follows. Copies spread over many peers, and taking fast wins nothing.
+waited longest since its last turn follows. Copies spread over many peers, and taking fast wins nothing. A peer that
+sits on what nobody else has loses its turn to those who pass on: with one seed, that is what all wait for.
 
 The slots follow the upload: a limit gives their number; without one another slot is tried now and then and kept while
 it makes the total faster.
@@ -41,6 +42,9 @@ TURN_USUAL: Final = 60.0
 """Seconds a turn lasts at least, so that connections have time to come up to speed."""
 TURN_LONG: Final = 180.0
 """Seconds after which a turn ends even below the quota, or slow peers would hold the slots for ever."""
+HOARD: Final = 4
+"""Pieces that a peer may be the only one to have of us: one a peer that it serves at a time. Past it others do more for
+the swarm with what we send them, be it slow or a free rider."""
 _IDLE_RATE: Final = 256.0
 
 _PROBE_TIME: Final = 20.0
@@ -69,6 +73,13 @@ class ChokePeer:
     """When we last unchoked it, also if we have choked it since; None if never."""
     sent_since_unchoke: int = 0
     """Payload bytes sent since then."""
+    alone: int = 0
+    """While we seed: pieces that it has and no other leecher."""
+
+    @property
+    def hoards(self) -> bool:
+        """It has more of us that nobody else has than it passes on."""
+        return self.alone > HOARD
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,15 +210,19 @@ class Choker:
     def fill(self, peers: Sequence[ChokePeer], now: float, rng: Random, *, seeding: bool) -> ChokeRound:
         """Between rounds: give slots that nobody makes use of to interested peers at once.
 
-        Whoever holds one and wants nothing loses it to them; nobody else is choked.
+        Whoever holds one and wants nothing loses it to them, and while we seed whoever hoards; nobody else is choked.
         """
         self._forget_absent(peers)
-        room = self.slots + 1 - sum(peer.interested and not peer.choked for peer in peers)
-        waiting = [peer for peer in peers if peer.interested and peer.choked] if room > 0 else []
+        held = [peer for peer in peers if not peer.choked]
+        waiting = [peer for peer in peers if peer.interested and peer.choked]
+        idle = sorted((peer for peer in held if not peer.interested), key=_least_giving)
+        if seeding and any(not peer.hoards for peer in waiting):
+            waiting = [peer for peer in waiting if not peer.hoards]
+            idle += [peer for peer in held if peer.interested and peer.hoards]
+        room = max(0, self.slots + 1 - (len(held) - len(idle)))
         choose = self.next_seeding if seeding else self.next_leeching
-        chosen = choose(waiting, max(room, 0), now, rng)
-        idle = sorted((peer for peer in peers if not (peer.interested or peer.choked)), key=_least_giving)
-        surplus = len(chosen) + len(idle) - max(room, 0)
+        chosen = choose(waiting, room, now, rng)
+        surplus = len(chosen) + len(idle) - room
         return ChokeRound(
             unchoke=tuple(peer.key for peer in chosen),
             choke=tuple(peer.key for peer in idle[: max(surplus, 0)]) if chosen else (),
@@ -273,14 +288,14 @@ class Choker:
         self._granted.clear()
         self._drawn.clear()
 
-        def order(peer: ChokePeer) -> tuple[int, int, float, float, int]:
+        def order(peer: ChokePeer) -> tuple[bool, int, int, float, float, int]:
             served = self._served.get(peer.key, -1)
             began = -math.inf if peer.unchoked_at is None else peer.unchoked_at
             if _turn_runs(peer, now):
-                return 0, served, began, peer.joined, peer.key
+                return False, 0, served, began, peer.joined, peer.key
             if peer.choked:
-                return 1, served, began, peer.joined, peer.key
-            return 2, -served, -began, peer.joined, peer.key
+                return peer.hoards, 1, served, began, peer.joined, peer.key
+            return peer.hoards, 2, -served, -began, peer.joined, peer.key
 
         chosen = sorted(wanting, key=order)[: self.slots + 1]
         for peer in chosen:
@@ -288,9 +303,9 @@ class Choker:
                 self._serve(peer)
         return {peer.key: peer for peer in chosen}
 
-    def _waited(self, peer: ChokePeer) -> tuple[int, float, int]:
-        """Sorts those who wait for a turn of a seed: never served, then longest since served."""
-        return self._served.get(peer.key, -1), peer.joined, peer.key
+    def _waited(self, peer: ChokePeer) -> tuple[bool, int, float, int]:
+        """Sorts those who wait for a turn of a seed: never served, then longest since served; who hoards is last."""
+        return peer.hoards, self._served.get(peer.key, -1), peer.joined, peer.key
 
     def _serve(self, peer: ChokePeer) -> None:
         self._turn += 1
@@ -333,7 +348,7 @@ def givers(peers: Sequence[ChokePeer]) -> list[ChokePeer]:
 
 
 def _turn_runs(peer: ChokePeer, now: float) -> bool:
-    if peer.choked or peer.unchoked_at is None:
+    if peer.choked or peer.unchoked_at is None or peer.hoards:
         return False
     held = now - peer.unchoked_at
     if peer.rate_to < _IDLE_RATE:

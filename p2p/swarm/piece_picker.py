@@ -452,6 +452,14 @@ class PiecePicker:
         """Mask of the pieces that at least one connected peer has that lacks others."""
         return self._crowd.availability.among_leechers()
 
+    def held_once(self) -> int:
+        """Mask of the pieces that exactly one connected peer has that lacks others."""
+        return self._crowd.availability.held_once()
+
+    def peer_mask(self, peer: PeerKey) -> int:
+        """What the peer has, as a mask."""
+        return self._peers[peer].mask()
+
     def availability_map(self) -> array[int]:
         """Connected peers that have each piece."""
         return self._crowd.availability.counts()

@@ -6,7 +6,7 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from p2p.swarm.choker import ChokePeer, Choker, ChokeRound
+from p2p.swarm.choker import HOARD, ChokePeer, Choker, ChokeRound
 
 
 @dataclass
@@ -18,6 +18,7 @@ class Peer:
     interested: bool = True
     snubbed: bool = False
     joined: float = 0.0
+    alone: int = 0
     choked: bool = True
     unchoked_at: float | None = None
     sent: int = 0
@@ -34,6 +35,7 @@ class Peer:
             joined=self.joined,
             unchoked_at=self.unchoked_at,
             sent_since_unchoke=self.sent,
+            alone=self.alone,
         )
 
 
@@ -84,7 +86,8 @@ class Swarm:
     def fill(self) -> ChokeRound:
         answer = self.choker.fill([peer.facts() for peer in self.peers], self.now, self.rng, seeding=self.seeding)
         by_key = {peer.key: peer for peer in self.peers}
-        assert not any(by_key[key].interested for key in answer.choke)
+        hoarders = {peer.key for peer in self.peers if self.seeding and peer.alone > HOARD}
+        assert not any(by_key[key].interested for key in answer.choke if key not in hoarders)
         self.apply(answer)
         return answer
 
@@ -361,3 +364,32 @@ def test_held_slots_are_not_given_and_come_back() -> None:
     swarm.choker.hold(None)
     assert len(swarm.round().unchoke) == 2
     assert len(swarm.unchoked()) == 5
+
+
+def test_a_seed_takes_slots_from_those_that_pass_nothing_on() -> None:
+    peers = [Peer(key=i, joined=float(i)) for i in range(6)]
+    swarm = Swarm(peers, slots=1, seeding=True)
+    swarm.fill()
+    peers[0].alone = HOARD
+    assert swarm.fill() == swarm.fill()  # as many it may have
+    assert not peers[0].choked
+    peers[0].alone = HOARD + 1
+    answer = swarm.fill()
+    assert (answer.choke, answer.unchoke) == ((0,), (2,))
+    # It has its turns again once others have what it has, or where all are like it.
+    for peer in peers[3:]:
+        peer.alone = HOARD + 1
+    peers[1].interested = False
+    assert swarm.fill().unchoke == (3,)
+    swarm.run(12)
+    assert not peers[2].choked
+    peers[0].alone = 0
+    peers[2].interested = False
+    assert swarm.fill().unchoke == (0,)
+
+
+def test_a_leecher_trades_with_those_that_are_the_only_ones_to_have_something() -> None:
+    peers = [Peer(key=i, gives=1e5, alone=HOARD + 5) for i in range(3)]
+    swarm = Swarm(peers, slots=1)
+    swarm.fill()
+    assert swarm.fill().choke == ()
