@@ -114,6 +114,8 @@ class StarlingApp(Speaking):
 
     @on(ListArrived)
     def _list_arrived(self, fact: ListArrived) -> None:
+        if fact.turn != self.feed.turn:  # it was under way when another server was gone to
+            return
         changes, now = fact.changes, self._clock()
         if changes.full:
             place = self.rows.place()

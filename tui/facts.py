@@ -26,9 +26,10 @@ class Connected(Message):
 
 @dataclass
 class ListArrived(Message):
-    """What became of the list."""
+    """What became of the list of the daemon that was turned to by the number `turn`."""
 
     changes: Changes
+    turn: int
 
 
 @dataclass

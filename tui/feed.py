@@ -93,6 +93,20 @@ class Feed:
         self._looked: tuple[str | None, tuple[Sight, ...]] = (None, ())
         self._looks = asyncio.Event()
 
+    @property
+    def turn(self) -> int:
+        """Another number whenever another daemon is turned to: what a list of an older one says is not of this one."""
+        return self._followed
+
+    def turn_away(self) -> None:
+        """From the daemon that is looked at, and at once: no verb is done by it any more."""
+        self._followed += 1
+        self._forget()
+
+    def _forget(self) -> None:
+        self._client = None
+        self._connected.clear()
+
     def try_now(self) -> None:
         """Do not wait for the pause to end."""
         self._again.set()
@@ -142,15 +156,18 @@ class Feed:
             try:
                 await (self._listen(client) if info.ours else self._poll(client))
             finally:
-                self._client = None
-                self._connected.clear()
+                if self._client is client:  # and not another one's, that is followed by now
+                    self._forget()
 
     async def _refresh(self, client: Client) -> None:
+        turn = self._followed
         async with self._asking:  # so that an older answer never comes after a newer one
             changes = await client.changes(self._mark)
+            if turn != self._followed:
+                return
             self._mark = changes.mark
             if changes.full or changes.torrents or changes.removed:
-                self._tell(ListArrived(changes))
+                self._tell(ListArrived(changes, turn))
 
     async def _listen(self, client: Client) -> None:
         from p2p.daemon.client import SettingsChanged  # noqa: PLC0415 - as above; it is loaded by now

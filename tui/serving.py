@@ -125,6 +125,7 @@ class Serving(Preferring):
     def _go_to(self, server: NamedServer | None) -> None:
         self._places[self.server_name] = self.rows.place()
         self._server = server
+        self.feed.turn_away()
         self._list.moved(self.rows.replace((), self._clock()))
         self.rows.unmark()
         self.rows.go_back(self._places.get(self.server_name))
