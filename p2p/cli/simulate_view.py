@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 LINE_INTERVAL: Final = 2.0
 """Seconds between plain lines: a log stays short, and nobody takes the program for dead."""
 
-PLAIN_WIDTH: Final = 120
+PLAIN_WIDTH: Final = 140
 """Columns of a table that no terminal limits."""
 
 
@@ -123,7 +123,7 @@ def _facts(report: SwarmReport, seconds: float) -> list[tuple[str, str]]:
 
 def _classes(report: SwarmReport) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    table.add_column("leechers", no_wrap=True)
+    table.add_column("leechers", overflow="fold", min_width=16)
     for name in ("peers", "done", "median", "p95", "last", "rate", "sent", "received", "of seeders", "back"):
         table.add_column(name, justify="right", no_wrap=True)
     for found in report.classes:
