@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from textual import events
     from textual.color import Color
+    from textual.driver import Driver
 
 
 class Inert(LineFilter):
@@ -50,6 +51,15 @@ class Appearance(App[None]):
         self.theme = usual(None if self.no_color else self.console.color_system)
         self._colourless, self._inert = NoColor(), Inert()
         self.move(wished=False)
+
+    def get_driver_class(self) -> type[Driver]:
+        """Ours in place of Textual's own for a terminal."""
+        from textual.drivers.linux_driver import LinuxDriver  # noqa: PLC0415 - Textual has it only where it works
+
+        from tui.terminal import TerminalDriver  # noqa: PLC0415 - as above
+
+        chosen = super().get_driver_class()
+        return TerminalDriver if chosen is LinuxDriver else chosen
 
     def move(self, *, wished: bool) -> None:
         """Whether anything may move by itself."""

@@ -30,6 +30,9 @@ class Terminal:
         self._run("load-buffer", "-", given=text.encode())
         self._run("paste-buffer", "-p")
 
+    def resize(self, columns, rows):
+        self._run("resize-window", "-x", str(columns), "-y", str(rows))
+
     def screen(self):
         return self._run("capture-pane", "-p")
 

@@ -43,6 +43,7 @@ class Interface(Terminal):
         command = ["sh", "-c", f"cd {folder} && {SHELL}"]
         # Nobody listens at port 1, so that a daemon of whoever runs the tests is not met.
         own = {"STARLING": STARLING, "STARLING_CONFIG_DIR": home, "STARLING_RPC_PORT": "1", "HOME": home}
+        own |= {"LINES": rows, "COLUMNS": columns}  # as some shells tell, and never take back
         super().__init__(tmux, folder, command, columns, rows, **own)
 
     @property
@@ -59,7 +60,7 @@ class Interface(Terminal):
 
     def done(self):
         """Per cent of the one torrent; -1 before any is told."""
-        told = re.search(r"content\.bin +[a-z]+ +(\d+)% ", self.screen())  # `check 100%` is another figure
+        told = re.search(r"content\.bin +(?!check)[a-z]+ +(\d+)% ", self.screen())  # `check 100%` is another figure
         return -1 if told is None else int(told[1])
 
 
@@ -83,6 +84,12 @@ def interface(tmp_path, need):
 def magnet_of(torrent, announce):
     metainfo = Metainfo.from_bytes(torrent.read_bytes())
     return f"magnet:?xt=urn:btih:{metainfo.info_hash_v1.hex()}&tr={quote(announce, safe='')}"
+
+
+def fills(screen, rows):
+    """Whether the list is drawn from the first line to the last."""
+    lines = screen.splitlines()
+    return len(lines) == rows and "content.bin" in screen and lines[-1].startswith(" a ")
 
 
 async def leave(terminal, key, status):
@@ -110,6 +117,9 @@ async def test_a_magnet_link_is_pasted_watched_and_there(programs, tmp_path, see
         terminal.press("W")
         await until(terminal.screen, lambda screen: len(GIVING.findall(screen)) == 2)
         terminal.press("Escape")
+        for columns, rows in ((200, 60), (40, 8), (80, 24)):
+            terminal.resize(columns, rows)
+            await until(terminal.screen, lambda screen, rows=rows: fills(screen, rows))
         await until(terminal.screen, lambda screen: "seeding" in screen and "100%" in screen)
         assert (tmp_path / "in" / "content.bin").read_bytes() == content.read_bytes()
         await leave(terminal, "q", 0)
