@@ -45,10 +45,10 @@ Examples:
 """
 _SWARM_EXAMPLES: Final = """\b
 Examples:
-  starling simulate swarm --seeders 1 --leechers 30 --up 1MiB/s --down 10MiB/s --size 16MiB --seed 1
-  starling simulate swarm --leechers 50 --up 10%:10MiB/s,40%:2MiB/s,50%:512KiB/s --plot swarm.svg
+  starling simulate swarm --leechers 30 --size 16MiB --seed 1
+  starling simulate swarm --up 10%:10MiB/s,90%:512KiB/s --plot swarm.svg
   starling simulate swarm --leechers 100 --arrivals poisson:2 --json
-  starling simulate swarm --behaviours 30%:free-rider --seed-up 512KiB/s --choker proportional
+  starling simulate swarm --behaviours 30%:free-rider --choker proportional
 """
 
 
