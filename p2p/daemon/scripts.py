@@ -75,6 +75,7 @@ class _Job:
     path: str
     variables: dict[str, str]
     name: str
+    info_hash: str
 
 
 class Scripts:
@@ -129,18 +130,24 @@ class Scripts:
         path = self._values.text(f"script_torrent_{occasion.value}_filename")
         if not path or not self._values.flag(f"script_torrent_{occasion.value}_enabled"):
             return
-        job = _Job(occasion, path, variables_of(managed, self._wall()), managed.name)
+        job = _Job(occasion, path, variables_of(managed, self._wall()), managed.name, managed.hash_string)
         try:
             self._jobs.put_nowait(job)
         except asyncio.QueueFull:
-            tell("too many scripts wait, and one is left out", level=logging.WARNING, script=path, torrent=job.name)
+            facts: dict[str, Any] = {"script": path, "torrent": job.name, "info_hash": job.info_hash}
+            tell("too many scripts wait, and one is left out", level=logging.WARNING, **facts)
 
     async def _work(self) -> None:
         while True:
             await self._carry_out(await self._jobs.get())
 
     async def _carry_out(self, job: _Job) -> None:
-        facts: dict[str, Any] = {"script": job.path, "torrent": job.name, "when": job.occasion.value}
+        facts: dict[str, Any] = {
+            "script": job.path,
+            "torrent": job.name,
+            "info_hash": job.info_hash,
+            "when": job.occasion.value,
+        }
         try:
             child = await asyncio.create_subprocess_exec(
                 job.path,
@@ -158,7 +165,7 @@ class Scripts:
         tell("a script runs", **facts, process=child.pid)
         try:
             async with asyncio.timeout(self._patience):
-                await _log_output(child, job.path)
+                await _log_output(child, {"script": job.path, "info_hash": job.info_hash})
                 status = await child.wait()
         except TimeoutError:
             tell("a script takes too long, and is ended", level=logging.ERROR, seconds=self._patience, **facts)
@@ -172,8 +179,8 @@ class Scripts:
             tell("a script has ended", level=level, status=status, **facts)
 
 
-async def _log_output(child: asyncio.subprocess.Process, script: str) -> None:
-    """Read all that it says, so that it never waits for us, and log the beginning."""
+async def _log_output(child: asyncio.subprocess.Process, facts: Mapping[str, Any]) -> None:
+    """Read all that it says, so that it never waits for us, and log the beginning, each line with `facts`."""
     if child.stdout is None:
         return
     told = 0
@@ -186,9 +193,9 @@ async def _log_output(child: asyncio.subprocess.Process, script: str) -> None:
             return
         told += 1
         if told <= MAX_LINES:
-            tell("a script says", script=script, line=line.decode("utf-8", "replace").rstrip()[:MAX_LINE])
+            tell("a script says", **facts, line=line.decode("utf-8", "replace").rstrip()[:MAX_LINE])
         elif told == MAX_LINES + 1:
-            tell("a script says more than is logged", script=script, lines=MAX_LINES)
+            tell("a script says more than is logged", **facts, lines=MAX_LINES)
 
 
 async def _end(child: asyncio.subprocess.Process) -> None:

@@ -166,6 +166,8 @@ async def test_what_it_says_is_logged_up_to_a_bound(script, caplog):
     assert len(said) == MAX_LINES
     assert max(map(len, said)) <= 1_000
     assert next(each.facts["status"] for each in caplog.records if each.message == "a script has ended") == 3
+    about = [each for each in caplog.records if each.message.startswith("a script ")]
+    assert {each.facts["info_hash"] for each in about} == {"ab" * 20}, "by which the interface finds a torrent's lines"
 
 
 async def test_a_script_that_hangs_is_ended(script, caplog):
