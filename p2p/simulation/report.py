@@ -65,6 +65,8 @@ class SwarmReport:
 
     plan: SwarmPlan
     leechers: int
+    """Those who are waited for: neither liars nor who only pretends to share."""
+
     came: int
     completion: Completion
     bound: float
@@ -140,9 +142,9 @@ class SwarmReport:
 def report_on(result: SwarmResult) -> SwarmReport:
     """The report of a run."""
     plan = result.plan
-    seats = result.attendances
+    seats = [seat for seat in result.attendances if seat.member.kind.awaited]
     finished = [seat for seat in seats if seat.done_at is not None]
-    all_done = len(finished) == plan.leechers
+    all_done = len(finished) == result.awaited
     ups = [0.0 if seat.member.kind.idle else seat.member.kind.up for seat in seats]
     bound = fluid_bound(plan.size, [plan.seed_up] * plan.seeders, ups, [seat.member.kind.down for seat in seats])
     bound += max((seat.member.arrives for seat in seats), default=0.0)
@@ -152,7 +154,7 @@ def report_on(result: SwarmResult) -> SwarmReport:
     received_first = [received for _, received in result.rates_before_first]
     return SwarmReport(
         plan=plan,
-        leechers=plan.leechers,
+        leechers=result.awaited,
         came=len(seats),
         completion=_completion(result, None),
         bound=bound,
@@ -199,7 +201,9 @@ def _class_report(result: SwarmResult, kind: PeerClass) -> ClassReport:
 
 
 def _completion(result: SwarmResult, kind: str | None) -> Completion:
-    seats = [seat for seat in result.attendances if kind is None or seat.member.kind.name == kind]
+    kinds = {seat.member.kind.name for seat in result.attendances if seat.member.kind.awaited}
+    chosen = kinds if kind is None else {kind}
+    seats = [seat for seat in result.attendances if seat.member.kind.name in chosen]
     times = [(seat.joined_at, seat.done_at) for seat in seats if seat.done_at is not None]
     taken = [done - joined for joined, done in times]
     last = max((done for _, done in times), default=None)

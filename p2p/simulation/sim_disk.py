@@ -52,6 +52,9 @@ class DiskKnobs:
     hash_rate: float | None = HASH_RATE
     """Bytes a second of each hash job; None for no time at all."""
 
+    lying: bool = False
+    """What is read is not what was stored, though nothing says so."""
+
     stores: int = 0
     reads: int = 0
     syncs: int = 0
@@ -107,7 +110,8 @@ class SimDisk(MemoryStorage):
         await self._pass_time(knobs.read_time, length, knobs.read_rate)
         if failing:
             raise StorageError(f"cannot read piece {piece}: input/output error")
-        return await super().read(piece, begin, length)
+        content = await super().read(piece, begin, length)
+        return bytes(len(content)) if knobs.lying else content
 
     async def store(self, piece: PieceIndex, views: Sequence[bytes | memoryview], check: PieceCheck) -> bool:
         knobs = self._knobs

@@ -12,9 +12,11 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from p2p.session.settings import Settings
-from p2p.simulation.behaviours import BEHAVIOURS
+from p2p.simulation.behaviours import AS_WE_ARE, BEHAVIOURS
+from p2p.simulation.intruders import Intruder
 from p2p.simulation.plan import SwarmPlan, count_out, rate_name
 from p2p.simulation.sampling import Sampler
+from p2p.simulation.sim_disk import DiskKnobs
 from p2p.simulation.world import SINGLE_FILE, SimPeer, SimWorld
 
 if TYPE_CHECKING:
@@ -49,6 +51,16 @@ class PeerClass:
     behaviour: str | None = None
     """A name in `p2p.simulation.behaviours`; None of those who are as we are."""
 
+    @property
+    def awaited(self) -> bool:
+        """Whether the swarm goes on until these are done."""
+        return self.behaviour is None or BEHAVIOURS[self.behaviour].awaited
+
+    @property
+    def leaves_when_done(self) -> bool:
+        """Whether each of these leaves as soon as it has everything."""
+        return self.behaviour is not None and BEHAVIOURS[self.behaviour].leaves_when_done
+
 
 @dataclass(frozen=True, slots=True)
 class Member:
@@ -75,7 +87,10 @@ class SwarmResult:
 
     plan: SwarmPlan
     attendances: tuple[Attendance, ...]
-    """Of the leechers, in the order they came; those who never came are not in it."""
+    """Of the leechers, in the order they came; those who never came or have no session are not in it."""
+
+    awaited: int
+    """Leechers in the plan that the run waited for."""
 
     done_at: dict[str, float]
     snapshots: dict[str, TorrentSnapshot]
@@ -186,7 +201,9 @@ class _Run:
         await world.start_tracker()
         for index in range(plan.seeders):
             kind = PeerClass(SEEDERS, plan.seed_up, plan.seed_down)
-            swarm.seeders.append(await self._join(f"seeder-{index}", kind, seeding=True))
+            seeder = await self._join(f"seeder-{index}", kind, seeding=True)
+            if seeder is not None:
+                swarm.seeders.append(seeder)
         members = cast(plan, world.new_rng())
         for member in members:
             swarm.classes.setdefault(member.kind.name, member.kind)
@@ -209,6 +226,7 @@ class _Run:
         return SwarmResult(
             plan=plan,
             attendances=tuple(swarm.attendances),
+            awaited=sum(member.kind.awaited for member in members),
             done_at={seat.member.name: seat.done_at for seat in swarm.attendances if seat.done_at is not None},
             snapshots=snapshots,
             correct=self._correct,
@@ -226,17 +244,26 @@ class _Run:
         self._tasks.append(task)
         return task
 
-    async def _join(self, name: str, kind: PeerClass, *, seeding: bool) -> SimPeer:
+    async def _join(self, name: str, kind: PeerClass, *, seeding: bool) -> SimPeer | None:
+        """Somebody comes; None for one that has no session."""
         plan, world = self._plan, self._swarm.world
         # A round trip between two hosts crosses the access of each twice.
         host = world.add_host(
             up=kind.up, down=kind.down, latency=world.rng.uniform(plan.rtt.least / 4, plan.rtt.most / 4)
         )
         self._swarm.kinds[name] = kind.name
-        settings = self._settings
-        if kind.behaviour is not None:
-            settings = replace(settings, **BEHAVIOURS[kind.behaviour].settings)
-        return await world.add_peer(name, seeding=seeding, host=host, settings=settings, encryption=plan.encryption)
+        way = AS_WE_ARE if kind.behaviour is None else BEHAVIOURS[kind.behaviour]
+        if way.script is not None:
+            await world.stack.enter_async_context(Intruder(world, host, way.script, lines=way.lines))
+            return None
+        return await world.add_peer(
+            name,
+            seeding=seeding,
+            host=host,
+            settings=replace(self._settings, **way.settings),
+            encryption=plan.encryption,
+            knobs=DiskKnobs(lying=way.lies),
+        )
 
     async def _attend(self, members: list[Member]) -> None:
         """Let all come in their order, and wait until the last is done."""
@@ -248,9 +275,13 @@ class _Run:
             await asyncio.sleep(max(0.0, begun + member.arrives - loop.time()))
             seat = Attendance(member, loop.time())
             peer = await self._join(member.name, member.kind, seeding=False)
+            if peer is None:
+                continue
             swarm.leechers.append(peer)
             swarm.attendances.append(seat)
-            stays.append(self._start(self._complete(peer, seat), f"completion of {member.name}"))
+            stay = self._start(self._complete(peer, seat), f"completion of {member.name}")
+            if member.kind.awaited:
+                stays.append(stay)
         await asyncio.gather(*stays)
 
     async def _complete(self, peer: SimPeer, seat: Attendance) -> None:
@@ -262,8 +293,9 @@ class _Run:
                 (snapshot.session_uploaded, snapshot.session_downloaded)
                 for snapshot in (other.torrent.snapshot() for other in self._swarm.leechers)
             ]
-        if self._plan.leave_after is not None:
-            self._start(self._leave(peer, seat, self._plan.leave_after), f"leave of {peer.name}")
+        leave_after = 0.0 if seat.member.kind.leaves_when_done else self._plan.leave_after
+        if leave_after is not None:
+            self._start(self._leave(peer, seat, leave_after), f"leave of {peer.name}")
 
     async def _leave(self, peer: SimPeer, seat: Attendance, after: float) -> None:
         await asyncio.sleep(after)
