@@ -59,8 +59,8 @@ browser: $(DEV)  ## the tracker's status page in headless Chromium
 clients: $(DEV) $(NPM)/.installed  ## programs that steer the daemon, with torrents that move
 	$(BIN)/python -m pytest -n 2 tests/clients
 
-sim: $(DEV)
-	STARLING_SEED=$(SEED) $(BIN)/python -m pytest tests/simulation
+sim: $(DEV)  ## the simulated swarms with another seed, ONLY=FILE::TEST for one of them
+	STARLING_SEED=$(SEED) $(BIN)/python -m pytest $(if $(ONLY),'tests/simulation/$(ONLY)',-n 2 --dist loadfile tests/simulation)
 
 bench: $(DEV)
 	$(BIN)/python benchmarks/hashing.py

@@ -6,7 +6,7 @@ import asyncio
 import shlex
 import sys
 from contextlib import AsyncExitStack
-from pathlib import Path, PurePath
+from pathlib import Path
 
 import pytest
 
@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 def replay_command(node, seed):
     """What runs a scenario again exactly as it ran: all chance in it comes from the seed."""
-    return f"STARLING_SEED={seed} {PurePath(sys.executable).name} -m pytest {shlex.quote(node)}"
+    return f"make sim SEED={seed} ONLY={shlex.quote(node.removeprefix('tests/simulation/'))}"
 
 
 @pytest.hookimpl(hookwrapper=True)
