@@ -26,6 +26,7 @@ from tui.facts import (
     VerbFailed,
     VerbWaits,
 )
+from tui.pace import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -86,6 +87,10 @@ class Feed:
         self._asking = asyncio.Lock()
         self._connected = asyncio.Event()
         self._again = asyncio.Event()
+        self._moved = asyncio.Event()
+        """Whether something did since the session's figures were asked for."""
+        self._acted = asyncio.Event()
+        """Whether a verb was done since the list was asked for."""
         self._stale = asyncio.Event()
         """Whether the settings are to be asked for anew."""
         self._open: tuple[str, tuple[Part, ...]] | None = None
@@ -150,6 +155,7 @@ class Feed:
             await self._refresh(client)
             self._client = client
             self._stale.set()
+            self._moved.set()
             self._connected.set()
             self._was_connected = True
             self._tell(Connected(info, self._place))
@@ -159,15 +165,19 @@ class Feed:
                 if self._client is client:  # and not another one's, that is followed by now
                     self._forget()
 
-    async def _refresh(self, client: Client) -> None:
+    async def _refresh(self, client: Client) -> bool:
+        """Whether anything was otherwise than before."""
         turn = self._followed
         async with self._asking:  # so that an older answer never comes after a newer one
             changes = await client.changes(self._mark)
             if turn != self._followed:
-                return
+                return False
             self._mark = changes.mark
-            if changes.full or changes.torrents or changes.removed:
+            moved = changes.full or bool(changes.torrents or changes.removed)
+            if moved:
                 self._tell(ListArrived(changes, turn))
+                self._moved.set()
+            return moved
 
     async def _listen(self, client: Client) -> None:
         from p2p.daemon.client import SettingsChanged  # noqa: PLC0415 - as above; it is loaded by now
@@ -176,13 +186,18 @@ class Feed:
             async for happening in happenings:
                 if isinstance(happening, SettingsChanged):
                     self._stale.set()
+                    self._moved.set()
                 else:
                     await self._refresh(client)
 
     async def _poll(self, client: Client) -> None:
+        pace = Pace()
         while True:
-            await asyncio.sleep(FOREIGN_INTERVAL)
-            await self._refresh(client)
+            await _wait(self._acted, pace.pause(FOREIGN_INTERVAL))
+            acted = self._acted.is_set()
+            self._acted.clear()
+            moved = await self._refresh(client)
+            (pace.on_move if moved or acted else pace.on_still)()
 
     async def watch_session(self) -> None:
         """Tell the session's figures while there is a connection."""
@@ -191,8 +206,11 @@ class Feed:
 
         around = Around()
         rounds = 0
+        pace = Pace()
         while True:
             await self._connected.wait()
+            moved = self._moved.is_set()
+            self._moved.clear()
             client = self._client
             if client is not None:
                 try:
@@ -202,10 +220,14 @@ class Feed:
                     if rounds % SPACE_EVERY == 0:
                         around = await look_around(client, settings)
                     rounds += 1
-                    self._tell(SessionArrived(await client.statistics(), settings, around))
+                    statistics = await client.statistics()
+                    moved = moved or bool(statistics.download_speed or statistics.upload_speed)
+                    self._tell(SessionArrived(statistics, settings, around))
                 except StarlingError:
                     rounds = 0  # `follow` asks the same daemon, and tells why it is gone
+            (pace.on_move if moved else pace.on_still)()
             await _wait(self._stale, SESSION_INTERVAL)
+            await _wait(self._moved, pace.pause(SESSION_INTERVAL) - SESSION_INTERVAL)
 
     def open(self, hash_string: str | None, *parts: Part) -> None:
         """Tell those parts of a torrent from now on, and at once; None for none."""
@@ -292,6 +314,7 @@ class Feed:
             return
         self._tell(VerbDone(words))
         if client is self._client:  # by another one all is asked for anew
+            self._acted.set()
             with suppress(StarlingError):  # it is done; `follow` asks the same daemon, and tells why it is gone
                 await self._refresh(client)
 

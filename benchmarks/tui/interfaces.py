@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
+import re
 import select
 import shutil
 import signal
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 
 TICKS = os.sysconf("SC_CLK_TCK")
 COLUMNS, ROWS = 160, 48
+CONTROL = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*|[PX^_][^\x1b]*|[ -/]*[0-~])")
+"""What is said to the terminal and not drawn."""
+
+WORD = re.compile(rb"[A-Za-z]{4}")
 MOST_KEPT = 4_000_000
 """Bytes of what was drawn that are searched for a text."""
 
@@ -115,7 +120,7 @@ class Running:
         """Seconds until letters stand on the alternate screen."""
         while True:
             _, switched, after = self.drawn.partition(b"\x1b[?1049h")
-            if switched and any(len(word) > 3 and word.isalpha() for word in after.split()):
+            if switched and WORD.search(CONTROL.sub(b"\0", after)):
                 return time.perf_counter() - self.began
             self.read(0.05)
             if time.perf_counter() - self.began > within:
