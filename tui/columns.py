@@ -23,6 +23,12 @@ SortKey: TypeAlias = float | str
 NARROWEST_NAME: Final = 20
 """Cells that a name has at least before a column is left out for it."""
 
+ROOMY_NAME: Final = 48
+"""The same before a column is left out that says with much room what another says with little."""
+
+BAR: Final = 20
+"""Cells of a bar of progress: 5 % each."""
+
 GAP: Final = 1
 
 
@@ -91,6 +97,15 @@ def percent(part: float) -> str:
     return f"{int(100 * min(1.0, max(0.0, part)) + 1e-9)}%"
 
 
+def bar(part: float) -> str:
+    """A bar from empty to full, full for what is complete alone."""
+    filled = int(BAR * min(1.0, max(0.0, part)) + 1e-9)
+    return "━" * filled + "─" * (BAR - filled)
+
+
+_ROOMY: Final = 13
+"""From this rank on a column is for wide terminals."""
+
 _LAST: Final = float("inf")
 
 COLUMNS: Final[Mapping[str, Column]] = {
@@ -98,6 +113,7 @@ COLUMNS: Final[Mapping[str, Column]] = {
     for column in (
         Column("name", "Name", 0, Side.LEFT, 0, lambda row, _: safe(row.name), lambda row: row.name.casefold()),
         Column("state", "State", 10, Side.LEFT, 3, lambda row, _: state_of(row), state_of),
+        Column("progress", "Progress", BAR, Side.LEFT, _ROOMY, lambda row, _: bar(_done(row)), _done),
         Column("done", "Done", 5, Side.RIGHT, 1, lambda row, _: percent(_done(row)), _done),
         Column(
             "size",
@@ -163,6 +179,7 @@ COLUMNS: Final[Mapping[str, Column]] = {
 USUAL: Final = (
     "name",
     "state",
+    "progress",
     "done",
     "size",
     "down",
@@ -199,9 +216,10 @@ def laid_out(keys: Sequence[str], room: int) -> tuple[tuple[Column, int], ...]:
     """The columns for which `room` cells suffice, in the order of `keys`, each with its width."""
     columns = [column_of(key) for key in keys]
     while len(columns) > 1:
-        taken = sum(column.width or NARROWEST_NAME for column in columns) + GAP * (len(columns) - 1)
-        if taken <= room:
+        least = max(columns, key=lambda column: column.rank)
+        name = ROOMY_NAME if least.rank >= _ROOMY else NARROWEST_NAME
+        if sum(column.width or name for column in columns) + GAP * (len(columns) - 1) <= room:
             break
-        columns.remove(max(columns, key=lambda column: column.rank))
+        columns.remove(least)
     rest = room - sum(column.width for column in columns) - GAP * (len(columns) - 1)
     return tuple((column, column.width or max(1, rest)) for column in columns)

@@ -83,7 +83,7 @@ class TorrentTable(LineTable):
             text = (fit_right if column.side is Side.RIGHT else fit)(column.text(row, now), cells)
             if len(parts) > 1:
                 parts.append((" ", ""))
-            parts.append((text, _class_of_state(row) if column.key == "state" else ""))
+            parts.append((text, _class_of_state(row) if column.key in ("state", "progress") else ""))
         return parts
 
     def line_class(self, line: int) -> str:

@@ -34,6 +34,12 @@ def test_a_narrow_terminal_keeps_what_matters_most():
     assert len(laid_out(USUAL, 200)) == len(USUAL)
 
 
+def test_bars_of_progress_are_for_terminals_that_leave_names_their_room():
+    assert "progress" not in [column.key for column, _ in laid_out(USUAL, 140)]
+    assert laid_out(USUAL, 160)[0][1] >= 48
+    assert "progress" in [column.key for column, _ in laid_out(USUAL, 180)]
+
+
 @pytest.mark.parametrize(
     ("facts", "word"),
     [
@@ -56,6 +62,9 @@ def test_the_state_in_a_word(facts, word):
         ("done", {"percent_done": 0.99999}, "99%"),
         ("done", {"percent_done": 1.0}, "100%"),
         ("done", {"percent_done": 0.29}, "29%"),
+        ("progress", {"percent_done": 0.999}, "━" * 19 + "─"),
+        ("progress", {"percent_done": 1.0}, "━" * 20),
+        ("progress", {"percent_done": 0.26}, "━" * 5 + "─" * 15),
         ("size", {"size_when_done": 3 * 1024**3}, "3 GiB"),
         ("down", {"rate_download": 0}, ""),
         ("down", {"rate_download": 1_536}, "1.5 K"),
