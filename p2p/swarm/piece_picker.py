@@ -28,6 +28,7 @@ from p2p.ids import BLOCK_SIZE, Block, PieceIndex
 from p2p.swarm.block_outcome import BlockOutcome
 from p2p.swarm.crowd import Crowd, PickerPeer
 from p2p.swarm.fresh_pieces import RANDOM_FIRST, FreshPieces
+from p2p.swarm.lone_pieces import LonePieces
 from p2p.swarm.partial_piece import PartialPiece, PeerKey
 from p2p.swarm.pick_mode import PickMode
 from p2p.swarm.piece_states import PieceStates
@@ -78,7 +79,7 @@ class PiecePicker:
         self._open: dict[int, PartialPiece] = {}
         # The open pieces that have free blocks, in the order they got some; those of priority 0 among them.
         self._sharable: dict[int, PartialPiece] = {}
-        self._lone: dict[int, None] = {}
+        self._lone = LonePieces()
         self._verifying = 0
         self._busy_peers = 0
 
@@ -127,7 +128,7 @@ class PiecePicker:
         if self.have[piece]:
             return
         self._close(piece)
-        self._lone.pop(piece, None)
+        self._lone.forget(piece)
         wanted = self._states.lacks(piece)
         self._states.on_verified(piece)
         if wanted:
@@ -154,8 +155,8 @@ class PiecePicker:
             self._states.on_dropped(piece)
 
     def on_sender_sought(self, piece: int) -> None:
-        """Several peers sent a piece that failed: until it verifies, one at a time sends all of it."""
-        self._lone[piece] = None
+        """Several peers sent a piece that failed: one at a time sends all of it, see `lone_pieces`."""
+        self._lone.seek(piece)
 
     def on_piece_lost(self, piece: int) -> None:
         """A piece we had is gone or changed on disk."""
@@ -259,6 +260,8 @@ class PiecePicker:
         if partial.untouched or (partial.alone and partial.idle):
             self._close(partial.piece)
             self._states.on_dropped(partial.piece)
+            if partial.alone and partial.piece in self._lone:
+                self._lone.on_given_up(partial.piece)
         elif partial.sharable:
             self._sharable[partial.piece] = partial
 

@@ -93,3 +93,15 @@ def test_other_pieces_are_shared_as_ever():
     assert len(senders[0]) == 1
     assert len(senders[1]) == 2
     picker.check_invariants()
+
+
+def test_who_stalls_cannot_hold_the_last_piece_for_ever(failed):
+    """The same peer may be the first to be asked again, and again say nothing: then the others are asked too."""
+    for _ in range(2):
+        (block,) = failed.pick(2, 1, now=1_000.0)
+        assert failed.pick(0, 8, now=1_000.0) == []
+        failed.on_request_dropped(2, block)
+    (block,) = failed.pick(2, 1, now=2_000.0)
+    assert len(failed.pick(0, BLOCKS, now=2_000.0)) == BLOCKS - 1
+    assert failed.pick(1, 1, now=2_000.0) != []
+    failed.check_invariants()
