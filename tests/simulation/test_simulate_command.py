@@ -18,7 +18,9 @@ DEADLINE = 60.0
 
 
 def start(*arguments, **environment):
-    program = "import sys; from p2p.cli.main import main; sys.exit(main())"
+    # A shell that runs the tests in the background has SIGINT ignored in all that they start.
+    listen = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    program = f"{listen}; from p2p.cli.main import main; main()"
     return subprocess.Popen(
         [sys.executable, "-c", program, *arguments],
         env={**os.environ, **environment},
