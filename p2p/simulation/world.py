@@ -26,6 +26,7 @@ from p2p.simulation.reference import Reference
 from p2p.simulation.sim_disk import DiskKnobs, SimDisk
 from p2p.simulation.sim_http import SimHttp
 from p2p.simulation.sim_network import SimHost, SimInternet
+from tracker.logic import Rules
 from tracker.server import Tracker, TrackerSettings
 
 if TYPE_CHECKING:
@@ -167,16 +168,17 @@ class SimWorld:
         address = f"10.{1 + index // 250}.0.{1 + index % 250}"
         return self.internet.host(address, up=up, down=down, latency=latency, region=region, nat=nat)
 
-    async def start_tracker(self, *, tell: Callable[..., None] | None = None) -> Tracker:
+    async def start_tracker(self, *, tell: Callable[..., None] | None = None, rules: Rules | None = None) -> Tracker:
         """Let the real tracker listen, over HTTP and UDP, until the world ends or it is closed.
 
-        `tell` is told of every announce, see `tracker.server.Tracker`.
+        Its rules are those of any tracker unless others are given. `tell` is told of every announce, see
+        `tracker.server.Tracker`.
         """
         tracker = Tracker(
             self.tracker_host.network,
             rng=self.new_rng(),
             secret=self.rng.randbytes(16),
-            settings=TrackerSettings(http=(TRACKER,), udp=(TRACKER,)),
+            settings=TrackerSettings(http=(TRACKER,), udp=(TRACKER,), rules=rules or Rules()),
             tell=tell,
         )
         await tracker.start()
@@ -193,23 +195,25 @@ class SimWorld:
         settings: Settings | None = None,
         options: TorrentOptions | None = None,
         knobs: DiskKnobs | None = None,
+        disk: SimDisk | None = None,
         encryption: Encryption = Encryption.OFF,
         bootstrap: Sequence[tuple[str, int]] | None = None,
         local_discovery: bool = False,
     ) -> SimPeer:
         """A session on `host` (a new one) with the torrent, whole if it is `seeding`.
 
-        Port and bind are the world's. It does not encrypt unless told to, which keeps scenarios cheap, runs a DHT node
-        only where `bootstrap` says by whom it joins, and has local discovery only if told to, as all are neighbours.
+        `disk` is one that something is on already; its knobs are its own. Port and bind are the world's. The session
+        does not encrypt unless told to, which keeps scenarios cheap, runs a DHT node only where `bootstrap` says by
+        whom it joins, and has local discovery only if told to, as all are neighbours.
         """
         host = host or self.add_host()
         knobs = knobs or DiskKnobs()
-        disks: list[tuple[Layout, SimDisk]] = []
+        disks: list[tuple[Layout, SimDisk]] = [] if disk is None else [(self.metainfo.layout, disk)]
 
         def make_storage(layout: Layout) -> Storage:  # what a run left on the disk, the next one finds there
-            for known, disk in disks:
+            for known, used in disks:
                 if known == layout:
-                    return disk
+                    return used
             disks.append((layout, SimDisk(layout, self.content if seeding else None, knobs, self.reference)))
             return disks[-1][1]
 
