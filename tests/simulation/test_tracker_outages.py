@@ -1,4 +1,4 @@
-"""A tracker goes down in mid-swarm and is back later, remembering nothing: nobody is lost, and all are told of again."""
+"""A tracker goes down in mid-swarm and comes back, remembering nothing: nobody is lost, and all are told of again."""
 
 from __future__ import annotations
 
