@@ -14,6 +14,7 @@ from p2p.session.uploads import MAX_UPLOAD_QUEUE, Uploads, rejected
 from p2p.swarm.choker import ChokePeer, ChokeRound
 from p2p.swarm.debt import owes
 from p2p.swarm.opening import Opening
+from p2p.swarm.passing_on import PassingOn
 from p2p.swarm.spread import Spread
 from p2p.wire.allowed_fast import allowed_fast_set
 
@@ -65,6 +66,7 @@ class Serving:
         self._opening = Opening()
         self._spread = Spread(picker.have.size)
         self._stopped = False
+        self._passing = PassingOn()
 
     # -- peers come and go
 
@@ -90,6 +92,7 @@ class Serving:
         self._fast_left.pop(peer.key, None)
         self._uploads.forget(peer)
         self._spread.on_left(peer.key)
+        self._passing.on_left(peer.key)
 
     def stop(self) -> None:
         """From here on every request is refused."""
@@ -108,12 +111,14 @@ class Serving:
         else:
             peer.uploads[block] = None
             if self._picker.have.complete and self._spread.on_request(peer.key, block.piece):
+                self._passing.on_given(peer.key, self._spread.mask_of(block.piece))
                 self._suggest(peer)
 
     def _suggest(self, peer: Peer) -> None:
         """As a seed, tell the peer what to take next."""
         if peer.wire.fast and self._picker.have.complete:
-            piece = self._spread.suggest(peer.key, self._picker.among_leechers(), self._rng)
+            spread = self._picker.among_leechers() & ~self._passing.kept_by_hoarders
+            piece = self._spread.suggest(peer.key, spread, self._rng)
             if piece is not None:
                 peer.wire.send_suggest(PieceIndex(piece))
 
@@ -207,7 +212,9 @@ class Serving:
 
     def _choke_peers(self, now: float) -> list[ChokePeer]:
         picker = self._picker
-        once = picker.held_once() if picker.have.complete else 0
+        if picker.have.complete:
+            self._passing.look({key: picker.peer_mask(key) for key in self._peers if not picker.is_seed(key)})
+        hoarders = self._passing.hoarders
         length = self._piece_size(0)
         return [
             ChokePeer(
@@ -221,7 +228,7 @@ class Serving:
                 unchoked_at=peer.last_unchoked,
                 sent_since_unchoke=peer.sent_since_unchoke,
                 owes=owes(sent=peer.rate_to.total, received=peer.rate_from.total, piece_length=length),
-                alone=(picker.peer_mask(peer.key) & once).bit_count() if once else 0,
+                hoards=peer.key in hoarders,
             )
             for peer in self._peers.values()
             if not peer.ended.done()
