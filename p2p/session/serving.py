@@ -14,7 +14,6 @@ from p2p.session.uploads import MAX_UPLOAD_QUEUE, Uploads, rejected
 from p2p.swarm.choker import ChokePeer, ChokeRound
 from p2p.swarm.debt import owes
 from p2p.swarm.opening import Opening
-from p2p.swarm.passing_on import PassingOn
 from p2p.swarm.spread import Spread
 from p2p.wire.allowed_fast import allowed_fast_set
 
@@ -66,7 +65,6 @@ class Serving:
         self._opening = Opening()
         self._spread = Spread(picker.have.size)
         self._stopped = False
-        self._passing = PassingOn()
 
     # -- peers come and go
 
@@ -92,7 +90,6 @@ class Serving:
         self._fast_left.pop(peer.key, None)
         self._uploads.forget(peer)
         self._spread.on_left(peer.key)
-        self._passing.on_left(peer.key)
 
     def stop(self) -> None:
         """From here on every request is refused."""
@@ -111,14 +108,12 @@ class Serving:
         else:
             peer.uploads[block] = None
             if self._picker.have.complete and self._spread.on_request(peer.key, block.piece):
-                self._passing.on_given(peer.key, self._spread.mask_of(block.piece))
                 self._suggest(peer)
 
     def _suggest(self, peer: Peer) -> None:
         """As a seed, tell the peer what to take next."""
         if peer.wire.fast and self._picker.have.complete:
-            spread = self._picker.among_leechers() & ~self._passing.kept_by_hoarders
-            piece = self._spread.suggest(peer.key, spread, self._rng)
+            piece = self._spread.suggest(peer.key, self._picker.among_leechers(), self._rng)
             if piece is not None:
                 peer.wire.send_suggest(PieceIndex(piece))
 
@@ -212,9 +207,7 @@ class Serving:
 
     def _choke_peers(self, now: float) -> list[ChokePeer]:
         picker = self._picker
-        if picker.have.complete:
-            self._passing.look({key: picker.peer_mask(key) for key in self._peers if not picker.is_seed(key)})
-        hoarders = self._passing.hoarders
+        once = picker.held_once() if picker.have.complete else 0
         length = self._piece_size(0)
         return [
             ChokePeer(
@@ -228,7 +221,7 @@ class Serving:
                 unchoked_at=peer.last_unchoked,
                 sent_since_unchoke=peer.sent_since_unchoke,
                 owes=owes(sent=peer.rate_to.total, received=peer.rate_from.total, piece_length=length),
-                hoards=peer.key in hoarders,
+                alone=(picker.peer_mask(peer.key) & once).bit_count() if once else 0,
             )
             for peer in self._peers.values()
             if not peer.ended.done()

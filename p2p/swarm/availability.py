@@ -71,6 +71,15 @@ class Availability:
             union |= plane
         return union
 
+    def held_once(self) -> int:
+        """Mask of the pieces that exactly one peer has that lacks others."""
+        if not self._planes:
+            return 0
+        more = 0
+        for plane in self._planes[1:]:
+            more |= plane
+        return self._planes[0] & ~more
+
     def rarest(self, mask: int) -> int:
         """Those pieces of `mask` that the fewest peers have."""
         for plane in reversed(self._planes):

@@ -44,6 +44,9 @@ TURN_USUAL: Final = 60.0
 """Seconds a turn lasts at least, so that connections have time to come up to speed."""
 TURN_LONG: Final = 180.0
 """Seconds after which a turn ends even below the quota, or slow peers would hold the slots for ever."""
+HOARD: Final = 4
+"""Pieces that a peer may be the only one to have of us: one a peer that it serves at a time. Past it others do more for
+the swarm with what we send them, be it slow or a free rider."""
 _IDLE_RATE: Final = 256.0
 
 _PROBE_TIME: Final = 20.0
@@ -74,8 +77,13 @@ class ChokePeer:
     """Payload bytes sent since then."""
     owes: bool = False
     """It has had much more of us than it gave back."""
-    hoards: bool = False
-    """While we seed: it does not pass on what we send it (`p2p.swarm.passing_on`)."""
+    alone: int = 0
+    """While we seed: pieces that it has and no other leecher."""
+
+    @property
+    def hoards(self) -> bool:
+        """It has more of us that nobody else has than it passes on."""
+        return self.alone > HOARD
 
 
 @dataclass(frozen=True, slots=True)

@@ -455,9 +455,9 @@ class PiecePicker:
         """Mask of the pieces that at least one connected peer has that lacks others."""
         return self._crowd.availability.among_leechers()
 
-    def is_seed(self, peer: PeerKey) -> bool:
-        """Whether the peer has every piece; O(1)."""
-        return self._peers[peer].seed
+    def held_once(self) -> int:
+        """Mask of the pieces that exactly one connected peer has that lacks others."""
+        return self._crowd.availability.held_once()
 
     def peer_mask(self, peer: PeerKey) -> int:
         """What the peer has, as a mask."""

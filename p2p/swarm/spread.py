@@ -48,18 +48,14 @@ class Spread:
     def suggest(self, peer: int, spread: int, rng: Random) -> int | None:
         """A piece to tell an unchoked peer of; None where it knows of one, or there is none left.
 
-        `spread` is the mask of the pieces that leechers have who pass them on.
+        `spread` is the mask of the pieces that leechers have.
         """
         left = self._everything & ~spread
-        told = self._told.get(peer)
-        if told is not None and not left & self.mask_of(told):
-            del self._told[peer]  # it may have it of somebody else, and would never ask
-            told = None
-        if not left or told is not None:
+        if not left or peer in self._told:
             return None
-        self._at = {piece: other for piece, other in self._at.items() if left & self.mask_of(piece)}
+        self._at = {piece: other for piece, other in self._at.items() if left & self._bit(piece)}
         for piece in self._at:
-            left &= ~self.mask_of(piece)
+            left &= ~self._bit(piece)
         found = random_pieces(left, self._size, 1, rng)
         if not found:
             return None
@@ -68,5 +64,5 @@ class Spread:
         self._at[piece] = peer
         return piece
 
-    def mask_of(self, piece: int) -> int:
+    def _bit(self, piece: int) -> int:
         return 1 << (self._size - 1 - piece)

@@ -36,6 +36,7 @@ def test_counts_after_peers_came_and_went(came, gone, seeds, choice):
     assert pieces_of(availability.anywhere(), SIZE) == [piece for piece in range(SIZE) if counts[piece]]
     among = [count - seeds for count in counts]
     assert pieces_of(availability.among_leechers(), SIZE) == [piece for piece in range(SIZE) if among[piece]]
+    assert pieces_of(availability.held_once(), SIZE) == [piece for piece in range(SIZE) if among[piece] == 1]
     chosen = pieces_of(choice, SIZE)
     least = min((counts[piece] for piece in chosen), default=0)
     assert pieces_of(availability.rarest(choice), SIZE) == [piece for piece in chosen if counts[piece] == least]

@@ -6,7 +6,7 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from p2p.swarm.choker import ChokePeer, Choker, ChokeRound
+from p2p.swarm.choker import HOARD, ChokePeer, Choker, ChokeRound
 
 
 @dataclass
@@ -18,8 +18,8 @@ class Peer:
     interested: bool = True
     snubbed: bool = False
     joined: float = 0.0
+    alone: int = 0
     owes: bool = False
-    hoards: bool = False
     choked: bool = True
     unchoked_at: float | None = None
     sent: int = 0
@@ -37,7 +37,7 @@ class Peer:
             unchoked_at=self.unchoked_at,
             sent_since_unchoke=self.sent,
             owes=self.owes,
-            hoards=self.hoards,
+            alone=self.alone,
         )
 
 
@@ -88,7 +88,7 @@ class Swarm:
     def fill(self) -> ChokeRound:
         answer = self.choker.fill([peer.facts() for peer in self.peers], self.now, self.rng, seeding=self.seeding)
         by_key = {peer.key: peer for peer in self.peers}
-        hoarders = {peer.key for peer in self.peers if self.seeding and peer.hoards}
+        hoarders = {peer.key for peer in self.peers if self.seeding and peer.alone > HOARD}
         owing = {peer.key for peer in self.peers if not self.seeding and peer.owes}
         assert not any(by_key[key].interested for key in answer.choke if key not in hoarders | owing)
         self.apply(answer)
@@ -374,25 +374,26 @@ def test_a_seed_takes_slots_from_those_that_pass_nothing_on() -> None:
     peers = [Peer(key=i, joined=float(i)) for i in range(6)]
     swarm = Swarm(peers, slots=1, seeding=True)
     swarm.fill()
+    peers[0].alone = HOARD
     assert swarm.fill() == swarm.fill()  # as many it may have
     assert not peers[0].choked
-    peers[0].hoards = True
+    peers[0].alone = HOARD + 1
     answer = swarm.fill()
     assert (answer.choke, answer.unchoke) == ((0,), (2,))
     # It has its turns again once others have what it has, or where all are like it.
     for peer in peers[3:]:
-        peer.hoards = True
+        peer.alone = HOARD + 1
     peers[1].interested = False
     assert swarm.fill().unchoke == (3,)
     swarm.run(12)
     assert not peers[2].choked
-    peers[0].hoards = False
+    peers[0].alone = 0
     peers[2].interested = False
     assert swarm.fill().unchoke == (0,)
 
 
 def test_a_leecher_trades_with_those_that_are_the_only_ones_to_have_something() -> None:
-    peers = [Peer(key=i, gives=1e5, hoards=True) for i in range(3)]
+    peers = [Peer(key=i, gives=1e5, alone=HOARD + 5) for i in range(3)]
     swarm = Swarm(peers, slots=1)
     swarm.fill()
     assert swarm.fill().choke == ()
