@@ -12,7 +12,6 @@ from p2p.ids import Block, InfoHash, PieceIndex
 from p2p.session.peer_task import EndKind, Peer
 from p2p.session.uploads import MAX_UPLOAD_QUEUE, Uploads, rejected
 from p2p.swarm.choker import ChokePeer, ChokeRound
-from p2p.swarm.debt import owes
 from p2p.swarm.opening import Opening
 from p2p.swarm.spread import Spread
 from p2p.wire.allowed_fast import allowed_fast_set
@@ -165,7 +164,7 @@ class Serving:
             self._hold(now, seeding=seeding)
         look, self._to_look = self._to_look, False
         self._all_used = used > self.choker.slots  # one more than these is given
-        if (waiting or look) and (look or not self._all_used):
+        if waiting and (look or not self._all_used):
             self._apply(self.choker.fill(self._choke_peers(now), now, self._rng, seeding=seeding), now)
 
     def on_offer(self) -> None:
@@ -175,11 +174,12 @@ class Serving:
             self._all_used = False
 
     def on_tick(self, now: float, *, seeding: bool, upload_rate: float) -> None:
-        """About once a second: the choking round, the slots that time opens, and a look at who owes us, or as a seed at
-        who passes on what it gets. `upload_rate` is what goes out, in bytes a second."""
+        """About once a second: the choking round, the slots that time opens, and as a seed a look at who passes on what
+        it gets. `upload_rate` is what goes out, in bytes a second."""
         self.choke_if_due(now, seeding=seeding, upload_rate=upload_rate)
         self.on_offer()
-        self._to_fill = self._to_look = True
+        if seeding:
+            self._to_fill = self._to_look = True
         self.fill(now, seeding=seeding)
 
     def _hold(self, now: float, *, seeding: bool) -> None:
@@ -208,7 +208,6 @@ class Serving:
     def _choke_peers(self, now: float) -> list[ChokePeer]:
         picker = self._picker
         once = picker.held_once() if picker.have.complete else 0
-        length = self._piece_size(0)
         return [
             ChokePeer(
                 key=peer.key,
@@ -220,7 +219,6 @@ class Serving:
                 joined=peer.connected_at,
                 unchoked_at=peer.last_unchoked,
                 sent_since_unchoke=peer.sent_since_unchoke,
-                owes=owes(sent=peer.rate_to.total, received=peer.rate_from.total, piece_length=length),
                 alone=(picker.peer_mask(peer.key) & once).bit_count() if once else 0,
             )
             for peer in self._peers.values()

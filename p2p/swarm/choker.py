@@ -4,9 +4,7 @@ Every ten seconds a round gives the regular slots to the interested peers that g
 has given nothing, holds none of those. The slots merit leaves empty, and one more, are optimistic: each goes for thirty
 seconds to someone drawn from an urn, newcomers three times as likely as others, and nobody is drawn twice before all
 who wait were drawn once. So a swarm in which nobody has anything to give yet starts by itself, a snubbed downloader
-looks for new partners on several slots at once (anti-snubbing). Who owes us, because it had more than a piece and gave
-little or nothing back, holds one of the optimistic slots at most: a free rider gets its turn in the urn and no more,
-though the upload stands still for want of others.
+looks for new partners on several slots at once (anti-snubbing), and a free rider gets its turn in the urn and no more.
 
 A seed gets nothing, so it gives turns: a peer holds its slot until it had its quota and its minute, then whoever has
 waited longest since its last turn follows. Copies spread over many peers, and taking fast wins nothing. A peer that
@@ -75,8 +73,6 @@ class ChokePeer:
     """When we last unchoked it, also if we have choked it since; None if never."""
     sent_since_unchoke: int = 0
     """Payload bytes sent since then."""
-    owes: bool = False
-    """It has had much more of us than it gave back."""
     alone: int = 0
     """While we seed: pieces that it has and no other leecher."""
 
@@ -161,7 +157,6 @@ class Choker:
         self._drawn: dict[int, None] = {}  # whom the urn has let out since it was last full
         self._served: dict[int, int] = {}  # number of the last turn each got as we seeded
         self._turn = 0
-        self._trusting = False  # an optimistic slot is with someone who owes us
 
     @property
     def slots(self) -> int:
@@ -215,8 +210,7 @@ class Choker:
     def fill(self, peers: Sequence[ChokePeer], now: float, rng: Random, *, seeding: bool) -> ChokeRound:
         """Between rounds: give slots that nobody makes use of to interested peers at once.
 
-        Whoever holds one and wants nothing loses it to them, and while we seed whoever hoards. While we leech, whoever
-        owes us loses what it holds on trust, one slot apart. Nobody else is choked.
+        Whoever holds one and wants nothing loses it to them, and while we seed whoever hoards; nobody else is choked.
         """
         self._forget_absent(peers)
         held = [peer for peer in peers if not peer.choked]
@@ -225,31 +219,16 @@ class Choker:
         if seeding and any(not peer.hoards for peer in waiting):
             waiting = [peer for peer in waiting if not peer.hoards]
             idle += [peer for peer in held if peer.interested and peer.hoards]
-        owing = [] if seeding else self._overdrawn(held)
-        idle = [peer for peer in idle if peer not in owing]
-        held = [peer for peer in held if peer not in owing]
         room = max(0, self.slots + 1 - (len(held) - len(idle)))
-        if seeding:
-            chosen = self.next_seeding(waiting, room, now, rng)
-        else:
-            self._trusting = any(peer.owes and peer.key in self._granted and peer.interested for peer in held)
-            chosen = self.next_leeching(waiting, room, now, rng)
+        choose = self.next_seeding if seeding else self.next_leeching
+        chosen = choose(waiting, room, now, rng)
         surplus = len(chosen) + len(idle) - room
         return ChokeRound(
             unchoke=tuple(peer.key for peer in chosen),
-            choke=tuple(peer.key for peer in owing + (idle[: max(surplus, 0)] if chosen else [])),
+            choke=tuple(peer.key for peer in idle[: max(surplus, 0)]) if chosen else (),
             optimistic=next(reversed(self._granted), None),
             slots=self.slots,
         )
-
-    def _overdrawn(self, held: Sequence[ChokePeer]) -> list[ChokePeer]:
-        """Who owes us and holds an optimistic slot, but for the one that got it last: one slot is given on trust."""
-        optimistic = [peer for peer in held if peer.owes and peer.key in self._granted]
-        owing = [peer for peer in optimistic if peer.snubbed or peer.rate_from <= 0]
-        owing.sort(key=lambda peer: self._granted[peer.key])
-        for peer in owing[:-1]:
-            del self._granted[peer.key]
-        return owing[:-1]
 
     def snapshot(self) -> ChokerSnapshot:
         """The state now."""
@@ -295,17 +274,11 @@ class Choker:
         # A round that comes a little early must not stretch thirty seconds to forty.
         expires = now - OPTIMISTIC_INTERVAL + ROUND_INTERVAL / 2
         room = self.slots + 1 - len(chosen)
-        self._trusting = False
-        for key, since in reversed(held.items()):
+        for key, since in held.items():
             if room > 0 and since > expires and key in by_key and key not in chosen and not by_key[key].choked:
-                if by_key[key].owes:
-                    if self._trusting:
-                        continue
-                    self._trusting = True
                 self._granted[key] = since
                 chosen[key] = by_key[key]
                 room -= 1
-        self._granted = dict(reversed(self._granted.items()))
         waiting = [peer for peer in wanting if peer.key not in chosen]
         chosen.update((peer.key, peer) for peer in self.draw(waiting, room, now, rng))
         return chosen
@@ -346,23 +319,13 @@ class Choker:
         fresh = [peer for peer in waiting if peer.key not in self._drawn]
         again = [peer for peer in waiting if peer.key in self._drawn]
         for _ in range(min(room, len(waiting))):
-            if self._trusting:
-                fresh = [peer for peer in fresh if not peer.owes]
-                again = [peer for peer in again if not peer.owes]
-                if not fresh and not again:
-                    break
             if not fresh:
                 fresh, again = again, []
-                if self._trusting:  # those who owe us are not put back before all of them were out
-                    for peer in fresh:
-                        del self._drawn[peer.key]
-                else:
-                    self._drawn.clear()
+                self._drawn.clear()
             weights = [NEWCOMER_WEIGHT if now - peer.joined < NEWCOMER_AGE else 1 for peer in fresh]
             (index,) = rng.choices(range(len(fresh)), weights)
             peer = fresh.pop(index)
             drawn.append(peer)
-            self._trusting = self._trusting or peer.owes
             self._drawn[peer.key] = None
             self._granted[peer.key] = now
         return drawn

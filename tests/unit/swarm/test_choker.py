@@ -19,7 +19,6 @@ class Peer:
     snubbed: bool = False
     joined: float = 0.0
     alone: int = 0
-    owes: bool = False
     choked: bool = True
     unchoked_at: float | None = None
     sent: int = 0
@@ -36,7 +35,6 @@ class Peer:
             joined=self.joined,
             unchoked_at=self.unchoked_at,
             sent_since_unchoke=self.sent,
-            owes=self.owes,
             alone=self.alone,
         )
 
@@ -89,8 +87,7 @@ class Swarm:
         answer = self.choker.fill([peer.facts() for peer in self.peers], self.now, self.rng, seeding=self.seeding)
         by_key = {peer.key: peer for peer in self.peers}
         hoarders = {peer.key for peer in self.peers if self.seeding and peer.alone > HOARD}
-        owing = {peer.key for peer in self.peers if not self.seeding and peer.owes}
-        assert not any(by_key[key].interested for key in answer.choke if key not in hoarders | owing)
+        assert not any(by_key[key].interested for key in answer.choke if key not in hoarders)
         self.apply(answer)
         return answer
 
@@ -113,7 +110,6 @@ peers_strategy = st.lists(
         takes=st.sampled_from([0.0, 1e3, 1e5]),
         interested=st.booleans(),
         snubbed=st.booleans(),
-        owes=st.booleans(),
         joined=st.floats(0, 300),
     ),
     max_size=25,
@@ -397,37 +393,3 @@ def test_a_leecher_trades_with_those_that_are_the_only_ones_to_have_something() 
     swarm = Swarm(peers, slots=1)
     swarm.fill()
     assert swarm.fill().choke == ()
-
-
-@settings(max_examples=40, deadline=None)
-@given(owing=st.integers(1, 12), others=st.integers(0, 12), slots=st.integers(1, 6), seed=st.integers(0, 99))
-def test_who_owes_us_holds_one_slot_at_most_and_has_its_turn(owing: int, others: int, slots: int, seed: int) -> None:
-    peers = [Peer(key=i, owes=i < owing) for i in range(owing + others)]
-    swarm = Swarm(peers, slots=slots, seed=seed)
-    for _ in range(4 * (owing + others) + 4):
-        swarm.round()
-        assert sum(peer.owes for peer in swarm.unchoked()) <= 1
-        swarm.fill()
-        assert sum(peer.owes for peer in swarm.unchoked()) <= 1
-        swarm.pass_round()
-    assert all(peer.turns for peer in peers if not peer.owes)
-    assert any(peer.turns for peer in peers if peer.owes) or others
-
-
-def test_who_owes_us_loses_what_it_has_on_trust_between_rounds() -> None:
-    peers = [Peer(key=i) for i in range(4)]
-    swarm = Swarm(peers, slots=3)
-    swarm.round()
-    assert len(swarm.unchoked()) == 4
-    for peer in peers[:3]:
-        peer.owes = True
-    swarm.fill()
-    assert not peers[3].choked
-    assert sum(not peer.choked for peer in peers[:3]) == 1
-
-
-def test_who_gives_keeps_its_slot_whatever_it_owes() -> None:
-    swarm = Swarm([Peer(key=i, gives=1e5, owes=True) for i in range(4)], slots=4)
-    swarm.round()
-    swarm.fill()
-    assert len(swarm.unchoked()) == 4
