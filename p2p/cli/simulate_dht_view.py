@@ -5,24 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
+from p2p.cli.simulate_progress import SimulationProgress
 from p2p.quantities import count, format_duration, format_rate, format_size
 from p2p.simulation.dht_plan import Origin
 from p2p.simulation.dht_plot import subtitle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
-
-    from rich.progress import TaskID
 
     from p2p.simulation.dht_report import DhtReport, Spread
-
-LINE_INTERVAL: Final = 5.0
-"""Seconds between plain lines: a log stays short, and nobody takes the program for dead."""
 
 PLAIN_WIDTH: Final = 120
 """Columns of a table that no terminal limits."""
@@ -30,49 +24,15 @@ PLAIN_WIDTH: Final = 120
 _MILLISECONDS: Final = 1_000
 
 
-class DhtProgress:
-    """While entered, shows how far a run is, in the form that suits stderr; nothing where `quiet`. `clock` is real
-    seconds.
-    """
+class DhtProgress(SimulationProgress):
+    """Shows how much of the virtual time has passed."""
 
     def __init__(self, *, quiet: bool, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._quiet = quiet
-        self._progress: Progress | None = None
-        self._task: TaskID | None = None
-        self._due = 0.0
-
-    def __enter__(self) -> DhtProgress:
-        console = Console(stderr=True, markup=False, highlight=False, emoji=False)
-        self._due = self._clock() + LINE_INTERVAL
-        if console.is_terminal and not self._quiet:
-            self._progress = Progress(
-                TextColumn("{task.description}", markup=False),
-                BarColumn(bar_width=None),
-                TaskProgressColumn(),
-                TimeElapsedColumn(),
-                console=console,
-                transient=True,
-                expand=True,
-            )
-            self._task = self._progress.add_task("building tables", total=None)
-            self._progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._progress is not None:
-            self._progress.stop()
+        super().__init__("building tables", quiet=quiet, clock=clock)
 
     def show(self, now: float, end: float) -> None:
         """`now` of `end` virtual seconds have passed."""
-        words = f"{format_duration(now)} of {format_duration(end)} of virtual time"
-        if self._progress is not None and self._task is not None:
-            self._progress.update(self._task, completed=now, total=end, description=words)
-        elif not self._quiet and self._clock() >= self._due:
-            self._due = self._clock() + LINE_INTERVAL
-            Console(stderr=True, markup=False, highlight=False, emoji=False).out(words)
+        self.tell(f"{format_duration(now)} of {format_duration(end)} of virtual time", now, end)
 
 
 def show_dht_report(report: DhtReport) -> None:

@@ -8,79 +8,37 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
+from p2p.cli.simulate_progress import SimulationProgress
 from p2p.quantities import format_rate, format_size
 from p2p.simulation.swarm import SEEDERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
-
-    from rich.progress import TaskID
 
     from p2p.simulation.plan import SwarmPlan
     from p2p.simulation.report import Completion, SwarmReport
     from p2p.simulation.sampling import Sample
 
-LINE_INTERVAL: Final = 2.0
-"""Seconds between plain lines: a log stays short, and nobody takes the program for dead."""
-
 PLAIN_WIDTH: Final = 140
 """Columns of a table that no terminal limits."""
 
 
-class SwarmProgress:
-    """While entered, shows each sample that it is given, in the form that suits stderr; nothing where `quiet`.
-
-    `clock` is real seconds.
-    """
+class SwarmProgress(SimulationProgress):
+    """Shows each sample that it is given."""
 
     def __init__(self, plan: SwarmPlan, *, quiet: bool, clock: Callable[[], float]) -> None:
-        self._clock = clock
+        super().__init__("0 s of virtual time", quiet=quiet, clock=clock)
         self._plan = plan
-        pieces = -(-plan.size // plan.piece_length)
-        self._total = pieces * plan.leechers
-        self._quiet = quiet
-        self._progress: Progress | None = None
-        self._task: TaskID | None = None
-        self._due = 0.0
-
-    def __enter__(self) -> SwarmProgress:
-        console = Console(stderr=True, markup=False, highlight=False, emoji=False)
-        self._due = self._clock() + LINE_INTERVAL
-        if console.is_terminal and not self._quiet:
-            self._progress = Progress(
-                TextColumn("{task.description}", markup=False),
-                BarColumn(bar_width=None),
-                TaskProgressColumn(),
-                TimeElapsedColumn(),
-                console=console,
-                transient=True,
-                expand=True,
-            )
-            self._task = self._progress.add_task("0 s of virtual time", total=self._total)
-            self._progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._progress is not None:
-            self._progress.stop()
+        self._total = -(-plan.size // plan.piece_length) * plan.leechers
 
     def show(self, sample: Sample) -> None:
         """Take the latest look at the swarm."""
         words = f"{sample.time:,.0f} s of virtual time, {sample.done:,} of {self._plan.leechers:,} done"
-        if self._progress is not None and self._task is not None:
-            self._progress.update(self._task, completed=sample.pieces, description=words)
-        elif not self._quiet and self._clock() >= self._due:
-            self._due = self._clock() + LINE_INTERVAL
-            Console(stderr=True, markup=False, highlight=False, emoji=False).out(
-                f"{words}, {100 * sample.pieces // self._total}% of all pieces"
-            )
+        line = f"{words}, {100 * sample.pieces // self._total}% of all pieces"
+        self.tell(words, sample.pieces, self._total, line=line)
 
 
 def show_report(report: SwarmReport, seconds: float) -> None:
